@@ -1,0 +1,242 @@
+"""One frozen options dataclass per stage.
+
+Command-line flags, ``curate.toml`` and fingerprints all come from these classes. A field is declared with `option`,
+which holds its help text, its bounds, and whether it changes what the stage produces.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from curate.errors import CurateError
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    output: bool = True,
+    low: float | None = None,
+    high: float | None = None,
+) -> Any:
+    """Declare one option of a stage.
+
+    Args:
+        default: Default value; its type must agree with the annotation.
+        help: One sentence for ``--help`` and the comments of ``curate.toml``.
+        output: Whether the value changes what the stage produces. Fields with ``output=False`` (pace, batch size,
+            device) stay out of the fingerprint, so changing them redoes nothing.
+        low: Smallest legal value.
+        high: Largest legal value.
+    """
+    return field(default=default, metadata={"help": help, "output": output, "low": low, "high": high})
+
+
+@dataclass(frozen=True)
+class DownloadOptions:
+    """Paced download with yt-dlp; local files are linked."""
+
+    max_height: int = option(720, "Largest height in pixels to ask for.", low=144)
+
+
+@dataclass(frozen=True)
+class SampleOptions:
+    """Frames by presentation time, encoded once as JPEG."""
+
+    rate: float = option(1.0, "Frames a second; frame n is the one on screen at n / rate s.", low=1e-3, high=240)
+    quality: int = option(95, "JPEG quality.", low=1, high=100)
+
+
+@dataclass(frozen=True)
+class ClassifyOptions:
+    """Probability that a frame shows surgery, from a timm network."""
+
+    model: str = option("default", "Name of a shipped model, or the path of a safetensors file.")
+    device: str = option("auto", "auto, cpu, cuda, or cuda:N.", output=False)
+    batch_size: int = option(0, "Frames per forward pass; 0 chooses by device.", output=False, low=0)
+
+
+@dataclass(frozen=True)
+class TrimOptions:
+    """Verdicts, and LEMON's trim rule over them."""
+
+    threshold: float | None = option(
+        None, "Frames at or above it are surgical; the model's own if not given.", low=0, high=1
+    )
+    min_run: float = option(3.0, "Seconds of consecutive surgical frames that start and end the kept part.", low=0)
+
+
+@dataclass(frozen=True)
+class MaskOptions:
+    """Regions of surgical frames that are not surgery, stored as boxes."""
+
+    detector: Literal["text", "none"] = option("text", "Which detector finds regions; none stores no boxes.")
+    device: str = option("auto", "auto, cpu, cuda, or cuda:N.", output=False)
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What goes into the shards, and how."""
+
+    formats: tuple[str, ...] = option(("parquet", "lmdb"), "Formats to write: parquet, lmdb, lmdb-lemon.")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Options of all stages, in pipeline order."""
+
+    download: DownloadOptions = field(default_factory=DownloadOptions)
+    sample: SampleOptions = field(default_factory=SampleOptions)
+    classify: ClassifyOptions = field(default_factory=ClassifyOptions)
+    trim: TrimOptions = field(default_factory=TrimOptions)
+    mask: MaskOptions = field(default_factory=MaskOptions)
+    export: ExportOptions = field(default_factory=ExportOptions)
+
+
+def option_fields(options_class: type) -> list[tuple[dataclasses.Field[Any], Any]]:
+    """Fields of an options class with their resolved types, in order."""
+    hints = typing.get_type_hints(options_class)
+    return [(f, hints[f.name]) for f in dataclasses.fields(options_class)]
+
+
+def fingerprint_fields(options: Any) -> dict[str, Any]:
+    """The option values that change what a stage produces, ready for JSON."""
+    return {f.name: _plain(getattr(options, f.name)) for f in dataclasses.fields(options) if f.metadata["output"]}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(v) for v in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def convert(value: Any, kind: Any, where: str) -> Any:
+    """Check one value against an annotated type and return it in that type.
+
+    Args:
+        value: From TOML or from the command line.
+        kind: The annotation: ``int``, ``float``, ``bool``, ``str``, ``Path``, ``Literal[...]``, ``tuple[X, ...]`` or
+            ``X | None``.
+        where: Named in the error, e.g. ``curate.toml: sample.rate``.
+
+    Raises:
+        CurateError: The value does not fit.
+    """
+    origin = typing.get_origin(kind)
+    if origin in (typing.Union, types.UnionType):
+        if value is None:
+            return None
+        (kind,) = [k for k in typing.get_args(kind) if k is not type(None)]
+        return convert(value, kind, where)
+    if origin is Literal:
+        choices = typing.get_args(kind)
+        if value not in choices:
+            raise CurateError(f"{where}: {value!r} is not one of {', '.join(map(str, choices))}")
+        return value
+    if origin is tuple:
+        (item, _) = typing.get_args(kind)
+        if isinstance(value, str) or not isinstance(value, list | tuple):
+            raise CurateError(f"{where}: expected a list, got {value!r}")
+        return tuple(convert(v, item, where) for v in value)
+    if kind is Path and isinstance(value, str | Path):
+        return Path(value)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise CurateError(f"{where}: expected {kind.__name__}, got {value!r}")
+    return value
+
+
+def build(options_class: type, values: Mapping[str, Any], where: str) -> Any:
+    """Make an options object from plain values, checking names, types and bounds.
+
+    Raises:
+        CurateError: An unknown name, a wrong type or a value out of bounds, said with ``where``.
+    """
+    known = {f.name: (f, kind) for f, kind in option_fields(options_class)}
+    checked: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in known:
+            raise CurateError(f"{where}: unknown option {name!r}; known: {', '.join(known)}")
+        spec, kind = known[name]
+        value = convert(value, kind, f"{where}.{name}")
+        low, high = spec.metadata["low"], spec.metadata["high"]
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if number and not ((low is None or value >= low) and (high is None or value <= high)):
+            bounds = f"at least {low:g}" if high is None else f"from {low:g} to {high:g}"
+            raise CurateError(f"{where}.{name}: {value:g} is out of range, must be {bounds}")
+        checked[name] = value
+    return options_class(**checked)
+
+
+def load_toml(path: Path) -> dict[str, dict[str, Any]]:
+    """Read option tables, one a stage, from a TOML file.
+
+    Raises:
+        CurateError: Unreadable, not TOML, or a table that is not a stage.
+    """
+    try:
+        with open(path, "rb") as stream:
+            data = tomllib.load(stream)
+    except OSError as error:
+        raise CurateError(f"cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CurateError(f"{path} is not valid TOML: {error}") from error
+    data.pop("workspace_version", None)
+    stages = {f.name for f in dataclasses.fields(Config)}
+    for name, table in data.items():
+        if name not in stages or not isinstance(table, dict):
+            raise CurateError(f"{path}: unknown entry {name!r}; tables are {', '.join(sorted(stages))}")
+    return data
+
+
+def resolve(where: str, *layers: Mapping[str, Mapping[str, Any]]) -> Config:
+    """Merge layers of option values, later ones winning, into a `Config`.
+
+    Raises:
+        CurateError: As `build`.
+    """
+    stages = {}
+    for spec, kind in option_fields(Config):
+        merged: dict[str, Any] = {}
+        for layer in layers:
+            merged.update(layer.get(spec.name, {}))
+        stages[spec.name] = build(kind, merged, f"{where}: {spec.name}")
+    return Config(**stages)
+
+
+def to_toml(config: Config, *, workspace_version: int) -> str:
+    """Write resolved options as TOML with each option's help as a comment.
+
+    Options whose value is ``None`` are written as comments: TOML has no null.
+    """
+    lines = [
+        "# Resolved options of this workspace. Flags given to a command win over this file.",
+        f"workspace_version = {workspace_version}",
+    ]
+    for spec, kind in option_fields(Config):
+        options = getattr(config, spec.name)
+        lines += ["", f"[{spec.name}]"]
+        for inner, _ in option_fields(kind):
+            value = getattr(options, inner.name)
+            lines.append(f"# {inner.metadata['help']}")
+            lines.append(f"# {inner.name} is not set" if value is None else f"{inner.name} = {_toml_value(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml_value(v) for v in value) + "]"
+    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c >= " " and c != "\x7f" else f"\\u{ord(c):04x}" for c in text) + '"'
