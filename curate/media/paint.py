@@ -55,9 +55,9 @@ def paint(image: npt.NDArray[np.uint8], boxes: Sequence[Box], *, fill: str = "bl
     Args:
         image: uint8, shape (height, width, 3); left as it is.
         boxes: Half-open boxes in pixels; may overlap and reach over the image's edge.
-        fill: ``black``; ``blur``, a Gaussian of half the short side of the box, so that no text in it can be read; ``mean``, one
-            colour, the mean of the unpainted pixels around the box; ``inpaint``, Telea's method (A. Telea, "An Image
-            Inpainting Technique Based on the Fast Marching Method", 2004) from the surroundings; ``none``.
+        fill: ``black``; ``blur``, a Gaussian of half the short side of the box, so that no text in it can be read;
+            ``mean``, one colour, the mean of the unpainted pixels around the box; ``inpaint``, Telea's method (A.
+            Telea, "An Image Inpainting Technique Based on the Fast Marching Method", 2004); ``none``.
         padding: Pixels by which every box is grown on every side.
 
     Returns:
