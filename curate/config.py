@@ -44,6 +44,37 @@ class DownloadOptions:
     """Paced download with yt-dlp; local files are linked."""
 
     max_height: int = option(720, "Largest height in pixels to ask for.", low=144)
+    min_height: int = option(0, "Smallest height in pixels to accept; lower ones fail as low_resolution.", low=0)
+    sleep_interval: float = option(10.0, "Shortest pause between two videos, in seconds.", output=False, low=0)
+    max_sleep_interval: float = option(20.0, "Longest pause between two videos, in seconds.", output=False, low=0)
+    sleep_interval_requests: float = option(
+        0.75, "Pause between two requests for metadata, in seconds.", output=False, low=0
+    )
+    rate_limit: int | None = option(None, "Largest download speed in bytes a second.", output=False, low=1)
+    socket_timeout: float = option(30.0, "Seconds a silent server is waited for.", output=False, low=0.1)
+    retries: int = option(5, "Repeats within one try after a broken or refused connection.", output=False, low=0)
+    fragment_retries: int = option(5, "Repeats within one try for each piece of a stream.", output=False, low=0)
+    extractor_retries: int = option(3, "Repeats within one try for metadata.", output=False, low=0)
+    backoff: float = option(
+        1.0, "Seconds before the first repeat; doubled for each further one, up to a minute.", output=False, low=0
+    )
+    proxy: str = option("", "URL of a proxy; empty takes the environment's.", output=False)
+    source_address: str = option("", "Address of this machine to connect from.", output=False)
+    cookies: Path | None = option(None, "Netscape cookies file; only read, never written.", output=False)
+    cookies_from_browser: str = option(
+        "", "Browser to take cookies from, e.g. firefox or chrome:Profile 1.", output=False
+    )
+    breaker: int = option(
+        3, "Bot checks, rate limits or refusals in a row after which the stage stops.", output=False, low=1
+    )
+    network_breaker: int = option(10, "Network failures in a row after which the stage stops.", output=False, low=1)
+    rate_limit_pause: float = option(
+        3600.0, "Seconds to wait when the rate limit is met; 0 stops the stage instead.", output=False, low=0
+    )
+    free_space: float = option(1.0, "Gigabytes to leave free on the disk of the workspace.", output=False, low=0)
+    yt_dlp: tuple[str, ...] = option(
+        (), "Further options of yt-dlp, each as KEY=JSON, e.g. 'geo_bypass=true'.", output=False
+    )
 
 
 @dataclass(frozen=True)
@@ -89,8 +120,21 @@ class ExportOptions:
 
 
 @dataclass(frozen=True)
+class EngineOptions:
+    """Use of the machine."""
+
+    workers: int = option(0, "Worker processes for CPU stages; 0 is one a core.", output=False, low=0)
+    video_timeout: float = option(
+        7200.0, "Seconds after which a worker stuck in one video is ended.", output=False, low=1
+    )
+    worker_memory: int = option(
+        0, "MiB a worker may use before it is ended; 0 shares 80 % of the machine.", output=False, low=0
+    )
+
+
+@dataclass(frozen=True)
 class Config:
-    """Options of all stages, in pipeline order."""
+    """Options of all stages, in pipeline order, and of the engine."""
 
     download: DownloadOptions = field(default_factory=DownloadOptions)
     sample: SampleOptions = field(default_factory=SampleOptions)
@@ -98,6 +142,7 @@ class Config:
     trim: TrimOptions = field(default_factory=TrimOptions)
     mask: MaskOptions = field(default_factory=MaskOptions)
     export: ExportOptions = field(default_factory=ExportOptions)
+    engine: EngineOptions = field(default_factory=EngineOptions)
 
 
 def option_fields(options_class: type) -> list[tuple[dataclasses.Field[Any], Any]]:

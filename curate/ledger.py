@@ -55,7 +55,8 @@ class Event:
         data: dict[str, Any] = {}
         for spec in dataclasses.fields(self):
             value = getattr(self, spec.name)
-            if value or spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING:
+            required = spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
+            if value or required:
                 data[spec.name] = value
         return json.dumps(data, ensure_ascii=True, separators=(",", ":"))
 
@@ -151,6 +152,12 @@ class Record:
     tries: int = 0
     first_failure: float = 0.0
 
+    @classmethod
+    def first(cls, event: Event) -> Record:
+        """The record of a (video, stage) whose only event this is."""
+        failed = event.outcome == "failed"
+        return cls(event, tries=int(failed), first_failure=event.time if failed else 0.0)
+
     def add(self, event: Event) -> None:
         """Take a newer event into account."""
         same = event.fingerprint == self.last.fingerprint and self.last.outcome == "failed"
@@ -191,6 +198,5 @@ def unite(events: Iterable[Event]) -> dict[tuple[str, str], Record]:
         if key in records:
             records[key].add(event)
         else:
-            failed = event.outcome == "failed"
-            records[key] = Record(event, tries=int(failed), first_failure=event.time if failed else 0.0)
+            records[key] = Record.first(event)
     return records

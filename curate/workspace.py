@@ -89,9 +89,8 @@ class Workspace:
             probe.touch()
             probe.unlink()
         except OSError as error:
-            raise CurateError(
-                f"workspace {root} cannot be written: {error.strerror}; check the disk and rights"
-            ) from error
+            why = error.strerror
+            raise CurateError(f"workspace {root} cannot be written: {why}; check the disk and rights") from error
         return workspace
 
     def _check_version(self) -> None:

@@ -1,1 +1,109 @@
-"""Command line."""
+"""The command line: thin modules that parse, build options and call; one a command family.
+
+Commands are imported when they are asked for, so that ``curate --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from curate import __version__
+from curate.errors import CurateError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("curate.cli.run:run", "Everything: from a list of videos to shards."),
+    "manifest": ("curate.cli.manifest:manifest", "Check, convert and count lists of videos."),
+    "download": ("curate.cli.run:download", "Fetch the videos; local files are linked."),
+    "sample": ("curate.cli.run:sample", "Take frames at a fixed rate, by presentation time."),
+    "classify": ("curate.cli.run:classify", "Tell surgical from non-surgical frames."),
+    "trim": ("curate.cli.run:trim", "Give verdicts and cut what lies outside the surgery."),
+    "mask": ("curate.cli.run:mask", "Find regions that are not surgery."),
+    "export": ("curate.cli.run:export", "Write the shards."),
+    "status": ("curate.cli.status:status", "The funnel: videos and frames by stage, outcome and reason."),
+}
+"""Command name: where it is, and its line in ``curate --help`` in pipeline order."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only when that command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in pipeline order."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Import and return a command, or ``None`` if there is none of that name."""
+        if name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[name][0].split(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="curate")
+def cli() -> None:
+    """Turn a list of surgical videos into clean pretraining shards.
+
+    Exit codes: 0 all done, 1 wrong usage or configuration, 2 finished with failures, 130 interrupted.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point: run a command and leave the process with its exit code, never with a traceback."""
+    sys.exit(run_command(arguments))
+
+
+def run_command(arguments: Sequence[str] | None = None) -> int:
+    """Run a command in this process and return its exit code."""
+    try:
+        code = cli.main(args=arguments, prog_name="curate", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 1
+    except click.ClickException as error:
+        error.show()
+        return 1
+    except CurateError as error:
+        _say(f"error: {error}")
+        return 1
+    except (click.Abort, KeyboardInterrupt):
+        _say("interrupted; what was finished is kept, run the same command again to go on")
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        advice = "; free space or name another disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        _say(f"error: {error.strerror or error}{where}{advice}")
+        return 1
+    except Exception as error:
+        return _report_bug(error)
+    return code if isinstance(code, int) else 0
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _report_bug(error: Exception) -> int:
+    """Keep the traceback in a file and tell the user where it is."""
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile("w", prefix="curate-error-", suffix=".txt", delete=False) as stream:
+        traceback.print_exception(error, file=stream)
+    _say(f"error: unexpected {type(error).__name__}: {error}\nThis is a fault in curate. Details are in {stream.name}")
+    return 1
