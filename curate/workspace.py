@@ -66,8 +66,13 @@ class Workspace:
         self.root = root
 
     @classmethod
-    def open(cls, root: Path, *, create: bool = False) -> Workspace:
+    def open(cls, root: Path, *, create: bool = False, write: bool = True) -> Workspace:
         """Open an existing workspace, or make a new one.
+
+        Args:
+            root: The folder.
+            create: Make it if it is missing or empty.
+            write: Check that it can be written.
 
         Raises:
             CurateError: It is missing (and ``create`` is false), is not a folder, was made by an incompatible version,
@@ -81,8 +86,10 @@ class Workspace:
             workspace._check_version()
         elif not create:
             raise CurateError(f"{root} is not a workspace yet: make one with 'curate run SOURCE -w {root}'")
-        elif root.is_dir() and any(root.iterdir()):
+        elif root.is_dir() and any(p.name != "ledger" and not p.name.startswith(".") for p in root.iterdir()):
             raise CurateError(f"{root} is not empty and not a workspace: name a new or empty folder with -w")
+        if not write:
+            return workspace
         try:
             workspace.ledger_folder.mkdir(parents=True, exist_ok=True)
             probe = root / f".write-test-{os.getpid()}"

@@ -16,24 +16,24 @@ Layer = dict[str, dict[str, Any]]
 """Values that were given, by table and option name."""
 
 
-def stage_flags(*tables: str, prefixed: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def stage_flags(*plain: str, prefixed: Sequence[str] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorator that adds the flags of some tables to a command.
 
     The command gets one extra keyword argument ``given``, a `Layer` with the values that were on the command line.
     Defaults are not filled in: they come last, after ``curate.toml``.
 
     Args:
-        tables: Names of the tables (stages), as in `Config`.
-        prefixed: Whether flags carry the table's name (``--sample-rate``), for commands with several tables.
+        plain: Names of tables, as in `Config`, whose flags are the options' names (``--rate``).
+        prefixed: Names of tables whose flags carry the table's name (``--sample-rate``).
     """
-    kinds = dict((spec.name, kind) for spec, kind in option_fields(Config))
+    kinds = {spec.name: kind for spec, kind in option_fields(Config)}
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         names: dict[str, tuple[str, str]] = {}
         flags = []
-        for table in tables:
+        for table in (*prefixed, *plain):
             for spec, kind in option_fields(kinds[table]):
-                name = f"{table}_{spec.name}" if prefixed else spec.name
+                name = f"{table}_{spec.name}" if table in prefixed else spec.name
                 names[name] = (table, spec.name)
                 flags.append(_flag(name, spec.default, spec.metadata, kind))
 

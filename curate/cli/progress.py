@@ -1,0 +1,92 @@
+"""Progress of a run: bars on a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping
+
+import click
+from tqdm import tqdm
+
+from curate.engine.task import Answer, Halt, Task
+
+LOG_SECONDS = 10.0
+"""Time between two progress lines of one stage when standard error is not a terminal."""
+
+
+class Progress:
+    """Shows how far each stage is, with rate and time left, and names every failure as it happens.
+
+    Args:
+        pending: Videos that will reach each stage if none is dropped on the way.
+        quiet: Show nothing but failures.
+    """
+
+    def __init__(self, pending: Mapping[str, int], *, quiet: bool) -> None:
+        self._totals = dict(pending)
+        self._order = list(pending)
+        self._finished: Counter[str] = Counter()
+        self._seconds: dict[str, float] = {}
+        self._quiet = quiet
+        self._terminal = sys.stderr.isatty() and not quiet
+        self._bars: dict[str, tqdm[None]] = {}
+        self._said: dict[str, float] = {}
+        self.halts: list[str] = []
+
+    def __call__(self, task: Task, answer: Answer) -> None:
+        """Take note of an answer."""
+        if isinstance(answer, Halt):
+            self.halts.append(f"{answer.stage} stopped: {answer.message}")
+            return
+        self._finished[task.stage] += 1
+        self._seconds.setdefault(task.stage, time.monotonic() - answer.seconds)
+        if answer.outcome in ("failed", "dropped"):
+            for name in self._order[self._order.index(task.stage) + 1 :]:
+                self._totals[name] -= 1
+                if name in self._bars:
+                    self._bars[name].total = self._totals[name]
+        if answer.outcome == "failed":
+            self._say(f"failed: {task.video.id} {task.stage}: {answer.reason}: {' '.join(answer.detail.split())[:200]}")
+        elif not self._quiet and answer.outcome == "done" and answer.detail:
+            self._say(f"note: {task.video.id} {task.stage}: {answer.detail}")
+        if self._terminal:
+            self._bar(task.stage).update()
+        elif not self._quiet:
+            self._line(task.stage)
+
+    def _bar(self, stage: str) -> tqdm[None]:
+        if stage not in self._bars:
+            position = self._order.index(stage)
+            self._bars[stage] = tqdm(
+                total=self._totals[stage], desc=stage.ljust(9), unit="video", position=position, file=sys.stderr
+            )
+        return self._bars[stage]
+
+    def _line(self, stage: str) -> None:
+        now, finished, total = time.monotonic(), self._finished[stage], self._totals[stage]
+        if now - self._said.get(stage, 0.0) < LOG_SECONDS and finished < total:
+            return
+        self._said[stage] = now
+        elapsed = max(now - self._seconds[stage], 1e-9)
+        rate = finished / elapsed
+        left = max(total - finished, 0) / rate
+        click.echo(f"{stage}: {finished}/{total} videos, {rate * 60:.1f}/min, {_clock(left)} left", err=True)
+
+    def _say(self, text: str) -> None:
+        if self._terminal:
+            tqdm.write(text, file=sys.stderr)
+        else:
+            click.echo(text, err=True)
+
+    def close(self) -> None:
+        """Leave the bars as they stand."""
+        for bar in self._bars.values():
+            bar.close()
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"

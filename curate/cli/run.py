@@ -1,0 +1,227 @@
+"""``curate run`` and one command a stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from curate.cli.common import verbosity
+from curate.cli.options import Layer, stage_flags
+from curate.cli.progress import Progress
+from curate.funnel import Funnel, funnel, render, render_troubles
+from curate.pipeline import STAGES
+from curate.session import Session, Sources, open_session, run_export, run_stages
+
+UNTIL = (*STAGES, "export")
+
+
+class Shard(click.ParamType):
+    """``i/n`` with 0 <= i < n."""
+
+    name = "i/n"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Parse the text; fails with what is expected."""
+        if isinstance(value, tuple):
+            return value
+        index, _, count = str(value).partition("/")
+        if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
+            self.fail(f"{value!r} is not i/n with 0 <= i < n, such as 0/8", param, ctx)
+        return int(index), int(count)
+
+
+def workspace_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Flags of every command that works in a workspace."""
+    for flag in (
+        click.option("--config", "config_file", type=click.Path(path_type=Path), help="TOML file with option tables."),
+        click.option("-w", "--workspace", type=click.Path(path_type=Path), required=True, help="Workspace folder."),
+    ):
+        command = flag(command)
+    return command
+
+
+def source_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The SOURCE argument and the flags about it."""
+    for flag in (
+        click.option(
+            "--opt-out", type=click.Path(path_type=Path), multiple=True, help="File with ids to leave out; repeatable."
+        ),
+        click.option("--format", "source_format", help="Format of SOURCE, if it is not recognised."),
+        click.argument("source", nargs=-1),
+    ):
+        command = flag(command)
+    return command
+
+
+shard_flag = click.option(
+    "--shard", type=Shard(), default="0/1", help="Work on every n-th video from the i-th, for job arrays."
+)
+
+
+@click.command(short_help="Everything: from a list of videos to shards.")
+@source_flags
+@workspace_flags
+@click.option("--until", type=click.Choice(UNTIL), default="export", show_default=True, help="Last stage to run.")
+@shard_flag
+@stage_flags("engine", prefixed=UNTIL)
+@verbosity
+@click.pass_context
+def run(
+    ctx: click.Context,
+    source: tuple[str, ...],
+    workspace: Path,
+    config_file: Path | None,
+    source_format: str | None,
+    opt_out: tuple[Path, ...],
+    until: str,
+    shard: tuple[int, int],
+    given: Layer,
+) -> None:
+    """Run every stage over the videos of SOURCE, and write the shards.
+
+    SOURCE is a manifest (LEMON labels.json, a folder of GenSurgery link lists, CSV, TSV, JSONL, Parquet), a folder of
+    local videos, or - for URLs on standard input. Without SOURCE the workspace's own manifest is used. What is done
+    already is skipped: run the same command again to go on after an interruption.
+
+    Exit codes: 0 all done, 1 wrong usage or configuration, 2 finished with failures, which are listed.
+    """
+    sources = Sources(source, source_format, opt_out)
+    session = open_session(workspace, given=given, config_file=config_file, sources=sources, create=True)
+    stages = UNTIL[: UNTIL.index(until) + 1]
+    ctx.exit(_work(ctx, session, [s for s in stages if s in STAGES], shard, export="export" in stages))
+
+
+def _stage_command(name: str, summary: str) -> click.Command:
+    takes_source = name == "download"
+
+    @workspace_flags
+    @shard_flag
+    @stage_flags(name, "engine")
+    @verbosity
+    @click.pass_context
+    def body(
+        ctx: click.Context,
+        workspace: Path,
+        config_file: Path | None,
+        shard: tuple[int, int],
+        given: Layer,
+        source: tuple[str, ...] = (),
+        source_format: str | None = None,
+        opt_out: tuple[Path, ...] = (),
+    ) -> None:
+        sources = Sources(source, source_format, opt_out)
+        session = open_session(workspace, given=given, config_file=config_file, sources=sources, create=bool(source))
+        ctx.exit(_work(ctx, session, [name], shard, export=False))
+
+    body.__doc__ = summary
+    return click.command(name=name)(source_flags(body) if takes_source else body)
+
+
+download = _stage_command(
+    "download",
+    """Fetch the videos of SOURCE, or of the workspace's own manifest; local files are linked, not copied.
+
+    Safe to interrupt and to run again: finished videos are skipped, partial files resume.""",
+)
+sample = _stage_command(
+    "sample",
+    """Take frames at a fixed rate by presentation time, and store them as JPEG in Parquet, once.""",
+)
+classify = _stage_command("classify", """Give every sampled frame its probability of showing surgery.""")
+trim = _stage_command(
+    "trim",
+    """Turn probabilities into verdicts, and find where the surgery begins and ends.
+
+    Kept is what lies between the start of the first and the end of the last run of surgical frames that is long
+    enough. A video without such a run is dropped; its verdicts stay for inspection.""",
+)
+mask = _stage_command(
+    "mask",
+    """Find regions of surgical frames that are not surgery, and store their boxes; nothing is painted.""",
+)
+
+
+@click.command()
+@workspace_flags
+@stage_flags("export")
+@verbosity
+@click.pass_context
+def export(ctx: click.Context, workspace: Path, config_file: Path | None, given: Layer) -> None:
+    """Write the shards of all complete videos, with metadata, splits and a dataset card.
+
+    An export that is up to date is left alone.
+    """
+    session = open_session(workspace, given=given, config_file=config_file)
+    _export(ctx, session)
+    ctx.exit(0)
+
+
+def _work(ctx: click.Context, session: Session, stages: Sequence[str], shard: tuple[int, int], *, export: bool) -> int:
+    """Run stages and the export, print what came of it, and return the exit code."""
+    quiet = ctx.meta["curate.verbosity"] < 0
+    bad_rows = _report_manifest(session)
+    progress = Progress(session.pipeline.pending(stages, shard), quiet=quiet)
+    try:
+        run_stages(session, stages, progress, shard=shard)
+    finally:
+        progress.close()
+    result = funnel(session.pipeline)
+    if not quiet:
+        click.echo(render(result, procedures=False))
+    if result.troubles:
+        click.echo(render_troubles(result), err=True)
+    for halt in progress.halts:
+        click.echo(halt, err=True)
+    if export:
+        _export_if_any(ctx, session, result, shard)
+    elif not quiet:
+        _say_waiting(result, stages)
+    return 2 if result.troubles or progress.halts or bad_rows else 0
+
+
+def _report_manifest(session: Session) -> int:
+    """Say what was wrong with the manifest's rows; returns how many were."""
+    report = session.report
+    if report is None:
+        return 0
+    for row in report.bad_rows[:20]:
+        click.echo(f"bad row: {row}", err=True)
+    if len(report.bad_rows) > 20:
+        click.echo(f"and {len(report.bad_rows) - 20} more bad rows: see 'curate manifest check'", err=True)
+    if session.unlisted:
+        click.echo(
+            f"{session.unlisted} videos of the previous manifest are not listed now: left out, their files stay",
+            err=True,
+        )
+    return len(report.bad_rows)
+
+
+def _say_waiting(result: Funnel, stages: Sequence[str]) -> None:
+    first = result.stages[stages[0]]
+    earlier = [name for name in STAGES if list(STAGES).index(name) < list(STAGES).index(stages[0])]
+    waiting = sum(result.stages[name].pending for name in earlier)
+    if waiting and not first.pending:
+        click.echo(f"{waiting} videos wait for an earlier stage ({', '.join(earlier)})")
+
+
+def _export_if_any(ctx: click.Context, session: Session, result: Funnel, shard: tuple[int, int]) -> None:
+    if shard[1] > 1:
+        click.echo("shards are written by 'curate export' once every --shard has finished")
+    elif result.complete:
+        _export(ctx, session)
+    else:
+        click.echo("no video is complete, so no shards were written", err=True)
+
+
+def _export(ctx: click.Context, session: Session) -> None:
+    """Write the shards, show progress, and say where they are."""
+    quiet = ctx.meta["curate.verbosity"] < 0
+    summary = run_export(session)
+    for line in summary.lines():
+        if not quiet:
+            click.echo(line)
+    if summary.skipped and not quiet:
+        click.echo(f"up to date: {', '.join(summary.skipped)}")
