@@ -108,8 +108,11 @@ class TrimOptions:
 class MaskOptions:
     """Regions of surgical frames that are not surgery, stored as boxes."""
 
-    detector: Literal["text", "none"] = option("text", "Which detector finds regions; none stores no boxes.")
+    detector: Literal["text", "none"] = option("text", "Which detector finds regions; none runs no network.")
+    threshold: float = option(0.7, "Smallest score of a detected box.", low=0, high=1)
+    side: int = option(448, "Short side in pixels to which frames are scaled for the detector.", low=96, high=2160)
     device: str = option("auto", "auto, cpu, cuda, or cuda:N.", output=False)
+    threads: int = option(1, "CPU threads of one forward pass.", output=False, low=1)
 
 
 @dataclass(frozen=True)
