@@ -72,8 +72,8 @@ class DownloadOptions:
         3600.0, "Seconds to wait when the rate limit is met; 0 stops the stage instead.", output=False, low=0
     )
     free_space: float = option(1.0, "Gigabytes to leave free on the disk of the workspace.", output=False, low=0)
-    yt_dlp: tuple[str, ...] = option(
-        (), "Further options of yt-dlp, each as KEY=JSON, e.g. 'geo_bypass=true'.", output=False
+    yt_dlp: str = option(
+        "{}", "Further options of yt-dlp's YoutubeDL as a JSON object, e.g. '{\"geo_bypass\": true}'.", output=False
     )
 
 

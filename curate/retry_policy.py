@@ -52,9 +52,7 @@ POLICIES: Mapping[Reason, RetryPolicy] = MappingProxyType(
         Reason.NO_FORMAT: RetryPolicy(
             "automatic", wait=DAY, tries=3, advice="check the JavaScript runtime: curate doctor"
         ),
-        Reason.LOW_RESOLUTION: RetryPolicy(
-            "asked", advice="try another client: extractor_args in [download.yt_dlp] of curate.toml"
-        ),
+        Reason.LOW_RESOLUTION: RetryPolicy("asked", advice="try another client: extractor_args in --yt-dlp"),
         Reason.UNSUPPORTED_URL: NEVER,
         Reason.NOT_FOUND: RetryPolicy("automatic", wait=DAY, tries=3),
         Reason.BLOCKED: RetryPolicy("automatic", advice="cookies, another address, or a PO token provider plugin"),

@@ -1,0 +1,93 @@
+"""Looks into a finished download: is it a video, how long, how high, does it decode."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+READ_SIZE = 1 << 20
+
+
+class NotDecodable(Exception):
+    """The file is not a video, or not a single frame of it decodes; the message says why."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a video file says of itself.
+
+    Attributes:
+        container: PyAV's name of the container, e.g. ``mov,mp4,m4a,3gp,3g2,mj2``.
+        codec: Name of the video codec, e.g. ``h264``.
+        width: Coded width in pixels.
+        height: Coded height in pixels.
+        duration: Seconds of the video stream, or ``None`` where the container does not say.
+        frame_rate: Average frames a second, or ``None``.
+    """
+
+    container: str
+    codec: str
+    width: int
+    height: int
+    duration: float | None
+    frame_rate: float | None
+
+
+def probe(path: Path) -> Probe:
+    """Open a video and decode its first frame.
+
+    Raises:
+        NotDecodable: It cannot be opened, holds no video stream, or gives no frame.
+    """
+    import av
+
+    try:
+        with av.open(str(path), metadata_errors="ignore") as container:
+            if not container.streams.video:
+                raise NotDecodable("no video stream")
+            stream = container.streams.video[0]
+            frame = next(container.decode(stream), None)
+            if frame is None:
+                raise NotDecodable("no frame could be decoded")
+            return Probe(
+                container=container.format.name,
+                codec=stream.codec_context.name,
+                width=frame.width,
+                height=frame.height,
+                duration=_duration(container, stream),
+                frame_rate=float(stream.average_rate) if stream.average_rate else None,
+            )
+    except (av.FFmpegError, ValueError) as error:
+        raise NotDecodable(f"{error}") from error
+
+
+def _duration(container: object, stream: object) -> float | None:
+    """Seconds of the video stream; the container's figure where the stream has none (Matroska, WebM)."""
+    import av
+
+    duration, base = getattr(stream, "duration", None), getattr(stream, "time_base", None)
+    if duration and base:
+        return float(duration * base)
+    whole = getattr(container, "duration", None)
+    return whole / av.time_base if whole else None
+
+
+@dataclass(frozen=True)
+class Digests:
+    """Size in bytes and hex digests of a file."""
+
+    bytes: int
+    sha256: str
+    md5: str
+
+
+def digests(path: Path) -> Digests:
+    """Read a file once and hash it; MD5 because published manifests carry it."""
+    sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+    with open(path, "rb") as stream:
+        while block := stream.read(READ_SIZE):
+            sha256.update(block)
+            md5.update(block)
+            size += len(block)
+    return Digests(size, sha256.hexdigest(), md5.hexdigest())

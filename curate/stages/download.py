@@ -1,0 +1,291 @@
+"""The download stage: local files are linked, URLs are fetched with yt-dlp at a modest pace."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import logging
+import os
+import random
+import re
+import shutil
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from curate.breaker import Breaker
+from curate.config import DownloadOptions
+from curate.errors import StageHalted
+from curate.media.verify_video import Digests, NotDecodable, Probe, digests, probe
+from curate.media.youtube import Downloader, FetchError, Found, javascript_runtimes, version
+from curate.records import Done, Failed, Outcome, Reason, Video
+from curate.retry_policy import POLICIES, is_retryable
+from curate.stage import Files, Lane, Stage
+
+log = logging.getLogger(__name__)
+
+DURATION_TOLERANCE = 0.02
+"""Share of the stated duration by which a finished file may be off."""
+
+DURATION_SLACK = 1.0
+"""Seconds it may always be off: sites state whole seconds."""
+
+MAX_PAUSES = 24
+"""Pauses for the rate limit in a row, without one video arriving, before the stage stops."""
+
+EXTENSIONS = frozenset({"mp4", "m4v", "mov", "webm", "mkv", "avi", "flv", "wmv", "mpg", "mpeg", "ts", "3gp", "ogv"})
+"""Extensions kept as they are; other files are named after their container."""
+
+
+class DownloadStage(Stage[DownloadOptions]):
+    """Brings every video into the workspace, with a JSON of what the source says about it."""
+
+    name = "download"
+    folder = "videos"
+
+    def __init__(self, options: DownloadOptions) -> None:
+        super().__init__(options)
+        self._downloader: Downloader | None = None
+        self._breaker = Breaker(options.breaker, options.network_breaker)
+        self._pauses = 0
+        self._last_visit: dict[str, float] = {}
+
+    @property
+    def lane(self) -> Lane:
+        """The single paced lane."""
+        return "download"
+
+    def process(self, video: Video, files: Files) -> Outcome:
+        """Link a local file, or fetch a URL and look into what arrived.
+
+        Raises:
+            StageHalted: The disk is nearly full, or the site turns this session away.
+            CurateError: Cookies or further options of yt-dlp are wrong.
+        """
+        if video.is_local:
+            return self._link(video, files)
+        return self._fetch(video, files)
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._downloader is not None:
+            self._downloader.close()
+
+    def _link(self, video: Video, files: Files) -> Outcome:
+        source = Path(video.source)
+        try:
+            if source.is_dir():
+                return _failed(Reason.NOT_A_VIDEO, f"{source} is a folder")
+            sums = digests(source)
+        except OSError as error:
+            return _failed(Reason.FILE_MISSING, f"{source}: {error.strerror}")
+        if not sums.bytes:
+            return _failed(Reason.EMPTY_FILE, f"{source} has no bytes")
+        link = files.temporary(f".{_extension(source.suffix[1:], None)}")
+        link.unlink(missing_ok=True)
+        link.symlink_to(os.path.abspath(source))
+        sidecar = _write_json(files, _described(video, sums, None))
+        return Done(link, (sidecar,), {"bytes": sums.bytes})
+
+    def _fetch(self, video: Video, files: Files) -> Outcome:
+        while True:
+            self._check_space(files.folder, 0)
+            self._keep_pace(video.source)
+            try:
+                done = self._download(video, files)
+            except FetchError as error:
+                if error.reason is Reason.NO_FORMAT:
+                    self._check_runtime(error)
+                if not self._breaker.failed(error.reason):
+                    return _failed(error.reason, error.text)
+                self._pause_or_halt(video, error)
+            else:
+                self._breaker.succeeded()
+                self._pauses = 0
+                return done
+            finally:
+                self._last_visit[_host(video.source)] = time.monotonic()
+
+    def _download(self, video: Video, files: Files) -> Done:
+        """Fetch one video; a refused file is asked for once more with fresh addresses."""
+        downloader = self._session()
+        found = downloader.find(video.source)
+        try:
+            path = self._fetch_format(downloader, found, files)
+        except FetchError as error:
+            if error.reason is not Reason.FORBIDDEN:
+                raise
+            log.info("video %s: %s; asking for it again", video.id, error.text)
+            found = downloader.find(video.source)
+            path = self._fetch_format(downloader, found, files)
+        return self._accept(video, found, path, files)
+
+    def _session(self) -> Downloader:
+        if self._downloader is None:
+            self._downloader = Downloader(self.options)
+        return self._downloader
+
+    def _fetch_format(self, downloader: Downloader, found: Found, files: Files) -> Path:
+        height = found.height
+        if height is not None and height < self.options.min_height:
+            raise FetchError(Reason.LOW_RESOLUTION, f"the best format offered is {height} pixels high")
+        self._check_space(files.folder, found.bytes or 0)
+        target = files.temporary(f".{found.format_key}.{found.extension}")
+        _remove_other_attempts(files, keep=target)
+        downloader.fetch(found, target)
+        return target
+
+    def _accept(self, video: Video, found: Found, path: Path, files: Files) -> Done:
+        """Check a finished file; one that is not what was promised is removed, so that the next try starts anew.
+
+        Raises:
+            FetchError: It is too short, too low, or does not decode.
+        """
+        try:
+            probed = probe(path)
+            self._check_promises(found, probed)
+        except NotDecodable as error:
+            path.unlink()
+            raise FetchError(Reason.NOT_A_VIDEO, f"the file that arrived is not a video: {error}") from error
+        except FetchError:
+            path.unlink()
+            raise
+        sums = digests(path)
+        final = files.temporary(f".{_extension(found.extension, probed)}")
+        path.rename(final)
+        described = _described(video, sums, probed) | {
+            "source_metadata": found.metadata(),
+            "yt_dlp": version(),
+            "downloaded": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        figures: dict[str, int | float] = {"bytes": sums.bytes}
+        if probed.duration is not None:
+            figures["seconds"] = round(probed.duration, 3)
+        return Done(final, (_write_json(files, described),), figures)
+
+    def _check_promises(self, found: Found, probed: Probe) -> None:
+        stated, actual = found.duration, probed.duration
+        if stated is not None and actual is not None:
+            allowed = max(DURATION_TOLERANCE * stated, DURATION_SLACK)
+            if abs(stated - actual) > allowed:
+                raise FetchError(Reason.INCOMPLETE, f"{actual:.1f} s arrived, the site states {stated:.1f} s")
+        wanted = max(self.options.min_height, found.height or 0)
+        if probed.height < wanted:
+            raise FetchError(Reason.LOW_RESOLUTION, f"{probed.height} pixels high, {wanted} wanted")
+
+    def _keep_pace(self, url: str) -> None:
+        """Sleep until the site may be asked again."""
+        last = self._last_visit.get(_host(url))
+        if last is None or _is_this_machine(url):
+            return
+        low, high = self.options.sleep_interval, self.options.max_sleep_interval
+        wait = last + random.uniform(low, max(low, high)) - time.monotonic()
+        if wait > 0:
+            time.sleep(wait)
+
+    def _pause_or_halt(self, video: Video, error: FetchError) -> None:
+        """The breaker is open: sleep out a rate limit, stop for anything else.
+
+        Raises:
+            StageHalted: Waiting does not help, or has not helped.
+        """
+        pause = 0.0 if _is_this_machine(video.source) else self.options.rate_limit_pause
+        if error.reason is Reason.RATE_LIMITED and pause and self._pauses < MAX_PAUSES:
+            self._pauses += 1
+            log.warning("the site limits the rate (%s): pausing for %.0f minutes", error.text, pause / 60)
+            time.sleep(pause)
+            return
+        raise StageHalted(
+            f"{error.reason} several times in a row, last for {video.id}: {error.text}. The videos stay pending. "
+            f"What helps: {POLICIES[error.reason].advice}; then run the same command again"
+        )
+
+    def _check_runtime(self, error: FetchError) -> None:
+        """Without a JavaScript runtime every YouTube video ends like this, so the stage stops.
+
+        Raises:
+            StageHalted: No usable runtime is there.
+        """
+        if not any(runtime.supported for runtime in javascript_runtimes()):
+            raise StageHalted(
+                f"{error.text}; no JavaScript runtime was found, without which YouTube offers no formats: "
+                "pip install 'curate[download]', then run the same command again"
+            )
+
+    def _check_space(self, folder: Path, needed: int) -> None:
+        free = shutil.disk_usage(folder).free
+        floor = int(self.options.free_space * 1e9)
+        if free - needed < floor:
+            wanted = f" and the next video needs {needed / 1e9:.2f} GB" if needed else ""
+            raise StageHalted(
+                f"{free / 1e9:.2f} GB are free on the disk of {folder}{wanted}, {floor / 1e9:g} GB are to stay free: "
+                "free space or lower --free-space, then run the same command again"
+            )
+
+
+def _failed(reason: Reason, text: str) -> Failed:
+    return Failed(reason, text, retryable=is_retryable(reason))
+
+
+def _extension(extension: str, probed: Probe | None) -> str:
+    """A file extension from the source's, or from the container where that says nothing."""
+    extension = extension.lower()
+    if probed is not None and "mpegts" in probed.container:
+        return "ts"
+    if probed is None:
+        return extension if re.fullmatch(r"[a-z0-9]{1,8}", extension) and extension != "json" else "video"
+    if extension in EXTENSIONS:
+        return extension
+    return "mp4" if "mp4" in probed.container else "mkv" if "matroska" in probed.container else "video"
+
+
+def _remove_other_attempts(files: Files, keep: Path) -> None:
+    """Remove partial files of other formats, which must never be continued with this one."""
+    for path in files.folder.glob(f"{files.temporary('').name}.*"):
+        if path != keep and not path.name.startswith(f"{keep.name}."):
+            path.unlink(missing_ok=True)
+
+
+def _described(video: Video, sums: Digests, probed: Probe | None) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "id": video.id,
+        "source": video.source,
+        "file": {"bytes": sums.bytes, "sha256": sums.sha256, "md5": sums.md5},
+    }
+    if probed is not None:
+        described["file"] |= {
+            "container": probed.container,
+            "codec": probed.codec,
+            "width": probed.width,
+            "height": probed.height,
+            "duration": probed.duration,
+            "frame_rate": probed.frame_rate,
+        }
+    if video.md5:
+        described["md5_as_published"] = video.md5.lower() == sums.md5
+    return described
+
+
+def _write_json(files: Files, data: dict[str, Any]) -> Path:
+    """Write the sidecar; ASCII only, so that control characters of titles are escaped."""
+    path = files.temporary(".json")
+    path.write_text(json.dumps(data, indent=1, sort_keys=True, ensure_ascii=True) + "\n", encoding="ascii")
+    return path
+
+
+def _host(url: str) -> str:
+    try:
+        return (urlsplit(url).hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def _is_this_machine(url: str) -> bool:
+    """Whether a URL leads back to this machine, which no pace protects."""
+    host = _host(url)
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
