@@ -5,8 +5,16 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
 
 READ_SIZE = 1 << 20
+
+TAIL_SECONDS = 2.0
+"""How long before the stated end the search for the last data begins; a key frame earlier at most."""
 
 
 class NotDecodable(Exception):
@@ -23,6 +31,7 @@ class Probe:
         width: Coded width in pixels.
         height: Coded height in pixels.
         duration: Seconds of the video stream, or ``None`` where the container does not say.
+        reach: Seconds from the start up to which data can be read, or ``None`` where the container cannot be searched.
         frame_rate: Average frames a second, or ``None``.
     """
 
@@ -31,6 +40,7 @@ class Probe:
     width: int
     height: int
     duration: float | None
+    reach: float | None
     frame_rate: float | None
 
 
@@ -50,27 +60,47 @@ def probe(path: Path) -> Probe:
             frame = next(container.decode(stream), None)
             if frame is None:
                 raise NotDecodable("no frame could be decoded")
+            duration = _duration(container, stream)
             return Probe(
                 container=container.format.name,
                 codec=stream.codec_context.name,
                 width=frame.width,
                 height=frame.height,
-                duration=_duration(container, stream),
+                duration=duration,
+                reach=_reach(container, stream, duration) if duration else None,
                 frame_rate=float(stream.average_rate) if stream.average_rate else None,
             )
     except (av.FFmpegError, ValueError) as error:
         raise NotDecodable(f"{error}") from error
 
 
-def _duration(container: object, stream: object) -> float | None:
+def _duration(container: InputContainer, stream: VideoStream) -> float | None:
     """Seconds of the video stream; the container's figure where the stream has none (Matroska, WebM)."""
     import av
 
-    duration, base = getattr(stream, "duration", None), getattr(stream, "time_base", None)
-    if duration and base:
-        return float(duration * base)
-    whole = getattr(container, "duration", None)
-    return whole / av.time_base if whole else None
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return container.duration / av.time_base if container.duration else None
+
+
+def _reach(container: InputContainer, stream: VideoStream, duration: float) -> float | None:
+    """Seconds up to which packets are there: a cut file keeps the header of the whole one."""
+    import av
+
+    assert stream.time_base is not None
+    base, start = float(stream.time_base), stream.start_time or 0
+    last = float(start)
+    try:
+        container.seek(start + int(max(duration - TAIL_SECONDS, 0.0) / base), stream=stream)
+    except av.FFmpegError:
+        return None
+    try:
+        for packet in container.demux(stream):
+            if packet.size and packet.pts is not None:
+                last = max(last, packet.pts + (packet.duration or 0))
+    except av.FFmpegError:
+        pass
+    return (last - start) * base
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from curate.config import DownloadOptions
 from curate.errors import CurateError
@@ -114,6 +115,21 @@ class Found:
         return found
 
 
+def is_web_url(url: str) -> bool:
+    """Whether a text is a whole ``http`` or ``https`` URL with a host, without blanks and control characters."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and url.isprintable() and " " not in url
+    except ValueError:
+        return False
+
+
+def is_youtube(url: str) -> bool:
+    """Whether a URL leads to YouTube."""
+    host = (urlsplit(url).hostname or "") if is_web_url(url) else ""
+    return host == "youtu.be" or host.endswith(("youtube.com", "youtube-nocookie.com"))
+
+
 class Downloader:
     """One yt-dlp session: cookies, connections and pace are shared by all videos fetched with it.
 
@@ -160,7 +176,7 @@ class Downloader:
         Raises:
             FetchError: The video cannot be had, with the reason.
         """
-        if not re.match(r"https?://[^/\s]", url, re.IGNORECASE):
+        if not is_web_url(url):
             raise FetchError(Reason.UNSUPPORTED_URL, f"not an http or https URL: {reasons.printable(url, 200)}")
         with self._as_reasons(streamed=False):
             info = self._session.extract_info(url, download=False)
@@ -198,7 +214,8 @@ class Downloader:
         self._session.close()
 
     def _as_reasons(self, *, streamed: bool) -> _AsReasons:
-        return _AsReasons(streamed, secrets=[self._options.proxy])
+        account = urlsplit(self._options.proxy).netloc.rpartition("@")[0]
+        return _AsReasons(streamed, secrets=[self._options.proxy, account])
 
 
 class _AsReasons:
@@ -218,7 +235,7 @@ class _AsReasons:
             return
         text = str(error)
         for secret in self._secrets:
-            text = text.replace(secret, "(proxy)")
+            text = text.replace(secret, "(hidden)")
         text = reasons.printable(text.removeprefix("ERROR: "))
         if reasons.speaks_of_full_disk(text) or _is_disk_full(error):
             raise OSError(errno.ENOSPC, "no space left on device") from error
@@ -429,3 +446,8 @@ def javascript_runtimes() -> list[Runtime]:
 
     found = [runtime().info for runtime in supported_js_runtimes.value.values()]
     return [Runtime(info.name, info.version, bool(info.supported)) for info in found if info is not None]
+
+
+def usable_runtimes() -> list[Runtime]:
+    """JavaScript runtimes that are there and new enough."""
+    return [runtime for runtime in javascript_runtimes() if runtime.supported]

@@ -19,7 +19,7 @@ from curate.breaker import Breaker
 from curate.config import DownloadOptions
 from curate.errors import StageHalted
 from curate.media.verify_video import Digests, NotDecodable, Probe, digests, probe
-from curate.media.youtube import Downloader, FetchError, Found, javascript_runtimes, version
+from curate.media.youtube import Downloader, FetchError, Found, is_youtube, usable_runtimes, version
 from curate.records import Done, Failed, Outcome, Reason, Video
 from curate.retry_policy import POLICIES, is_retryable
 from curate.stage import Files, Lane, Stage
@@ -31,6 +31,9 @@ DURATION_TOLERANCE = 0.02
 
 DURATION_SLACK = 1.0
 """Seconds it may always be off: sites state whole seconds."""
+
+HEIGHT_TOLERANCE = 0.05
+"""Share of the stated height by which a finished file may be lower: stated heights include padding."""
 
 MAX_PAUSES = 24
 """Pauses for the rate limit in a row, without one video arriving, before the stage stops."""
@@ -96,7 +99,7 @@ class DownloadStage(Stage[DownloadOptions]):
             try:
                 done = self._download(video, files)
             except FetchError as error:
-                if error.reason is Reason.NO_FORMAT:
+                if error.reason is Reason.NO_FORMAT and is_youtube(video.source):
                     self._check_runtime(error)
                 if not self._breaker.failed(error.reason):
                     return _failed(error.reason, error.text)
@@ -110,7 +113,7 @@ class DownloadStage(Stage[DownloadOptions]):
 
     def _download(self, video: Video, files: Files) -> Done:
         """Fetch one video; a refused file is asked for once more with fresh addresses."""
-        downloader = self._session()
+        downloader = self._session(video.source)
         found = downloader.find(video.source)
         try:
             path = self._fetch_format(downloader, found, files)
@@ -122,9 +125,11 @@ class DownloadStage(Stage[DownloadOptions]):
             path = self._fetch_format(downloader, found, files)
         return self._accept(video, found, path, files)
 
-    def _session(self) -> Downloader:
+    def _session(self, url: str) -> Downloader:
         if self._downloader is None:
             self._downloader = Downloader(self.options)
+            if is_youtube(url) and not usable_runtimes():
+                log.warning("no JavaScript runtime found: YouTube offers few formats; pip install 'curate[download]'")
         return self._downloader
 
     def _fetch_format(self, downloader: Downloader, found: Found, files: Files) -> Path:
@@ -167,13 +172,15 @@ class DownloadStage(Stage[DownloadOptions]):
 
     def _check_promises(self, found: Found, probed: Probe) -> None:
         stated, actual = found.duration, probed.duration
-        if stated is not None and actual is not None:
-            allowed = max(DURATION_TOLERANCE * stated, DURATION_SLACK)
-            if abs(stated - actual) > allowed:
+        if actual is not None:
+            allowed = max(DURATION_TOLERANCE * actual, DURATION_SLACK)
+            if stated is not None and abs(stated - actual) > max(DURATION_TOLERANCE * stated, DURATION_SLACK):
                 raise FetchError(Reason.INCOMPLETE, f"{actual:.1f} s arrived, the site states {stated:.1f} s")
-        wanted = max(self.options.min_height, found.height or 0)
+            if probed.reach is not None and actual - probed.reach > allowed:
+                raise FetchError(Reason.INCOMPLETE, f"the file says {actual:.1f} s and ends after {probed.reach:.1f} s")
+        wanted = max(self.options.min_height, (1 - HEIGHT_TOLERANCE) * (found.height or 0))
         if probed.height < wanted:
-            raise FetchError(Reason.LOW_RESOLUTION, f"{probed.height} pixels high, {wanted} wanted")
+            raise FetchError(Reason.LOW_RESOLUTION, f"{probed.height} pixels high, {wanted:g} wanted")
 
     def _keep_pace(self, url: str) -> None:
         """Sleep until the site may be asked again."""
@@ -208,7 +215,7 @@ class DownloadStage(Stage[DownloadOptions]):
         Raises:
             StageHalted: No usable runtime is there.
         """
-        if not any(runtime.supported for runtime in javascript_runtimes()):
+        if not usable_runtimes():
             raise StageHalted(
                 f"{error.text}; no JavaScript runtime was found, without which YouTube offers no formats: "
                 "pip install 'curate[download]', then run the same command again"
