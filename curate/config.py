@@ -81,8 +81,20 @@ class DownloadOptions:
 class SampleOptions:
     """Frames by presentation time, encoded once as JPEG."""
 
-    rate: float = option(1.0, "Frames a second; frame n is the one on screen at n / rate s.", low=1e-3, high=240)
+    selection: Literal["rate", "native", "every", "keyframes", "list"] = option(
+        "rate", "Which frames: by time, all, every k-th, key frames, or those of a SurgeNet frame list."
+    )
+    rate: float = option(
+        1.0, "For 'rate': frames a second; frame n is the one on screen at n / rate s.", low=1e-3, high=240
+    )
+    every: int = option(30, "For 'every': frames 0, k, 2k, ...", low=1)
+    frame_list: Path | None = option(
+        None, "For 'list': text file of names like {video}_frame_{n}_Sample{i}.jpg, one a line.", output=False
+    )
     quality: int = option(95, "JPEG quality.", low=1, high=100)
+    chroma: Literal["420", "422", "444"] = option("420", "Chroma subsampling of the JPEGs.")
+    max_long_side: int = option(0, "Largest long side of the images in pixels; 0 keeps the size.", low=0)
+    max_short_side: int = option(0, "Largest short side of the images in pixels; 0 keeps the size.", low=0)
 
 
 @dataclass(frozen=True)
@@ -119,7 +131,32 @@ class MaskOptions:
 class ExportOptions:
     """What goes into the shards, and how."""
 
-    formats: tuple[str, ...] = option(("parquet", "lmdb"), "Formats to write: parquet, lmdb, lmdb-lemon.")
+    formats: tuple[str, ...] = option(("parquet", "lmdb"), "Formats to write: parquet, lmdb, lmdb-lemon.", output=False)
+    include: Literal["surgical", "trimmed"] = option(
+        "surgical", "Surgical frames only, or every frame inside the trim with the others painted black, as LEMON does."
+    )
+    uncertain: Literal["keep", "drop"] = option("drop", "Whether uncertain frames count as surgical.")
+    fill: Literal["black", "blur", "mean", "inpaint", "none"] = option(
+        "black", "How regions are painted over; none leaves the pixels alone."
+    )
+    padding: int = option(0, "Pixels by which regions are grown before painting.", low=0, high=200)
+    short_side: int = option(
+        0, "Shrink frames whose shorter side is longer than this many pixels; 0 keeps every size.", low=0, high=8192
+    )
+    quality: int = option(95, "JPEG quality of frames that must be encoded again.", low=1, high=100)
+    lemon_quality: int = option(
+        100, "JPEG quality of lmdb-lemon, which encodes every frame again; 100 is what LEMON writes.", low=1, high=100
+    )
+    shard_size: int = option(500, "Largest size of a shard in MB (10^6 bytes).", low=1, high=500)
+    val_fraction: float = option(0.0, "Share of the videos without a split of their own for val.", low=0, high=1)
+    test_fraction: float = option(0.0, "Share of the videos without a split of their own for test.", low=0, high=1)
+    split_seed: int = option(0, "Another number draws other splits.")
+    stratify: bool = option(
+        False, "Draw the shares within each procedure; a video may then change split when others come or go."
+    )
+    balance_alpha: float = option(
+        0.5, "Sampling weights: a procedure with n frames is drawn in proportion to n^alpha.", low=0, high=1
+    )
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,7 @@ class Reason(StrEnum):
     TOO_LARGE = "too_large"
     UNSUPPORTED_CODEC = "unsupported_codec"
     # decisions
+    NOT_LISTED = "not_listed"
     NOT_SURGICAL = "not_surgical"
     NO_SURGICAL_RUN = "no_surgical_run"
     # the machine
