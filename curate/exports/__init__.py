@@ -1,1 +1,6 @@
-"""One writer a consumer contract."""
+"""Writers of finished datasets, one for each consumer's contract."""
+
+from curate.exports.exporter import ExportSummary, FormatSummary, export_dataset
+from curate.exports.plan import ExportEntry
+
+__all__ = ["ExportEntry", "ExportSummary", "FormatSummary", "export_dataset"]

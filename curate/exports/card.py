@@ -1,0 +1,156 @@
+"""The dataset card, ``README.md``, that stands in every export."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+from curate import __version__
+from curate.config import fingerprint_fields
+from curate.exports.balance import ProcedureRow
+from curate.exports.dataset import Dataset
+
+_READING: Mapping[str, str] = {
+    "parquet": (
+        "```python\n"
+        "from datasets import load_dataset\n\n"
+        'dataset = load_dataset("path/to/this/folder", split="{split}")\n'
+        'dataset[0]["image"]  # a PIL image; every other column is metadata\n'
+        "```"
+    ),
+    "lmdb": (
+        "One LMDB environment a split, `{split}.lmdb`. Keys are `{{video_id}}_{{n}}`, `n` counted from the first frame "
+        "inside the trim, with gaps where frames were left out. Values are ordinary JPEGs (`channel_order` is `rgb`). "
+        "All metadata is in `metadata.parquet`, one row a key.\n\n"
+        "```python\n"
+        "import io\n\n"
+        "import lmdb\n"
+        "from PIL import Image\n\n"
+        'environment = lmdb.open("{split}.lmdb", readonly=True, lock=False, readahead=False)\n'
+        "with environment.begin() as transaction:\n"
+        "    key, value = next(iter(transaction.cursor()))\n"
+        "Image.open(io.BytesIO(value))\n"
+        "```"
+    ),
+    "lmdb-lemon": (
+        "One LMDB environment a split, `{split}.lmdb`, for the loaders of LEMON. Keys are `{{video_id}}_{{n}}`, `n` "
+        "counted from the first frame inside the trim, with gaps where frames were left out. Values are JPEGs with R "
+        "and B exchanged (`channel_order` is `bgr`): decode them with `cv2.imdecode` and use the array as RGB without "
+        "converting it. All metadata is in `metadata.parquet`, one row a key."
+    ),
+}
+
+
+def dataset_card(dataset: Dataset, format_name: str) -> str:
+    """Write the card of an export in one format.
+
+    Args:
+        dataset: What was written.
+        format_name: ``parquet``, ``lmdb`` or ``lmdb-lemon``.
+
+    Returns:
+        Markdown; for Parquet with the YAML header from which ``datasets`` and the hub learn the splits.
+    """
+    parts = [_header(dataset)] if format_name == "parquet" else []
+    splits = dataset.plan.splits()
+    hours = sum(video.seconds for video in dataset.plan.videos) / 3600
+    parts += [
+        "# Surgical video frames\n\n"
+        f"{dataset.plan.frames:,} frames of {len(dataset.plan.videos):,} videos, {hours:.2f} hours, "
+        f"made by curate {__version__}.",
+        "## Reading it\n\n" + _READING[format_name].format(split=next(iter(splits))),
+        "## Splits\n\nWhole videos, never single frames, are assigned to a split.\n\n" + _split_table(dataset),
+        "## Procedures\n\n"
+        "A video of several procedures counts for each with an equal share of its frames. `weight` is the "
+        "probability of a procedure under balanced sampling, in proportion to "
+        f"frames^{dataset.options.balance_alpha:g} (`procedures.csv`; `frame_weight` in `videos.parquet`).\n\n"
+        + _procedure_table(dataset.procedures),
+        "## How it was made\n\n"
+        "Videos were sampled by presentation time, each frame was judged surgical or not by a network, each video was "
+        "trimmed to its surgical part, and regions that are not surgery were found and painted over as the options "
+        "say. `regions` holds their boxes in pixels of the exported picture.\n\n" + _made_with(dataset),
+        "## Licences\n\n"
+        "The videos belong to their authors. The licence each source states is in the column `licence`; where none is "
+        "stated the video must be taken as all rights reserved. Check that your use is allowed.\n\n"
+        + _licence_table(dataset),
+        "## Privacy and take-down\n\n"
+        "The networks miss things: frames may still show text, faces or other personal data. Do not try to identify "
+        "anyone. Authors of videos and people shown in them can ask whoever published this dataset to remove a video; "
+        "every frame carries its `video_id`. The publisher adds the id to the opt-out list and exports again, which "
+        "takes the video out of every shard.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _header(dataset: Dataset) -> str:
+    lines = ["---", "pretty_name: Surgical video frames", "license: other", "license_name: per-video"]
+    lines += ["license_link: README.md", "tags:", "- surgery", "- endoscopy", "- medical", "- video-frames"]
+    lines += ["size_categories:", f"- {_size_category(dataset.plan.frames)}"]
+    lines += ["configs:", "- config_name: default", "  data_files:"]
+    for split in dataset.plan.splits():
+        lines += [f"  - split: {split}", f"    path: data/{split}-*.parquet"]
+    return "\n".join([*lines, "---"])
+
+
+def _size_category(frames: int) -> str:
+    """Size class of the hub: https://huggingface.co/docs/hub/datasets-cards."""
+    bounds = ((10**3, "1K"), (10**4, "10K"), (10**5, "100K"), (10**6, "1M"), (10**7, "10M"), (10**8, "100M"))
+    lower = ""
+    for bound, name in bounds:
+        if frames < bound:
+            return f"{lower}<n<{name}" if lower else f"n<{name}"
+        lower = name
+    return "100M<n<1B"
+
+
+def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    """Text of a cell; characters with a meaning in Markdown or HTML are disarmed, since licences are free text."""
+    flat = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    return "".join(f"\\{c}" if c in "\\|`*_[]" else c for c in flat)
+
+
+def _split_table(dataset: Dataset) -> str:
+    return _table(
+        ("split", "videos", "frames", "hours"),
+        (
+            (
+                name,
+                f"{len(videos):,}",
+                f"{sum(v.frames for v in videos):,}",
+                f"{sum(v.seconds for v in videos) / 3600:.2f}",
+            )
+            for name, videos in dataset.plan.splits().items()
+        ),
+    )
+
+
+def _procedure_table(rows: list[ProcedureRow]) -> str:
+    return _table(
+        ("split", "procedure", "videos", "frames", "hours", "weight"),
+        (
+            (row.split, row.procedure, f"{row.videos:,}", f"{row.frames:,.6g}", f"{row.hours:.2f}", f"{row.weight:.4f}")
+            for row in rows
+        ),
+    )
+
+
+def _licence_table(dataset: Dataset) -> str:
+    videos: dict[str, int] = defaultdict(int)
+    frames: dict[str, int] = defaultdict(int)
+    for video in dataset.plan.videos:
+        videos[video.licence] += 1
+        frames[video.licence] += video.frames
+    return _table(
+        ("licence", "videos", "frames"),
+        ((name or "not stated", f"{videos[name]:,}", f"{frames[name]:,}") for name in sorted(videos)),
+    )
+
+
+def _made_with(dataset: Dataset) -> str:
+    options = (("export." + name, str(value)) for name, value in fingerprint_fields(dataset.options).items())
+    return _table(("what", "value"), iter([*sorted(dataset.context.items()), *options]))

@@ -1,0 +1,206 @@
+"""Exporting a whole dataset in every format that is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from curate import __version__
+from curate.config import ExportOptions, fingerprint_fields
+from curate.errors import CurateError
+from curate.exports import lmdb, parquet
+from curate.exports.card import dataset_card
+from curate.exports.dataset import Dataset
+from curate.exports.folder import is_whole, list_files, read_account, recover, replaced_folder, write_account
+from curate.exports.plan import BrokenVideo, ExportEntry, Plan, make_plan
+from curate.exports.tables import write_tables
+from curate.workspace import digest
+
+
+@dataclass(frozen=True)
+class Format:
+    """One way of writing a dataset.
+
+    Attributes:
+        version: Raised when the bytes written for the same input change.
+        write: Fills an empty folder; returns what is to be added to ``export.json``.
+    """
+
+    version: int
+    write: Callable[[Dataset, Path], dict[str, Any]]
+
+
+FORMATS: Mapping[str, Format] = {
+    "parquet": Format(parquet.VERSION, parquet.write_parquet),
+    "lmdb": Format(lmdb.VERSION, lambda dataset, folder: lmdb.write_lmdb(dataset, folder, "rgb")),
+    "lmdb-lemon": Format(lmdb.VERSION, lambda dataset, folder: lmdb.write_lmdb(dataset, folder, "bgr")),
+}
+"""All formats by name."""
+
+
+@dataclass(frozen=True)
+class FormatSummary:
+    """One format of an export.
+
+    Attributes:
+        name: Of the format.
+        folder: Where it is.
+        written: False if it was already there, made from the same input with the same options.
+        videos: Videos in it.
+        frames: Frames in it.
+        size: Bytes of all its files.
+        left_out: Ids of videos that could not be read, with the reason; the next export tries them again.
+    """
+
+    name: str
+    folder: Path
+    written: bool
+    videos: int
+    frames: int
+    size: int
+    left_out: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ExportSummary:
+    """What an export did, format by format in the order asked for."""
+
+    formats: tuple[FormatSummary, ...]
+
+
+def export_dataset(
+    entries: Sequence[ExportEntry],
+    options: ExportOptions,
+    folder: Path,
+    *,
+    fingerprint: str,
+    context: Mapping[str, str],
+    progress: Callable[[str, int], None] | None = None,
+) -> ExportSummary:
+    """Write finished videos as a dataset, one folder a format.
+
+    Each format appears whole under ``folder/{format}`` or not at all; see `curate.exports.folder`. The same input
+    gives the same bytes. A video whose artefacts cannot be read is left out and reported, and costs no other video.
+
+    Args:
+        entries: Videos that are done, in manifest order, with distinct ids.
+        options: Formats, choice of frames, painting, splits.
+        folder: Where the formats' folders go; made if missing. No two exports may write there at once.
+        fingerprint: Of all that determines the output: videos, their artefacts, the options. A format that is there
+            with the same fingerprint is left untouched.
+        context: Facts to be written into every export, such as names and checksums of the weights.
+        progress: Called as ``progress(format, frames)`` with the number of frames done in that format so far.
+
+    Raises:
+        CurateError: An unknown format, no frame to export, or a folder that cannot be written.
+    """
+    if unknown := [name for name in options.formats if name not in FORMATS]:
+        raise CurateError(f"export.formats: unknown format {unknown[0]!r}; known: {', '.join(FORMATS)}")
+    if not options.formats:
+        raise CurateError(f"export.formats is empty: name at least one of {', '.join(FORMATS)}")
+    if not entries:
+        raise CurateError("nothing to export: no video is done at every stage; 'curate status' tells where they stand")
+    run = _Run(entries, options, folder, fingerprint, context, progress or (lambda name, frames: None))
+    try:
+        return ExportSummary(tuple(run.format(name) for name in dict.fromkeys(options.formats)))
+    except OSError as error:
+        raise CurateError(f"cannot write the export in {folder}: {error}; check the disk and rights") from error
+
+
+@dataclass
+class _Run:
+    """One call of `export_dataset`."""
+
+    entries: Sequence[ExportEntry]
+    options: ExportOptions
+    folder: Path
+    fingerprint: str
+    context: Mapping[str, str]
+    progress: Callable[[str, int], None]
+
+    def format(self, name: str) -> FormatSummary:
+        """Write one format, unless it is there."""
+        final = self.folder / name
+        recover(final)
+        fingerprint = digest({"export": self.fingerprint, "format": name, "version": FORMATS[name].version})
+        account = read_account(final)
+        if (
+            account
+            and account.get("fingerprint") == fingerprint
+            and not account["left_out"]
+            and is_whole(final, account)
+        ):
+            return _summary(name, final, account, written=False)
+        broken: dict[str, str] = {}
+        while True:
+            plan = make_plan(self.entries, self.options, broken)
+            if not plan.videos:
+                raise CurateError(_why_empty(plan))
+            try:
+                account = self._write(name, final, fingerprint, plan)
+            except BrokenVideo as error:
+                broken[error.video_id] = str(error)
+                continue
+            return _summary(name, final, account, written=True)
+
+    def _write(self, name: str, final: Path, fingerprint: str, plan: Plan) -> dict[str, Any]:
+        done = 0
+
+        def count() -> None:
+            nonlocal done
+            done += 1
+            self.progress(name, done)
+
+        dataset = Dataset(plan, self.options, self.context, count)
+        with replaced_folder(final) as folder:
+            facts = FORMATS[name].write(dataset, folder)
+            write_tables(dataset, folder)
+            (folder / "README.md").write_text(dataset_card(dataset, name), encoding="utf-8")
+            account = {
+                **facts,
+                "format": name,
+                "fingerprint": fingerprint,
+                "curate": __version__,
+                "options": fingerprint_fields(self.options),
+                "made_with": dict(self.context),
+                "counts": {
+                    "videos": len(plan.videos),
+                    "frames": plan.frames,
+                    "splits": {
+                        split: {"videos": len(videos), "frames": sum(video.frames for video in videos)}
+                        for split, videos in plan.splits().items()
+                    },
+                },
+                "left_out": dict(plan.left_out),
+                "without_frames": list(plan.without_frames),
+                "files": list_files(folder),
+            }
+            write_account(folder, account)
+        return account
+
+
+def _why_empty(plan: Plan) -> str:
+    if plan.left_out:
+        video_id, why = next(iter(plan.left_out.items()))
+        return (
+            f"nothing to export: {len(plan.left_out)} videos cannot be read, the first is {video_id}: {why}; "
+            "delete its artefacts and run again"
+        )
+    return (
+        f"nothing to export: none of the {len(plan.without_frames)} videos has a frame that export.include and "
+        "export.uncertain take; look at their verdicts"
+    )
+
+
+def _summary(name: str, folder: Path, account: Mapping[str, Any], *, written: bool) -> FormatSummary:
+    return FormatSummary(
+        name=name,
+        folder=folder,
+        written=written,
+        videos=account["counts"]["videos"],
+        frames=account["counts"]["frames"],
+        size=sum(facts["size"] for facts in account["files"].values()),
+        left_out=account["left_out"],
+    )

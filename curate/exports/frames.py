@@ -1,0 +1,144 @@
+"""Reading the frames of a video for export: one at a time, joined with their verdicts and regions."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curate.exports.plan import BrokenVideo, Choice, PlannedVideo
+
+_ROWS = 4096
+"""Rows of small columns read at a time."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """One row of the ``regions`` table; the box is in pixels of the sampled frame, half open."""
+
+    kind: str
+    score: float
+    x1: int
+    y1: int
+    x2: int
+    y2: int
+    model: str
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """``(x1, y1, x2, y2)``."""
+        return self.x1, self.y1, self.x2, self.y2
+
+
+@dataclass(frozen=True)
+class ExportFrame:
+    """A frame to be exported, as it was sampled.
+
+    Attributes:
+        video: The video it belongs to.
+        n: Number of the sample, counted from the start of the source video.
+        timestamp: Seconds from the start of the source video.
+        width: Pixels.
+        height: Pixels.
+        p_surgical: In 0..1.
+        verdict: As in the ``verdicts`` table.
+        blank: Whether it only keeps the time: it is exported black.
+        regions: What is painted over.
+        jpeg: The sampled JPEG.
+    """
+
+    video: PlannedVideo
+    n: int
+    timestamp: float
+    width: int
+    height: int
+    p_surgical: float
+    verdict: str
+    blank: bool
+    regions: tuple[Region, ...]
+    jpeg: bytes
+
+    @property
+    def key(self) -> str:
+        """Key in every format."""
+        return self.video.key(self.n)
+
+
+def read_frames(video: PlannedVideo, choice: Choice) -> Iterator[ExportFrame]:
+    """Yield the exported frames of a video in order.
+
+    No more than one row group of images is held, and images of row groups without an exported frame are not read.
+
+    Raises:
+        BrokenVideo: A file cannot be read, or the tables do not fit together.
+    """
+    try:
+        yield from _join(video, choice)
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise BrokenVideo(video.id, f"cannot read its artefacts: {error}") from error
+
+
+def _join(video: PlannedVideo, choice: Choice) -> Iterator[ExportFrame]:
+    verdicts = _rows(video.entry.verdicts, ["n", "p_surgical", "verdict", "kept"])
+    regions = _Regions(video)
+    with pq.ParquetFile(video.entry.frames) as frames:
+        for group in range(frames.num_row_groups):
+            table = frames.read_row_group(group, columns=["n", "timestamp", "width", "height"])
+            rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+            judged = list(itertools.islice(verdicts, len(rows)))
+            if [row[0] for row in rows] != [verdict[0] for verdict in judged]:
+                raise BrokenVideo(
+                    video.id, f"frame numbers of {video.entry.frames} and {video.entry.verdicts} do not agree"
+                )
+            if not any(choice.takes(verdict, kept) for _, _, verdict, kept in judged):
+                continue
+            images = frames.read_row_group(group, columns=["image"]).column(0)
+            for i, ((n, timestamp, width, height), (_, p_surgical, verdict, kept)) in enumerate(
+                zip(rows, judged, strict=True)
+            ):
+                if not choice.takes(verdict, kept):
+                    continue
+                yield ExportFrame(
+                    video=video,
+                    n=n,
+                    timestamp=timestamp,
+                    width=width,
+                    height=height,
+                    p_surgical=p_surgical,
+                    verdict=verdict,
+                    blank=not choice.is_surgical(verdict),
+                    regions=regions.of(n),
+                    jpeg=images[i].as_py(),
+                )
+
+
+class _Regions:
+    """Regions of a video, asked for in rising order of frames."""
+
+    def __init__(self, video: PlannedVideo) -> None:
+        self._video = video
+        columns = ["n", "kind", "score", "x1", "y1", "x2", "y2", "model"]
+        path = video.entry.regions
+        self._rows = _rows(path, columns) if path else iter(())
+        self._next = next(self._rows, None)
+
+    def of(self, n: int) -> tuple[Region, ...]:
+        found = []
+        while self._next is not None and self._next[0] <= n:
+            row, self._next = self._next, next(self._rows, None)
+            if self._next is not None and self._next[0] < row[0]:
+                raise BrokenVideo(self._video.id, f"{self._video.entry.regions} is not ordered by n")
+            if row[0] == n:
+                found.append(Region(*row[1:]))
+        return tuple(found)
+
+
+def _rows(path: Path, columns: list[str]) -> Iterator[tuple[Any, ...]]:
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(_ROWS, columns=columns):
+            yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)

@@ -1,0 +1,121 @@
+"""LMDB as the loaders of LEMON (LemonFM, PL-Stitch) read it, in two channel orders.
+
+One environment a split, ``{split}.lmdb``, a folder with ``data.mdb`` and no lock file. Its keys are
+``{video id}_{n}``, ``n`` a plain decimal counted from the first frame inside the trim; gaps are allowed. It holds
+images and nothing else, since the readers take every key for one; all metadata is in ``metadata.parquet`` beside it.
+
+``rgb`` stores ordinary JPEGs, byte for byte where nothing had to be painted. ``bgr`` is what LEMON's own writer
+makes: JPEGs with R and B exchanged.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import lmdb
+
+from curate import __version__
+from curate.exports.dataset import Dataset
+from curate.exports.tables import FrameTable, frame_row
+
+VERSION = 1
+"""Raised when the bytes written for the same input change."""
+
+INITIAL_MAP = 1 << 30
+"""Bytes of address space to start with; it doubles whenever it is full."""
+
+_BATCH_ROWS = 100
+_BATCH_BYTES = 64_000_000
+
+
+def write_lmdb(
+    dataset: Dataset, folder: Path, channel_order: Literal["rgb", "bgr"], *, initial_map: int = INITIAL_MAP
+) -> dict[str, Any]:
+    """Write one environment a split and the sidecar table.
+
+    Args:
+        dataset: What to write.
+        folder: Existing folder of the export.
+        channel_order: ``rgb`` or ``bgr``, see the module.
+        initial_map: Bytes of the map at first.
+
+    Returns:
+        The channel order, for ``export.json``.
+
+    Raises:
+        BrokenVideo: The artefacts of a video cannot be read.
+    """
+    metadata = {
+        "curate": json.dumps({"version": __version__, "made_with": dict(dataset.context)}, sort_keys=True),
+        "channel_order": channel_order,
+    }
+    renderer = dataset.renderer
+    encode = renderer.jpeg if channel_order == "rgb" else renderer.swapped_jpeg
+
+    with FrameTable(folder / "metadata.parquet", metadata) as table:
+
+        def items(split: str) -> Iterator[tuple[bytes, bytes]]:
+            for frame in dataset.frames(split):
+                image = encode(frame)
+                table.add(frame_row(frame, renderer))
+                yield frame.key.encode(), image
+
+        for split in dataset.plan.splits():
+            write_environment(items(split), folder / f"{split}.lmdb", initial_map=initial_map)
+    return {"channel_order": channel_order}
+
+
+def write_environment(items: Iterable[tuple[bytes, bytes]], path: Path, *, initial_map: int = INITIAL_MAP) -> None:
+    """Write keys and values, in any order, to a new compact environment.
+
+    They first go to a scratch environment that need not survive a crash; its compact copy has the keys in order, no
+    free pages, and the same bytes for the same items.
+
+    Args:
+        items: Distinct keys with their values.
+        path: Folder to make.
+        initial_map: Bytes of the map at first.
+
+    Raises:
+        OSError: The disk is full or fails.
+    """
+    scratch = path.with_name(f".{path.name}.scratch")
+    environment = lmdb.open(str(scratch), map_size=initial_map, sync=False, metasync=False, lock=False, max_dbs=0)
+    try:
+        for batch in _batches(items):
+            _put(environment, batch)
+        path.mkdir()
+        environment.copy(str(path), compact=True)
+    except lmdb.Error as error:
+        raise OSError(f"{path}: {error}") from error
+    finally:
+        environment.close()
+        shutil.rmtree(scratch)
+
+
+def _put(environment: lmdb.Environment, batch: list[tuple[bytes, bytes]]) -> None:
+    while True:
+        try:
+            with environment.begin(write=True) as transaction:
+                for key, value in batch:
+                    transaction.put(key, value)
+            return
+        except lmdb.MapFullError:
+            environment.set_mapsize(2 * environment.info()["map_size"])
+
+
+def _batches(items: Iterable[tuple[bytes, bytes]]) -> Iterator[list[tuple[bytes, bytes]]]:
+    batch: list[tuple[bytes, bytes]] = []
+    size = 0
+    for key, value in items:
+        batch.append((key, value))
+        size += len(value)
+        if len(batch) == _BATCH_ROWS or size >= _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

@@ -1,0 +1,155 @@
+"""Parquet that Hugging Face ``datasets`` loads as PIL images with metadata columns.
+
+Files ``data/{split}-00000-of-000NN.parquet``. The image column is not compressed (JPEGs do not shrink), row groups are
+small enough to be read one at a time, and a page index lets readers fetch single rows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curate import __version__
+from curate.exports.dataset import Dataset
+from curate.exports.tables import FRAME_SCHEMA, frame_row
+
+VERSION = 1
+"""Raised when the bytes written for the same input change."""
+
+GROUP_ROWS = 100
+GROUP_BYTES = 64_000_000
+"""A row group ends at whichever comes first; Hugging Face's viewer asks for at most 100 MB."""
+
+_FOOTER = 2_000_000
+"""Bytes set aside for a file's other columns and footer when its size is bounded."""
+
+IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+
+
+def write_parquet(dataset: Dataset, folder: Path) -> dict[str, Any]:
+    """Write the shards of every split.
+
+    Args:
+        dataset: What to write.
+        folder: Existing folder of the export; gets ``data/``.
+
+    Returns:
+        Nothing to add to ``export.json``.
+
+    Raises:
+        BrokenVideo: The artefacts of a video cannot be read.
+    """
+    data = folder / "data"
+    data.mkdir()
+    for split in dataset.plan.splits():
+        with _Shards(data, split, schema(dataset), dataset.options.shard_size * 1_000_000) as shards:
+            for rows, size in _groups(dataset, split):
+                shards.write(rows, size)
+    return {}
+
+
+def schema(dataset: Dataset) -> pa.Schema:
+    """Schema of a shard: ``image`` and the columns of `FRAME_SCHEMA`, with the features that ``datasets`` looks for."""
+    plain = pa.schema([pa.field("image", IMAGE), *FRAME_SCHEMA])
+    features = {field.name: _feature(field.type) for field in plain}
+    features["image"] = {"_type": "Image"}
+    return plain.with_metadata(
+        {
+            "huggingface": json.dumps({"info": {"features": features}}, sort_keys=True),
+            "curate": json.dumps({"version": __version__, "made_with": dict(dataset.context)}, sort_keys=True),
+        }
+    )
+
+
+def _feature(kind: pa.DataType) -> Any:
+    """A type as ``datasets`` writes it in JSON; lists as JSON lists, which every release reads."""
+    if pa.types.is_list(kind):
+        return [_feature(kind.value_type)]
+    if pa.types.is_struct(kind):
+        return {kind.field(i).name: _feature(kind.field(i).type) for i in range(kind.num_fields)}
+    names = {"double": "float64", "float": "float32"}
+    return {"dtype": names.get(str(kind), str(kind)), "_type": "Value"}
+
+
+def _groups(dataset: Dataset, split: str) -> Iterator[tuple[list[dict[str, Any]], int]]:
+    """Rows of one row group after the other, with the size of their images in bytes."""
+    rows: list[dict[str, Any]] = []
+    size = 0
+    for frame in dataset.frames(split):
+        jpeg = dataset.renderer.jpeg(frame)
+        if rows and (len(rows) == GROUP_ROWS or size + len(jpeg) > GROUP_BYTES):
+            yield rows, size
+            rows, size = [], 0
+        row = frame_row(frame, dataset.renderer)
+        rows.append({"image": {"bytes": jpeg, "path": f"{frame.key}.jpg"}, **row})
+        size += len(jpeg)
+    if rows:
+        yield rows, size
+
+
+class _Shards:
+    """Writes row groups to files of a bounded size, and gives them their final names once their number is known."""
+
+    def __init__(self, folder: Path, split: str, schema: pa.Schema, limit: int) -> None:
+        self._folder, self._split, self._schema, self._limit = folder, split, schema, limit
+        self._paths: list[Path] = []
+        self._writer: pq.ParquetWriter | None = None
+        self._size = 0
+
+    def __enter__(self) -> _Shards:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._finish()
+        if kind is None:
+            for i, path in enumerate(self._paths):
+                path.rename(self._folder / f"{self._split}-{i:05d}-of-{len(self._paths):05d}.parquet")
+
+    def write(self, rows: list[dict[str, Any]], size: int) -> None:
+        """Append a row group whose images take ``size`` bytes."""
+        if self._writer is not None and self._size + size + _FOOTER > self._limit:
+            self._finish()
+        if self._writer is None:
+            self._writer = self._open()
+        self._writer.write_table(pa.Table.from_pylist(rows, self._schema))
+        self._size += size
+
+    def _open(self) -> pq.ParquetWriter:
+        self._paths.append(self._folder / f"{self._split}-{len(self._paths):05d}.part")
+        self._size = 0
+        columns = _leaves(self._schema)
+        pictures = {"image.bytes", "image.path"}
+        return pq.ParquetWriter(
+            self._paths[-1],
+            self._schema,
+            compression={name: "none" if name in pictures else "zstd" for name in columns},
+            use_dictionary=[name for name in columns if name not in pictures],
+            write_statistics=[name for name in columns if name not in pictures],
+            write_page_index=True,
+            write_batch_size=8,
+        )
+
+    def _finish(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+
+def _leaves(schema: pa.Schema) -> list[str]:
+    """Paths of a schema's columns as Parquet names them."""
+
+    def paths(prefix: str, kind: pa.DataType) -> Iterator[str]:
+        if pa.types.is_list(kind):
+            yield from paths(f"{prefix}.list.element", kind.value_type)
+        elif pa.types.is_struct(kind):
+            for i in range(kind.num_fields):
+                yield from paths(f"{prefix}.{kind.field(i).name}", kind.field(i).type)
+        else:
+            yield prefix
+
+    return [path for field in schema for path in paths(field.name, field.type)]

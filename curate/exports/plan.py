@@ -1,0 +1,211 @@
+"""Which frames of which videos an export takes, before any image is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curate import records
+from curate.config import ExportOptions
+from curate.exports.splits import assign_splits
+from curate.records import Video
+
+
+@dataclass(frozen=True)
+class ExportEntry:
+    """One finished video, as the pipeline hands it over.
+
+    Attributes:
+        video: Its row of the manifest.
+        frames: Parquet of `records.frame_schema`.
+        verdicts: Parquet of `records.verdict_schema`, one row a sampled frame in the order of ``frames``.
+        regions: Parquet of `records.region_schema`, ordered by ``n``; ``None`` where no detector ran.
+        source_meta: What the source told about the video when it was downloaded; ``title`` and ``licence`` are used
+            where the manifest is silent.
+    """
+
+    video: Video
+    frames: Path
+    verdicts: Path
+    regions: Path | None
+    source_meta: Mapping[str, Any]
+
+
+class BrokenVideo(Exception):
+    """The artefacts of one video cannot be read or do not belong together; the others can still be exported.
+
+    Attributes:
+        video_id: Which video.
+    """
+
+    def __init__(self, video_id: str, why: str) -> None:
+        super().__init__(why)
+        self.video_id = video_id
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The rule that takes or leaves a frame.
+
+    Attributes:
+        trimmed: Take every frame inside the trim; those that are not surgical are blacked out.
+        uncertain: Treat uncertain frames as surgical.
+    """
+
+    trimmed: bool
+    uncertain: bool
+
+    @classmethod
+    def of(cls, options: ExportOptions) -> Choice:
+        """The rule that the options ask for."""
+        return cls(trimmed=options.include == "trimmed", uncertain=options.uncertain == "keep")
+
+    def is_surgical(self, verdict: str) -> bool:
+        """Whether the pixels of a frame with this verdict may be shown."""
+        return verdict == records.SURGICAL or (self.uncertain and verdict == records.UNCERTAIN)
+
+    def takes(self, verdict: str, kept: bool) -> bool:
+        """Whether a frame is exported."""
+        return kept and (self.trimmed or self.is_surgical(verdict))
+
+
+@dataclass(frozen=True)
+class PlannedVideo:
+    """A video that gives at least one frame.
+
+    Attributes:
+        entry: Where its artefacts are.
+        first: Sampled number of the first frame inside the trim; frame keys count from it.
+        frames: How many frames are exported.
+        seconds: What those frames stand for: their number times the mean distance between samples.
+        split: Split of all its frames.
+    """
+
+    entry: ExportEntry
+    first: int
+    frames: int
+    seconds: float
+    split: str
+
+    @property
+    def id(self) -> str:
+        """Id of the video."""
+        return self.entry.video.id
+
+    @property
+    def title(self) -> str:
+        """Title by the manifest, else by the source; untrusted text."""
+        return self.entry.video.title or _text(self.entry.source_meta, "title")
+
+    @property
+    def source(self) -> str:
+        """URL, or the bare name of a local file: shards must not carry the paths of the machine they were made on."""
+        video = self.entry.video
+        return Path(video.source).name if video.is_local else video.source
+
+    @property
+    def licence(self) -> str:
+        """Licence by the manifest, else by the source; empty where none is stated."""
+        return self.entry.video.licence or _text(self.entry.source_meta, "licence")
+
+    def key(self, n: int) -> str:
+        """Key of a frame in every format: ``{video id}_{frames since the trim's first}``."""
+        return f"{self.id}_{n - self.first}"
+
+
+def _text(meta: Mapping[str, Any], name: str) -> str:
+    value = meta.get(name)
+    return value if isinstance(value, str) else ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an export will hold.
+
+    Attributes:
+        videos: Videos that give frames, in manifest order.
+        left_out: Ids of videos whose artefacts are broken, with the reason.
+        without_frames: Ids of videos of which the options take no frame.
+    """
+
+    videos: tuple[PlannedVideo, ...]
+    left_out: Mapping[str, str]
+    without_frames: tuple[str, ...]
+
+    @property
+    def frames(self) -> int:
+        """Frames over all videos."""
+        return sum(video.frames for video in self.videos)
+
+    def splits(self) -> dict[str, list[PlannedVideo]]:
+        """Videos of each split; ``train``, ``val`` and ``test`` first, then others by name."""
+        known = {"train": 0, "val": 1, "test": 2}
+        names = sorted({video.split for video in self.videos}, key=lambda name: (known.get(name, 3), name))
+        return {name: [video for video in self.videos if video.split == name] for name in names}
+
+
+def make_plan(entries: Sequence[ExportEntry], options: ExportOptions, broken: Mapping[str, str]) -> Plan:
+    """Read the verdicts of all videos and decide what is exported.
+
+    Args:
+        entries: Finished videos in manifest order.
+        options: What to take.
+        broken: Ids of videos to leave out, with the reason.
+
+    Raises:
+        CurateError: The fractions of the splits are more than the whole.
+    """
+    choice = Choice.of(options)
+    splits = assign_splits([entry.video for entry in entries], options)
+    videos, left_out, without_frames = [], dict(broken), []
+    for entry in entries:
+        if entry.video.id in broken:
+            continue
+        try:
+            video = _plan_video(entry, choice, splits[entry.video.id])
+        except BrokenVideo as error:
+            left_out[error.video_id] = str(error)
+            continue
+        if video.frames:
+            videos.append(video)
+        else:
+            without_frames.append(entry.video.id)
+    return Plan(tuple(videos), left_out, tuple(without_frames))
+
+
+def _plan_video(entry: ExportEntry, choice: Choice, split: str) -> PlannedVideo:
+    try:
+        with pq.ParquetFile(entry.frames) as frames, pq.ParquetFile(entry.verdicts) as verdicts:
+            missing = set(records.frame_schema().names) - set(frames.schema_arrow.names)
+            if missing:
+                raise BrokenVideo(entry.video.id, f"{entry.frames} lacks the columns {', '.join(sorted(missing))}")
+            if frames.metadata.num_rows != verdicts.metadata.num_rows:
+                raise BrokenVideo(
+                    entry.video.id,
+                    f"{entry.frames} has {frames.metadata.num_rows} rows, {entry.verdicts} "
+                    f"{verdicts.metadata.num_rows}: they were not made from the same frames",
+                )
+            return _count(entry, verdicts, choice, split)
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise BrokenVideo(entry.video.id, f"cannot read its artefacts: {error}") from error
+
+
+def _count(entry: ExportEntry, verdicts: pq.ParquetFile, choice: Choice, split: str) -> PlannedVideo:
+    taken, first = 0, None
+    begin: tuple[int, float] | None = None
+    end = (0, 0.0)
+    for batch in verdicts.iter_batches(8192, columns=["n", "timestamp", "verdict", "kept"]):
+        columns = [batch.column(name).to_pylist() for name in ("n", "timestamp", "verdict", "kept")]
+        for n, timestamp, verdict, kept in zip(*columns, strict=True):
+            end = (n, timestamp)
+            begin = begin or end
+            if kept and first is None:
+                first = n
+            taken += choice.takes(verdict, kept)
+    spacing = (end[1] - begin[1]) / (end[0] - begin[0]) if begin and end[0] > begin[0] else 0.0
+    return PlannedVideo(entry, first or 0, taken, taken * spacing, split)

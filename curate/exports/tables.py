@@ -1,0 +1,157 @@
+"""The metadata that stands beside the pictures: per frame, per video, per procedure."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curate.exports.balance import ProcedureRow
+from curate.exports.dataset import Dataset
+from curate.exports.frames import ExportFrame
+from curate.exports.render import Renderer
+
+REGION = pa.struct(
+    [
+        ("kind", pa.string()),
+        ("score", pa.float32()),
+        ("x1", pa.int32()),
+        ("y1", pa.int32()),
+        ("x2", pa.int32()),
+        ("y2", pa.int32()),
+        ("model", pa.string()),
+    ]
+)
+"""A region in pixels of the exported picture, ``x2`` and ``y2`` exclusive."""
+
+FRAME_SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("video_id", pa.string()),
+        ("n", pa.int32()),
+        ("timestamp", pa.float64()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("title", pa.string()),
+        ("source", pa.string()),
+        ("procedures", pa.list_(pa.string())),
+        ("domain", pa.string()),
+        ("robotic", pa.bool_()),
+        ("p_surgical", pa.float32()),
+        ("verdict", pa.string()),
+        ("regions", pa.list_(REGION)),
+        ("split", pa.string()),
+        ("licence", pa.string()),
+    ]
+)
+"""One row a frame. ``n`` counts samples and ``timestamp`` seconds from the start of the source video; the number in
+``key`` counts from the first frame inside the trim."""
+
+VIDEO_SCHEMA = pa.schema(
+    [
+        ("video_id", pa.string()),
+        ("title", pa.string()),
+        ("source", pa.string()),
+        ("procedures", pa.list_(pa.string())),
+        ("domain", pa.string()),
+        ("robotic", pa.bool_()),
+        ("licence", pa.string()),
+        ("split", pa.string()),
+        ("frames", pa.int64()),
+        ("seconds", pa.float64()),
+        ("frame_weight", pa.float64()),
+    ]
+)
+"""``videos.parquet``. ``frame_weight`` is the probability with which a balanced sampler of the video's split draws any
+one of its frames."""
+
+_TEXT_COMPRESSION = "zstd"
+
+
+def frame_row(frame: ExportFrame, renderer: Renderer) -> dict[str, Any]:
+    """The row of `FRAME_SCHEMA` for a frame."""
+    video = frame.video
+    width, height = renderer.size(frame)
+    return {
+        "key": frame.key,
+        "video_id": video.id,
+        "n": frame.n,
+        "timestamp": frame.timestamp,
+        "width": width,
+        "height": height,
+        "title": video.title,
+        "source": video.source,
+        "procedures": list(video.entry.video.procedures),
+        "domain": video.entry.video.domain,
+        "robotic": video.entry.video.robotic,
+        "p_surgical": frame.p_surgical,
+        "verdict": frame.verdict,
+        "regions": [dataclasses.asdict(region) for region in renderer.regions(frame)],
+        "split": video.split,
+        "licence": video.licence,
+    }
+
+
+class FrameTable:
+    """Writes `FRAME_SCHEMA` rows to a Parquet file as they come; a context manager.
+
+    Args:
+        path: File to write.
+        metadata: Key-value metadata of the file.
+    """
+
+    _GROUP = 10_000
+
+    def __init__(self, path: Path, metadata: dict[str, str]) -> None:
+        self._schema = FRAME_SCHEMA.with_metadata(metadata)
+        self._writer = pq.ParquetWriter(path, self._schema, compression=_TEXT_COMPRESSION)
+        self._rows: list[dict[str, Any]] = []
+
+    def __enter__(self) -> FrameTable:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._flush()
+        self._writer.close()
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Append one row."""
+        self._rows.append(row)
+        if len(self._rows) == self._GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._writer.write_table(pa.Table.from_pylist(self._rows, self._schema))
+            self._rows = []
+
+
+def write_tables(dataset: Dataset, folder: Path) -> None:
+    """Write ``videos.parquet`` and ``procedures.csv``, which stand beside every export."""
+    rows = [
+        {
+            "video_id": video.id,
+            "title": video.title,
+            "source": video.source,
+            "procedures": list(video.entry.video.procedures),
+            "domain": video.entry.video.domain,
+            "robotic": video.entry.video.robotic,
+            "licence": video.licence,
+            "split": video.split,
+            "frames": video.frames,
+            "seconds": video.seconds,
+            "frame_weight": dataset.weights[video.id],
+        }
+        for video in dataset.plan.videos
+    ]
+    pq.write_table(pa.Table.from_pylist(rows, VIDEO_SCHEMA), folder / "videos.parquet", compression=_TEXT_COMPRESSION)
+    with open(folder / "procedures.csv", "w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(field.name for field in dataclasses.fields(ProcedureRow))
+        for row in dataset.procedures:
+            numbers = (f"{row.frames:.10g}", f"{row.hours:.6f}", f"{row.weight:.9f}")
+            writer.writerow((row.split, row.procedure, row.videos, *numbers))

@@ -1,0 +1,114 @@
+"""Small workspaces' worth of real artefacts for the export tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import simplejpeg
+
+from curate import records
+from curate.exports import ExportEntry
+from curate.records import Video
+
+WIDTH, HEIGHT = 96, 64
+BOX = (16, 16, 48, 32)
+
+
+def picture(seed: int, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
+    """A mostly red RGB picture with a bright box where an overlay would be."""
+    image = np.zeros((height, width, 3), np.uint8)
+    image[:, :, 0] = 180 + seed % 40
+    image[:, :, 1] = np.linspace(0, 40, width, dtype=np.uint8)[None, :]
+    x1, y1, x2, y2 = BOX
+    image[y1:y2, x1:x2] = 250
+    return image
+
+
+def encode(image: np.ndarray) -> bytes:
+    return simplejpeg.encode_jpeg(np.ascontiguousarray(image), quality=95, colorsubsampling="420")
+
+
+def make_entry(
+    folder: Path,
+    video_id: str,
+    verdicts: str = "nsssnssu",
+    *,
+    kept: Sequence[int] | None = None,
+    regions: Sequence[int] = (),
+    rows_a_group: int = 3,
+    size: tuple[int, int] = (WIDTH, HEIGHT),
+    source_meta: dict[str, Any] | None = None,
+    **video: Any,
+) -> ExportEntry:
+    """Write the artefacts of one video.
+
+    Args:
+        folder: Where to write.
+        video_id: Id of the video.
+        verdicts: One letter a sampled frame: ``s``, ``n`` or ``u``.
+        kept: Frames inside the trim; by default from the first to the last ``s`` and whatever follows it as ``u``.
+        regions: Frames that get a region at `BOX`.
+        rows_a_group: Rows of a row group of images.
+        size: Width and height.
+        source_meta: What the source told.
+        video: Further fields of the video.
+    """
+    words = {"s": records.SURGICAL, "n": records.NON_SURGICAL, "u": records.UNCERTAIN}
+    inside = set(kept if kept is not None else range(verdicts.index("s"), len(verdicts)))
+    folder.mkdir(exist_ok=True)
+    paths = {name: folder / f"{video_id}.{name}.parquet" for name in ("frames", "verdicts", "regions")}
+    frames = [
+        {
+            "n": n,
+            "timestamp": float(n),
+            "source_index": n * 25,
+            "key_frame": False,
+            "width": size[0],
+            "height": size[1],
+            "image": encode(picture(n, *size)),
+        }
+        for n in range(len(verdicts))
+    ]
+    with pq.ParquetWriter(paths["frames"], records.frame_schema(), compression="none") as writer:
+        for i in range(0, len(frames), rows_a_group):
+            writer.write_table(pa.Table.from_pylist(frames[i : i + rows_a_group], records.frame_schema()))
+    judged = [
+        {
+            "n": n,
+            "timestamp": float(n),
+            "p_surgical": 0.9 if letter == "s" else 0.1,
+            "verdict": words[letter],
+            "kept": n in inside,
+            "reason": "" if n in inside else "before_first_run",
+        }
+        for n, letter in enumerate(verdicts)
+    ]
+    pq.write_table(pa.Table.from_pylist(judged, records.verdict_schema()), paths["verdicts"])
+    x1, y1, x2, y2 = BOX
+    boxes = [
+        {"n": n, "kind": "text", "score": 0.8, "x1": x1, "y1": y1, "x2": x2, "y2": y2, "model": "test"}
+        for n in sorted(regions)
+    ]
+    pq.write_table(pa.Table.from_pylist(boxes, records.region_schema()), paths["regions"])
+    return ExportEntry(
+        video=Video(id=video_id, source=video.pop("source", f"https://example.org/{video_id}"), **video),
+        frames=paths["frames"],
+        verdicts=paths["verdicts"],
+        regions=paths["regions"],
+        source_meta=source_meta or {},
+    )
+
+
+def sampled_jpeg(entry: ExportEntry, n: int) -> bytes:
+    """The sampled JPEG of frame ``n``."""
+    return pq.read_table(entry.frames, columns=["image"]).column(0)[n].as_py()
+
+
+def tree_bytes(folder: Path) -> dict[str, bytes]:
+    """Content of every file below a folder, by relative path."""
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}

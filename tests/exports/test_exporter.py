@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from curate.config import ExportOptions
+from curate.errors import CurateError
+from curate.exports import export_dataset, exporter
+from curate.exports.folder import replaced_folder
+from tests.exports.making import make_entry, tree_bytes
+
+ALL = tuple(exporter.FORMATS)
+
+
+def state(folder: Path) -> dict[str, tuple[int, int]]:
+    return {str(p): (p.stat().st_mtime_ns, p.stat().st_ino) for p in [folder, *folder.rglob("*")]}
+
+
+def test_two_exports_are_byte_identical(entries, export, tmp_path):
+    export(entries, *ALL, to="one")
+    export(entries, *ALL, to="two")
+    one = tree_bytes(tmp_path / "one")
+    assert len(one) > 10
+    assert one == tree_bytes(tmp_path / "two")
+
+
+def test_a_rerun_with_nothing_to_do_writes_nothing(entries, export, tmp_path):
+    first = export(entries, *ALL)
+    before = state(tmp_path / "exports")
+    again = export(entries, *ALL)
+    assert state(tmp_path / "exports") == before
+    assert [f.written for f in first.formats] == [True] * len(ALL)
+    assert [f.written for f in again.formats] == [False] * len(ALL)
+    assert [(f.name, f.videos, f.frames, f.size) for f in first.formats] == [
+        (f.name, f.videos, f.frames, f.size) for f in again.formats
+    ]
+
+
+def test_another_fingerprint_replaces_the_export(entries, export, tmp_path):
+    export(entries, "parquet")
+    assert export(entries[:1], "parquet", mark="other").formats[0].videos == 1
+    folder = tmp_path / "exports"
+    assert json.loads((folder / "parquet" / "export.json").read_text())["counts"]["videos"] == 1
+    assert [path.name for path in folder.iterdir()] == ["parquet"]
+
+
+def test_a_damaged_export_is_written_again(entries, export, tmp_path):
+    export(entries, "lmdb")
+    data = tmp_path / "exports" / "lmdb" / "train.lmdb" / "data.mdb"
+    whole = data.read_bytes()
+    data.write_bytes(whole[:-1])
+    assert export(entries, "lmdb").formats[0].written
+    assert data.read_bytes() == whole
+
+
+def test_the_account_lists_every_file_with_its_checksum(entries, export, tmp_path):
+    export(entries, *ALL)
+    for name in ALL:
+        folder = tmp_path / "exports" / name
+        account = json.loads((folder / "export.json").read_text())
+        found = tree_bytes(folder)
+        del found["export.json"]
+        assert {k: (v["size"], v["sha256"]) for k, v in account["files"].items()} == {
+            k: (len(data), hashlib.sha256(data).hexdigest()) for k, data in found.items()
+        }
+        assert account["counts"] == {"videos": 2, "frames": 17, "splits": {"train": {"videos": 2, "frames": 17}}}
+        assert account["format"] == name and account["made_with"]["classify.model"] == "tiny"
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from curate.config import ExportOptions
+from curate.exports import export_dataset
+from tests.exports.making import make_entry
+
+folder, formats = Path(sys.argv[1]), sys.argv[2].split(",")
+entries = [make_entry(folder / "in", f"v{i}", "s" * 40, regions=[3]) for i in range(2)]
+
+def slow(name, frames):
+    print(name, frames, flush=True)
+    time.sleep(0.01)
+
+export_dataset(entries, ExportOptions(formats=tuple(formats)), folder / "exports", fingerprint="new",
+               context={}, progress=slow)
+"""
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_kill_and_rerun_gives_the_same_bytes(tmp_path, name):
+    entries = [make_entry(tmp_path / "in", f"v{i}", "s" * 40, regions=[3]) for i in range(2)]
+
+    def run(folder: Path, fingerprint: str) -> None:
+        export_dataset(entries, ExportOptions(formats=(name,)), folder, fingerprint=fingerprint, context={})
+
+    run(tmp_path / "whole", "new")
+    run(tmp_path / "exports", "old")
+    old = tree_bytes(tmp_path / "exports")
+    root = Path(__file__).resolve().parents[2]
+    child = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(tmp_path), name],
+        stdout=subprocess.PIPE,
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
+    assert child.stdout is not None
+    for line in child.stdout:
+        if line.split() == [name.encode(), b"50"]:
+            child.send_signal(signal.SIGKILL)
+            break
+    assert child.wait() == -signal.SIGKILL
+    left = tree_bytes(tmp_path / "exports")
+    assert {k: v for k, v in left.items() if k.startswith(f"{name}/")} == old
+    assert (tmp_path / "exports" / f".{name}.tmp").is_dir()
+    run(tmp_path / "exports", "new")
+    assert tree_bytes(tmp_path / "exports") == tree_bytes(tmp_path / "whole")
+
+
+def test_a_kill_between_the_two_renames_loses_nothing(entries, export, tmp_path):
+    export(entries, "parquet")
+    folder = tmp_path / "exports"
+    before = tree_bytes(folder)
+    (folder / "parquet").rename(folder / ".parquet.old")
+    (folder / ".parquet.tmp").mkdir()
+    (folder / ".parquet.tmp" / "export.json").write_text("{}")
+    assert not export(entries, "parquet").formats[0].written
+    assert tree_bytes(folder) == before
+
+
+def test_an_error_keeps_the_old_folder(tmp_path):
+    final = tmp_path / "x"
+    with replaced_folder(final) as folder:
+        (folder / "export.json").write_text("old")
+    with pytest.raises(RuntimeError), replaced_folder(final) as folder:
+        (folder / "export.json").write_text("new")
+        raise RuntimeError
+    assert tree_bytes(tmp_path) == {"x/export.json": b"old"}
+
+
+def test_a_folder_of_the_user_is_not_touched(entries, export, tmp_path):
+    mine = tmp_path / "exports" / "parquet" / "thesis.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("years of work")
+    with pytest.raises(CurateError, match="not written by curate"):
+        export(entries, "parquet")
+    assert mine.read_text() == "years of work"
+
+
+def test_a_broken_video_costs_no_other_and_is_tried_again(entries, export, tmp_path):
+    whole = entries[0].frames.read_bytes()
+    entries[0].frames.write_bytes(whole[: len(whole) // 2])
+    summary = export(entries, "parquet").formats[0]
+    assert (summary.videos, summary.frames) == (1, 12)
+    assert list(summary.left_out) == ["vid_a"] and "cannot read" in summary.left_out["vid_a"]
+    entries[0].frames.write_bytes(whole)
+    mended = export(entries, "parquet").formats[0]
+    assert mended.written and (mended.videos, dict(mended.left_out)) == (2, {})
+
+
+def test_a_frame_that_cannot_be_decoded_leaves_its_video_out(entries, export, tmp_path):
+    table = pq.read_table(entries[0].frames)
+    images = table.column("image").to_pylist()
+    images[5] = images[5][:60]
+    table = table.set_column(6, table.schema.field("image"), [images])
+    pq.write_table(table, entries[0].frames, row_group_size=3)
+    summary = export(entries, "parquet", "lmdb-lemon")
+    for made in summary.formats:
+        assert made.videos == 1 and "frame 5" in made.left_out["vid_a"]
+    left = b"".join(tree_bytes(tmp_path / "exports" / "lmdb-lemon" / "train.lmdb").values())
+    assert b"vid_a_0" not in left and b"-vidB_0" in left
+
+
+def test_tables_that_do_not_belong_together_are_named(entries, export, tmp_path):
+    other = make_entry(tmp_path / "other", "vid_a", "sss")
+    mixed = type(other)(other.video, entries[0].frames, other.verdicts, other.regions, {})
+    assert "not made from the same frames" in export([mixed, entries[1]], "parquet").formats[0].left_out["vid_a"]
+
+
+def test_nothing_to_export_says_what_to_do(entries, export, tmp_path):
+    with pytest.raises(CurateError, match="curate status"):
+        export([], "parquet")
+    silent = make_entry(tmp_path / "in", "v", "nnu", kept=[0, 1, 2])
+    with pytest.raises(CurateError, match=r"none of the 1 videos has a frame that export\.include"):
+        export([silent], "parquet")
+    silent.frames.write_bytes(b"")
+    with pytest.raises(CurateError, match=r"v: .*delete its artefacts"):
+        export([silent], "parquet")
+    with pytest.raises(CurateError, match="unknown format 'tfrecord'; known: parquet"):
+        export(entries, "tfrecord")
+    assert not (tmp_path / "exports").exists()
+
+
+def test_a_place_that_cannot_be_written_is_said(entries, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CurateError, match="cannot write the export"):
+        export_dataset(entries, ExportOptions(), tmp_path / "file", fingerprint="f", context={})
+
+
+def test_the_card_carries_splits_procedures_weights_and_harmless_text(entries, export, tmp_path):
+    evil = make_entry(tmp_path / "in", "w", "s", split="val", licence="<script>x</script>|[a](http://b)")
+    export([*entries, evil], "parquet", "lmdb")
+    card = (tmp_path / "exports" / "parquet" / "README.md").read_text()
+    header = yaml.safe_load(card.split("---")[1])
+    assert header["configs"] == [
+        {
+            "config_name": "default",
+            "data_files": [
+                {"split": "train", "path": "data/train-*.parquet"},
+                {"split": "val", "path": "data/val-*.parquet"},
+            ],
+        }
+    ]
+    assert header["size_categories"] == ["n<1K"]
+    assert "| train | cholecystectomy | 2 | 11 |" in card
+    assert "0" * 64 in card and "export.fill | black" in card
+    assert "&lt;script>" in card and "<script" not in card
+    assert r"\|\[a\](http://b)" in card
+    assert "not stated" in card and "opt-out" in card
+    assert 'lmdb.open("train.lmdb"' in (tmp_path / "exports" / "lmdb" / "README.md").read_text()
+
+
+def test_memory_does_not_grow_with_the_length_of_a_video(tmp_path):
+    script = """
+import resource, sys
+from pathlib import Path
+from curate.config import ExportOptions
+from curate.exports import export_dataset
+from tests.exports.making import make_entry
+import pyarrow as pa, pyarrow.parquet as pq
+folder, frames = Path(sys.argv[1]), int(sys.argv[2])
+entry = make_entry(folder, "v", "s" * frames, rows_a_group=50)
+source = pq.ParquetFile(entry.frames)
+padded = folder / "padded.parquet"
+with pq.ParquetWriter(padded, source.schema_arrow, compression="none", use_dictionary=False) as writer:
+    for batch in source.iter_batches(50):
+        rows = batch.to_pylist()
+        for row in rows:
+            row["image"] += bytes(200_000)
+        writer.write_table(pa.Table.from_pylist(rows, source.schema_arrow))
+entry = type(entry)(entry.video, padded, entry.verdicts, entry.regions, {})
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+export_dataset([entry], ExportOptions(formats=("parquet",)), folder / "out", fingerprint="f", context={})
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    root = Path(__file__).resolve().parents[2]
+    grown = {}
+    for frames in (200, 1600):
+        (tmp_path / str(frames)).mkdir()
+        out = subprocess.run(
+            [sys.executable, "-c", script, str(tmp_path / str(frames)), str(frames)],
+            capture_output=True,
+            check=True,
+            cwd=root,
+            env={**os.environ, "PYTHONPATH": str(root)},
+        )
+        grown[frames] = int(out.stdout) / 1024
+    assert grown[1600] < grown[200] + 100, grown
