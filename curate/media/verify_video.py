@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from curate.records import Reason
+
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
@@ -18,7 +20,15 @@ TAIL_SECONDS = 2.0
 
 
 class NotDecodable(Exception):
-    """The file is not a video, or not a single frame of it decodes; the message says why."""
+    """Not a single frame of the file decodes; the message says why.
+
+    Attributes:
+        reason: ``no_video_stream``, or ``incomplete``: a download that cannot be opened has usually lost its end.
+    """
+
+    def __init__(self, reason: Reason, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -55,11 +65,11 @@ def probe(path: Path) -> Probe:
     try:
         with av.open(str(path), metadata_errors="ignore") as container:
             if not container.streams.video:
-                raise NotDecodable("no video stream")
+                raise NotDecodable(Reason.NO_VIDEO_STREAM, "no video stream")
             stream = container.streams.video[0]
             frame = next(container.decode(stream), None)
             if frame is None:
-                raise NotDecodable("no frame could be decoded")
+                raise NotDecodable(Reason.INCOMPLETE, "no frame could be decoded")
             duration = _duration(container, stream)
             return Probe(
                 container=container.format.name,
@@ -71,7 +81,7 @@ def probe(path: Path) -> Probe:
                 frame_rate=float(stream.average_rate) if stream.average_rate else None,
             )
     except (av.FFmpegError, ValueError) as error:
-        raise NotDecodable(f"{error}") from error
+        raise NotDecodable(Reason.INCOMPLETE, f"{error}") from error
 
 
 def _duration(container: InputContainer, stream: VideoStream) -> float | None:

@@ -153,7 +153,7 @@ class DownloadStage(Stage[DownloadOptions]):
             self._check_promises(found, probed)
         except NotDecodable as error:
             path.unlink()
-            raise FetchError(Reason.NOT_A_VIDEO, f"the file that arrived is not a video: {error}") from error
+            raise FetchError(error.reason, f"the file that arrived cannot be used: {error}") from error
         except FetchError:
             path.unlink()
             raise
