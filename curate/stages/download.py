@@ -84,6 +84,8 @@ class DownloadStage(Stage[DownloadOptions]):
             sums = digests(source)
         except OSError as error:
             return _failed(Reason.FILE_MISSING, f"{source}: {error.strerror}")
+        except ValueError as error:
+            return _failed(Reason.FILE_MISSING, f"{video.source!r} is no path: {error}")
         if not sums.bytes:
             return _failed(Reason.EMPTY_FILE, f"{source} has no bytes")
         link = files.temporary(f".{_extension(source.suffix[1:], None)}")

@@ -6,6 +6,7 @@ import re
 import threading
 from collections import deque
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 
@@ -57,12 +58,18 @@ class Server:
 
     files: dict[str, bytes] = field(default_factory=dict)
     requests: list[tuple[str, str | None]] = field(default_factory=list)
+    headers: list[Message] = field(default_factory=list)
     _scripts: dict[str, tuple[deque[Behaviour], Behaviour]] = field(default_factory=dict)
     _stopped: threading.Event = field(default_factory=threading.Event)
 
     def behave(self, path: str, *first: Behaviour, then: Behaviour) -> None:
         """Answer the next requests for a path with ``first``, one each, and all others with ``then``."""
         self._scripts[path] = (deque(first), then)
+
+    @property
+    def cookies(self) -> list[str | None]:
+        """The Cookie header of each request."""
+        return [headers.get("Cookie") for headers in self.headers]
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self._http.server_port}{path}"
@@ -101,6 +108,7 @@ class Server:
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         path, wanted = request.path, request.headers.get("Range")
         self.requests.append((path, wanted))
+        self.headers.append(request.headers)
         first, then = self._scripts.get(path, (deque[Behaviour](), Serve()))
         behaviour = first.popleft() if first else then
         if path not in self.files:
