@@ -64,9 +64,9 @@ def probe(path: Path) -> Probe:
 
     try:
         with av.open(str(path), metadata_errors="ignore") as container:
-            if not container.streams.video:
+            stream = container.streams.best("video")
+            if stream is None:
                 raise NotDecodable(Reason.NO_VIDEO_STREAM, "no video stream")
-            stream = container.streams.video[0]
             frame = next(container.decode(stream), None)
             if frame is None:
                 raise NotDecodable(Reason.INCOMPLETE, "no frame could be decoded")
