@@ -1,0 +1,210 @@
+"""``curate manifest``: check, convert and count lists of videos."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from curate.cli.common import verbosity
+from curate.errors import CurateError
+from curate.manifests import FORMATS, ManifestReport, read_sources
+from curate.manifests.store import Kind, write_table
+
+if TYPE_CHECKING:
+    from curate.manifests import Format
+
+logger = logging.getLogger(__name__)
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""Formats that can be written, which are also the file name endings."""
+
+
+def _inputs(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the arguments and options that say what to read."""
+    for decorate in (
+        click.option("--opt-out", multiple=True, type=click.Path(path_type=Path), help="List of videos to leave out."),
+        click.option("--format", "format", type=click.Choice(FORMATS), help="Format of the sources; else recognised."),
+        click.argument("sources", metavar="SOURCE...", nargs=-1, required=True),
+    ):
+        command = decorate(command)
+    return command
+
+
+@click.group()
+def manifest() -> None:
+    """Check, convert and count lists of videos.
+
+    A SOURCE is LEMON's labels.json, a folder of GenSurgery's link lists, a CSV, TSV, JSON Lines or Parquet table, a
+    folder of videos, one video, a URL, or - for URLs on standard input.
+
+    Exit codes: 0 clean, 1 a source cannot be read, 2 there are bad rows.
+    """
+
+
+@manifest.command()
+@_inputs
+@verbosity
+@click.pass_context
+def check(ctx: click.Context, sources: tuple[str, ...], format: Format | None, opt_out: tuple[Path, ...]) -> None:
+    """List bad rows, duplicates, unknown procedures and opt-outs."""
+    report = read_sources(sources, format=format, opt_out=opt_out)
+    _section("bad rows", map(str, report.bad_rows))
+    _section(
+        "duplicates",
+        (
+            f"{d.id}: {d.merged} is {d.kept} again" + "".join(f"; {conflict}" for conflict in d.conflicts)
+            for d in report.duplicates
+        ),
+    )
+    _section("unknown procedures", (f"{name!r}: {rows} rows" for name, rows in report.unknown_procedures.items()))
+    _section("opted out", (f"{video.id}: {video.origin}" for video in report.opted_out))
+    _section("marked as no surgery by their source, kept", report.uninformative)
+    click.echo(_summary(report))
+    ctx.exit(2 if report.bad_rows else 0)
+
+
+@manifest.command()
+@_inputs
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help=f"File to write: {', '.join(KINDS)}."
+)
+@verbosity
+@click.pass_context
+def convert(
+    ctx: click.Context, sources: tuple[str, ...], format: Format | None, opt_out: tuple[Path, ...], output: Path
+) -> None:
+    """Write one normalised list, by the ending of its name.
+
+    In CSV and TSV the procedures of a video stand in one cell with ";" between them.
+    """
+    kind = next((kind for kind in KINDS if output.suffix.lower() == f".{kind}"), None)
+    if kind is None:
+        raise CurateError(f"{output}: the name must end in one of {', '.join('.' + kind for kind in KINDS)}")
+    report = read_sources(sources, format=format, opt_out=opt_out)
+    for row in report.bad_rows:
+        logger.warning("%s", row)
+    _write(report, output, kind)
+    click.echo(f"{output}: {_summary(report)}")
+    ctx.exit(2 if report.bad_rows else 0)
+
+
+@manifest.command()
+@_inputs
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@verbosity
+@click.pass_context
+def stats(
+    ctx: click.Context, sources: tuple[str, ...], format: Format | None, opt_out: tuple[Path, ...], as_json: bool
+) -> None:
+    """Count rows, videos, procedures, domains, robots and resolutions."""
+    report = read_sources(sources, format=format, opt_out=opt_out)
+    figures = count(report)
+    click.echo(json.dumps(figures, ensure_ascii=False, indent=2) if as_json else _table(figures))
+    ctx.exit(2 if report.bad_rows else 0)
+
+
+def count(report: ManifestReport) -> dict[str, Any]:
+    """The figures of ``curate manifest stats``, ready for JSON; groups by falling count, then by name."""
+    videos = report.videos
+    sizes = (f"{v.width}x{v.height}" if v.width and v.height else "unknown" for v in videos)
+    robot = Counter({True: "yes", False: "no", None: "unknown"}[v.robotic] for v in videos)
+    procedures = _ranked(name for v in videos for name in v.procedures)
+    return {
+        "sources": [{"source": source, "format": kind} for source, kind in report.formats],
+        "rows": report.rows_read,
+        "rows_ignored": report.rows_ignored,
+        "bad_rows": len(report.bad_rows),
+        "videos": len(videos),
+        "duplicate_rows": len(report.duplicates),
+        "duplicated_videos": len({duplicate.id for duplicate in report.duplicates}),
+        "opted_out": len(report.opted_out),
+        "uninformative": len(report.uninformative),
+        "unknown_procedures": dict(report.unknown_procedures),
+        "robotic": {answer: robot[answer] for answer in ("yes", "no", "unknown")},
+        "domains": _ranked(v.domain for v in videos),
+        "procedures_per_video": {str(n): c for n, c in sorted(Counter(len(v.procedures) for v in videos).items())},
+        "distinct_procedures": len(procedures),
+        "procedures": procedures,
+        "resolutions": _ranked(sizes),
+        "splits": _ranked(v.split for v in videos if v.split),
+    }
+
+
+def _ranked(values: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(values).items(), key=lambda item: (-item[1], item[0])))
+
+
+_SHOWN_RESOLUTIONS = 10
+
+
+def _table(figures: dict[str, Any]) -> str:
+    out = [f"{entry['source']} ({entry['format']})" for entry in figures["sources"]]
+    scalars = {
+        "rows": "rows read",
+        "rows_ignored": "  empty or comments",
+        "bad_rows": "  bad (see check)",
+        "duplicate_rows": "  duplicates of earlier rows",
+        "duplicated_videos": "    videos listed more than once",
+        "opted_out": "  opted out",
+        "videos": "videos",
+        "uninformative": "  marked as no surgery by their source",
+        "distinct_procedures": "procedures",
+    }
+    out += ["", *(f"{label:<42}{figures[name]:>8,}" for name, label in scalars.items())]
+    resolutions = list(figures["resolutions"].items())
+    shown = dict(resolutions[:_SHOWN_RESOLUTIONS])
+    if len(resolutions) > _SHOWN_RESOLUTIONS:
+        rest = resolutions[_SHOWN_RESOLUTIONS:]
+        shown[f"{len(rest)} others"] = sum(videos for _, videos in rest)
+    groups = {
+        "robotic": figures["robotic"],
+        "domain": figures["domains"],
+        "procedures per video": figures["procedures_per_video"],
+        "procedure": figures["procedures"],
+        "procedure not in labels/procedures.toml (rows)": figures["unknown_procedures"],
+        "resolution": shown,
+        "split": figures["splits"],
+    }
+    for title, group in groups.items():
+        if group:
+            out += ["", title, *(f"  {_printable(name):<40}{videos:>8,}" for name, videos in group.items())]
+    return "\n".join(out)
+
+
+def _summary(report: ManifestReport) -> str:
+    parts = [
+        f"{len(report.videos):,} videos from {report.rows_read:,} rows",
+        f"{report.rows_ignored:,} empty or comments",
+        f"{len(report.bad_rows):,} bad",
+        f"{len(report.duplicates):,} duplicates",
+        f"{len(report.opted_out):,} opted out",
+    ]
+    return ", ".join(parts)
+
+
+def _section(title: str, rows: Iterable[str]) -> None:
+    listed = [_printable(row) for row in rows]
+    if listed:
+        click.echo(f"{title} ({len(listed):,})\n" + "\n".join(f"  {row}" for row in listed) + "\n")
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _write(report: ManifestReport, output: Path, kind: Kind) -> None:
+    from curate.workspace import commit
+
+    temporary = output.with_name(f".{output.name}.tmp")
+    try:
+        write_table(report.videos, temporary, kind)
+        commit(temporary, output)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise CurateError(f"cannot write {output}: {error.strerror or error}") from error

@@ -1,0 +1,52 @@
+"""The normalised manifest on disk: ``manifest.parquet`` and the same rows as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from curate.errors import CurateError
+from curate.manifests.table import write_text
+from curate.records import Video, manifest_schema
+
+Kind = Literal["parquet", "csv", "tsv", "jsonl"]
+
+
+def write_manifest(videos: Sequence[Video], path: Path) -> None:
+    """Write ``manifest.parquet``; the same videos give the same bytes. Making it atomic is the caller's business."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pylist([_row(video) for video in videos], schema=manifest_schema())
+    pq.write_table(table, path, compression="zstd", row_group_size=10_000)
+
+
+def write_table(videos: Sequence[Video], path: Path, kind: Kind) -> None:
+    """Write a normalised manifest in one of the formats that can be read as a source."""
+    if kind == "parquet":
+        write_manifest(videos, path)
+    else:
+        path.write_text(write_text((_row(video) for video in videos), kind), encoding="utf-8", newline="")
+
+
+def read_manifest(path: Path) -> list[Video]:
+    """Read a ``manifest.parquet``.
+
+    Raises:
+        CurateError: Missing, damaged, of another layout, or with a row that is no valid video.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = [f.name for f in fields(Video)]
+    try:
+        rows = pq.ParquetFile(path).read(columns=names).cast(manifest_schema()).to_pylist()
+        return [Video(**{**row, "procedures": tuple(row["procedures"] or ())}) for row in rows]
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
+        raise CurateError(f"{path} is not a usable manifest: {error}") from error
+
+
+def _row(video: Video) -> dict[str, Any]:
+    return {**asdict(video), "procedures": list(video.procedures)}
