@@ -131,7 +131,11 @@ class MaskOptions:
 class ExportOptions:
     """What goes into the shards, and how."""
 
-    formats: tuple[str, ...] = option(("parquet", "lmdb"), "Formats to write: parquet, lmdb, lmdb-lemon.", output=False)
+    formats: tuple[str, ...] = option(
+        ("parquet", "lmdb"),
+        "Formats to write: parquet, lmdb, lmdb-lemon, webdataset, folders, surgenet, dinov2.",
+        output=False,
+    )
     include: Literal["surgical", "trimmed"] = option(
         "surgical", "Surgical frames only, or every frame inside the trim with the others painted black, as LEMON does."
     )

@@ -3,62 +3,34 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from curate import __version__
 from curate.config import fingerprint_fields
 from curate.exports.balance import ProcedureRow
 from curate.exports.dataset import Dataset
 
-_READING: Mapping[str, str] = {
-    "parquet": (
-        "```python\n"
-        "from datasets import load_dataset\n\n"
-        'dataset = load_dataset("path/to/this/folder", split="{split}")\n'
-        'dataset[0]["image"]  # a PIL image; every other column is metadata\n'
-        "```"
-    ),
-    "lmdb": (
-        "One LMDB environment a split, `{split}.lmdb`. Keys are `{{video_id}}_{{n}}`, `n` counted from the first frame "
-        "inside the trim, with gaps where frames were left out. Values are ordinary JPEGs (`channel_order` is `rgb`). "
-        "All metadata is in `metadata.parquet`, one row a key.\n\n"
-        "```python\n"
-        "import io\n\n"
-        "import lmdb\n"
-        "from PIL import Image\n\n"
-        'environment = lmdb.open("{split}.lmdb", readonly=True, lock=False, readahead=False)\n'
-        "with environment.begin() as transaction:\n"
-        "    key, value = next(iter(transaction.cursor()))\n"
-        "Image.open(io.BytesIO(value))\n"
-        "```"
-    ),
-    "lmdb-lemon": (
-        "One LMDB environment a split, `{split}.lmdb`, for the loaders of LEMON. Keys are `{{video_id}}_{{n}}`, `n` "
-        "counted from the first frame inside the trim, with gaps where frames were left out. Values are JPEGs with R "
-        "and B exchanged (`channel_order` is `bgr`): decode them with `cv2.imdecode` and use the array as RGB without "
-        "converting it. All metadata is in `metadata.parquet`, one row a key."
-    ),
-}
 
-
-def dataset_card(dataset: Dataset, format_name: str) -> str:
-    """Write the card of an export in one format.
+def dataset_card(dataset: Dataset, reading: str, *, header: bool) -> str:
+    """Write the card of an export.
 
     Args:
         dataset: What was written.
-        format_name: ``parquet``, ``lmdb`` or ``lmdb-lemon``.
+        reading: Markdown on how to read this format; ``{split}`` stands for the name of the first split, and other
+            braces are doubled.
+        header: Whether to begin with the YAML from which ``datasets`` and the hub learn the splits of Parquet files.
 
     Returns:
-        Markdown; for Parquet with the YAML header from which ``datasets`` and the hub learn the splits.
+        Markdown.
     """
-    parts = [_header(dataset)] if format_name == "parquet" else []
+    parts = [_header(dataset)] if header else []
     splits = dataset.plan.splits()
     hours = sum(video.seconds for video in dataset.plan.videos) / 3600
     parts += [
         "# Surgical video frames\n\n"
         f"{dataset.plan.frames:,} frames of {len(dataset.plan.videos):,} videos, {hours:.2f} hours, "
         f"made by curate {__version__}.",
-        "## Reading it\n\n" + _READING[format_name].format(split=next(iter(splits))),
+        "## Reading it\n\n" + reading.format(split=next(iter(splits))),
         "## Splits\n\nWhole videos, never single frames, are assigned to a split.\n\n" + _split_table(dataset),
         "## Procedures\n\n"
         "A video of several procedures counts for each with an equal share of its frames. `weight` is the "

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from curate.config import ExportOptions
 from curate.exports.balance import ProcedureRow, frame_weights, procedure_rows
 from curate.exports.frames import ExportFrame, read_frames
-from curate.exports.plan import Choice, Plan
+from curate.exports.plan import Choice, Plan, PlannedVideo
 from curate.exports.render import Renderer
 
 
@@ -54,8 +54,16 @@ class Dataset:
         Raises:
             BrokenVideo: The artefacts of a video cannot be read.
         """
+        return self.frames_of(self.plan.splits()[split])
+
+    def frames_of(self, videos: Iterable[PlannedVideo]) -> Iterator[ExportFrame]:
+        """All frames of some videos, in their order.
+
+        Raises:
+            BrokenVideo: The artefacts of a video cannot be read.
+        """
         choice = Choice.of(self.options)
-        for video in self.plan.splits()[split]:
+        for video in videos:
             for frame in read_frames(video, choice):
                 yield frame
                 self.on_frame()

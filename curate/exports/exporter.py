@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from curate import __version__
 from curate.config import ExportOptions, fingerprint_fields
 from curate.errors import CurateError
-from curate.exports import lmdb, parquet
+from curate.exports import dinov2, folders, lmdb, parquet, webdataset
 from curate.exports.card import dataset_card
 from curate.exports.dataset import Dataset
 from curate.exports.folder import is_whole, list_files, read_account, recover, replaced_folder, write_account
@@ -26,16 +27,24 @@ class Format:
     Attributes:
         version: Raised when the bytes written for the same input change.
         write: Fills an empty folder; returns what is to be added to ``export.json``.
+        reading: How to read it, for the card.
+        on_hub: Whether its card carries a header for the Hugging Face hub.
     """
 
     version: int
     write: Callable[[Dataset, Path], dict[str, Any]]
+    reading: str
+    on_hub: bool = False
 
 
 FORMATS: Mapping[str, Format] = {
-    "parquet": Format(parquet.VERSION, parquet.write_parquet),
-    "lmdb": Format(lmdb.VERSION, lambda dataset, folder: lmdb.write_lmdb(dataset, folder, "rgb")),
-    "lmdb-lemon": Format(lmdb.VERSION, lambda dataset, folder: lmdb.write_lmdb(dataset, folder, "bgr")),
+    "parquet": Format(parquet.VERSION, parquet.write_parquet, parquet.READING, on_hub=True),
+    "lmdb": Format(lmdb.VERSION, partial(lmdb.write_lmdb, channel_order="rgb"), lmdb.READING),
+    "lmdb-lemon": Format(lmdb.VERSION, partial(lmdb.write_lmdb, channel_order="bgr"), lmdb.LEMON_READING),
+    "webdataset": Format(webdataset.VERSION, webdataset.write_webdataset, webdataset.READING),
+    "folders": Format(folders.VERSION, folders.write_folders, folders.READING),
+    "surgenet": Format(folders.VERSION, folders.write_surgenet, folders.SURGENET_READING),
+    "dinov2": Format(dinov2.VERSION, dinov2.write_dinov2, dinov2.READING),
 }
 """All formats by name."""
 
@@ -157,7 +166,8 @@ class _Run:
         with replaced_folder(final) as folder:
             facts = FORMATS[name].write(dataset, folder)
             write_tables(dataset, folder)
-            (folder / "README.md").write_text(dataset_card(dataset, name), encoding="utf-8")
+            card = dataset_card(dataset, FORMATS[name].reading, header=FORMATS[name].on_hub)
+            (folder / "README.md").write_text(card, encoding="utf-8")
             account = {
                 **facts,
                 "format": name,

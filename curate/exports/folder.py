@@ -17,6 +17,9 @@ from curate.workspace import sync_folder
 ACCOUNT = "export.json"
 """Name of the account in every export."""
 
+PICTURE = ".jpg"
+"""Suffix of loose pictures."""
+
 
 @contextlib.contextmanager
 def replaced_folder(final: Path) -> Iterator[Path]:
@@ -71,6 +74,10 @@ def _old(final: Path) -> Path:
 
 
 def _sync_tree(folder: Path) -> None:
+    """Flush a tree to disk; one call for the whole system where loose pictures would need one each."""
+    if next(folder.rglob(f"*{PICTURE}"), None):
+        os.sync()
+        return
     for root, _, names in os.walk(folder):
         for name in names:
             with open(Path(root) / name, "rb") as stream:
@@ -79,9 +86,14 @@ def _sync_tree(folder: Path) -> None:
 
 
 def list_files(folder: Path) -> dict[str, dict[str, Any]]:
-    """Size in bytes and SHA-256 of every file below ``folder`` but the account, by relative path with ``/``."""
+    """Size in bytes and SHA-256 of the files below ``folder``, by relative path with ``/``.
+
+    The account itself is left out, and so are loose pictures, of which there may be millions: their checksums are in
+    ``metadata.parquet``.
+    """
     files = {}
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != ACCOUNT):
+    paths = (path for path in folder.rglob("*") if path.suffix != PICTURE and path.is_file())
+    for path in sorted(path for path in paths if path.name != ACCOUNT):
         with open(path, "rb") as stream:
             checksum = hashlib.file_digest(stream, "sha256").hexdigest()
         files[path.relative_to(folder).as_posix()] = {"size": path.stat().st_size, "sha256": checksum}

@@ -10,7 +10,6 @@ makes: JPEGs with R and B exchanged.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,12 +17,33 @@ from typing import Any, Literal
 
 import lmdb
 
-from curate import __version__
 from curate.exports.dataset import Dataset
-from curate.exports.tables import FrameTable, frame_row
+from curate.exports.tables import FrameTable, frame_row, made_with
 
 VERSION = 1
 """Raised when the bytes written for the same input change."""
+
+READING = (
+    "One LMDB environment a split, `{split}.lmdb`. Keys are `{{video_id}}_{{n}}`, `n` counted from the first frame "
+    "inside the trim, with gaps where frames were left out. Values are ordinary JPEGs (`channel_order` is `rgb`). "
+    "All metadata is in `metadata.parquet`, one row a key.\n\n"
+    "```python\n"
+    "import io\n\n"
+    "import lmdb\n"
+    "from PIL import Image\n\n"
+    'environment = lmdb.open("{split}.lmdb", readonly=True, lock=False, readahead=False)\n'
+    "with environment.begin() as transaction:\n"
+    "    key, value = next(iter(transaction.cursor()))\n"
+    "Image.open(io.BytesIO(value))\n"
+    "```"
+)
+
+LEMON_READING = (
+    "One LMDB environment a split, `{split}.lmdb`, for the loaders of LEMON. Keys are `{{video_id}}_{{n}}`, `n` "
+    "counted from the first frame inside the trim, with gaps where frames were left out. Values are JPEGs with R "
+    "and B exchanged (`channel_order` is `bgr`): decode them with `cv2.imdecode` and use the array as RGB without "
+    "converting it. All metadata is in `metadata.parquet`, one row a key."
+)
 
 INITIAL_MAP = 1 << 30
 """Bytes of address space to start with; it doubles whenever it is full."""
@@ -49,10 +69,7 @@ def write_lmdb(
     Raises:
         BrokenVideo: The artefacts of a video cannot be read.
     """
-    metadata = {
-        "curate": json.dumps({"version": __version__, "made_with": dict(dataset.context)}, sort_keys=True),
-        "channel_order": channel_order,
-    }
+    metadata = made_with(dataset) | {"channel_order": channel_order}
     renderer = dataset.renderer
     encode = renderer.jpeg if channel_order == "rgb" else renderer.swapped_jpeg
 
@@ -61,7 +78,7 @@ def write_lmdb(
         def items(split: str) -> Iterator[tuple[bytes, bytes]]:
             for frame in dataset.frames(split):
                 image = encode(frame)
-                table.add(frame_row(frame, renderer))
+                table.add(frame_row(frame, renderer), file=f"{split}.lmdb", offset=None, size=len(image))
                 yield frame.key.encode(), image
 
         for split in dataset.plan.splits():

@@ -14,12 +14,19 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curate import __version__
 from curate.exports.dataset import Dataset
-from curate.exports.tables import FRAME_SCHEMA, frame_row
+from curate.exports.tables import FRAME_SCHEMA, frame_row, made_with
 
 VERSION = 1
 """Raised when the bytes written for the same input change."""
+
+READING = (
+    "```python\n"
+    "from datasets import load_dataset\n\n"
+    'dataset = load_dataset("path/to/this/folder", split="{split}")\n'
+    'dataset[0]["image"]  # a PIL image; every other column is metadata\n'
+    "```"
+)
 
 GROUP_ROWS = 100
 GROUP_BYTES = 64_000_000
@@ -61,7 +68,7 @@ def schema(dataset: Dataset) -> pa.Schema:
     return plain.with_metadata(
         {
             "huggingface": json.dumps({"info": {"features": features}}, sort_keys=True),
-            "curate": json.dumps({"version": __version__, "made_with": dict(dataset.context)}, sort_keys=True),
+            **made_with(dataset),
         }
     )
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curate import __version__
 from curate.exports.balance import ProcedureRow
 from curate.exports.dataset import Dataset
 from curate.exports.frames import ExportFrame
@@ -69,6 +71,9 @@ VIDEO_SCHEMA = pa.schema(
 """``videos.parquet``. ``frame_weight`` is the probability with which a balanced sampler of the video's split draws any
 one of its frames."""
 
+_PLACE = (("file", pa.string()), ("offset", pa.int64()), ("size", pa.int64()))
+"""Where a picture is: file relative to the export, offset and size in bytes; no offset in LMDB."""
+
 _TEXT_COMPRESSION = "zstd"
 
 
@@ -96,18 +101,28 @@ def frame_row(frame: ExportFrame, renderer: Renderer) -> dict[str, Any]:
     }
 
 
+def made_with(dataset: Dataset) -> dict[str, str]:
+    """Key-value metadata of a Parquet file: how the dataset was made, as JSON under ``curate``."""
+    return {"curate": json.dumps({"version": __version__, "made_with": dict(dataset.context)}, sort_keys=True)}
+
+
 class FrameTable:
-    """Writes `FRAME_SCHEMA` rows to a Parquet file as they come; a context manager.
+    """Writes ``metadata.parquet`` as the frames come; a context manager.
+
+    Its columns are those of `FRAME_SCHEMA` and where the picture is.
 
     Args:
         path: File to write.
         metadata: Key-value metadata of the file.
+        checksums: Whether there is a column with the SHA-256 of each picture, for formats in which every picture is a
+            file of its own.
     """
 
     _GROUP = 10_000
 
-    def __init__(self, path: Path, metadata: dict[str, str]) -> None:
-        self._schema = FRAME_SCHEMA.with_metadata(metadata)
+    def __init__(self, path: Path, metadata: dict[str, str], *, checksums: bool = False) -> None:
+        place = (*_PLACE, ("sha256", pa.string())) if checksums else _PLACE
+        self._schema = pa.schema([*FRAME_SCHEMA, *(pa.field(*field) for field in place)], metadata)
         self._writer = pq.ParquetWriter(path, self._schema, compression=_TEXT_COMPRESSION)
         self._rows: list[dict[str, Any]] = []
 
@@ -118,9 +133,9 @@ class FrameTable:
         self._flush()
         self._writer.close()
 
-    def add(self, row: dict[str, Any]) -> None:
-        """Append one row."""
-        self._rows.append(row)
+    def add(self, row: dict[str, Any], **place: Any) -> None:
+        """Append the row of a frame, with ``file``, ``offset``, ``size`` and, where asked for, ``sha256``."""
+        self._rows.append(row | place)
         if len(self._rows) == self._GROUP:
             self._flush()
 

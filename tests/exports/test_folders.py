@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from curate.exports import folders
+from curate.nets.torchvision_repair import ensure_torchvision
+from tests.exports.making import make_entry, picture, sampled_jpeg
+
+
+@pytest.fixture
+def three(tmp_path, entries):
+    return [*entries, make_entry(tmp_path / "in", "third", "sss", split="val", procedures=("Whipple Procedure",))]
+
+
+def test_torchvision_opens_a_split_as_an_image_folder(three, export, tmp_path):
+    ensure_torchvision()
+    from torchvision.datasets import ImageFolder
+
+    export(three, "folders")
+    dataset = ImageFolder(str(tmp_path / "exports" / "folders" / "train"))
+    assert dataset.classes == ["cholecystectomy", "hernia-repair"]
+    assert len(dataset) == 17
+    shown = {
+        Path(path).name: (image, label) for (path, label), (image, _) in zip(dataset.samples, dataset, strict=True)
+    }
+    image, label = shown["vid_a_1.jpg"]
+    assert label == 0 and np.abs(np.asarray(image).astype(int) - picture(2).astype(int))[40:].max() < 10
+    assert [p.name for p in (tmp_path / "exports" / "folders" / "val").iterdir()] == ["whipple-procedure"]
+
+
+def test_every_file_has_a_row_with_its_checksum(three, export, tmp_path):
+    export(three, "folders", "surgenet")
+    for name in ("folders", "surgenet"):
+        folder = tmp_path / "exports" / name
+        rows = {row["file"]: row for row in pq.read_table(folder / "metadata.parquet").to_pylist()}
+        files = {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*.jpg")}
+        assert {path: (row["size"], row["sha256"]) for path, row in rows.items()} == {
+            path: (len(data), hashlib.sha256(data).hexdigest()) for path, data in files.items()
+        }
+
+
+def test_surgenet_tree_counts_over_the_videos_of_a_procedure(tmp_path, export, monkeypatch):
+    monkeypatch.setattr(folders, "SURGENET_BATCH", 5)
+    made = [
+        make_entry(tmp_path / "in", "a", "nsss", procedures=("x",)),
+        make_entry(tmp_path / "in", "b", "ss", procedures=("y",)),
+        make_entry(tmp_path / "in", "c", "sssns", procedures=("x",)),
+    ]
+    export(made, "surgenet")
+    folder = tmp_path / "exports" / "surgenet"
+    listed = (folder / "train.txt").read_text().splitlines()
+    assert listed == [
+        "a_frame_1_Sample0.jpg",
+        "a_frame_2_Sample1.jpg",
+        "a_frame_3_Sample2.jpg",
+        "b_frame_0_Sample0.jpg",
+        "b_frame_1_Sample1.jpg",
+        "c_frame_0_Sample3.jpg",
+        "c_frame_1_Sample4.jpg",
+        "c_frame_2_Sample5.jpg",
+        "c_frame_4_Sample6.jpg",
+    ]
+    assert (folder / "train/x/Batch1/c_frame_4_Sample6.jpg").read_bytes() == sampled_jpeg(made[2], 4)
+    assert sorted(p.name for p in (folder / "train/x/Batch0").iterdir()) == sorted(
+        name for name in listed if name[0] in "ac" and name[-5] in "01234"
+    )
