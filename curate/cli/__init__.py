@@ -19,13 +19,16 @@ from curate.errors import CurateError
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("curate.cli.run:run", "Everything: from a list of videos to shards."),
     "manifest": ("curate.cli.manifest:manifest", "Check, convert and count lists of videos."),
+    "search": ("curate.cli.search:search", "Find videos on YouTube and write a manifest."),
     "download": ("curate.cli.run:download", "Fetch the videos; local files are linked."),
     "sample": ("curate.cli.run:sample", "Take frames at a fixed rate, by presentation time."),
     "classify": ("curate.cli.run:classify", "Tell surgical from non-surgical frames."),
     "trim": ("curate.cli.run:trim", "Give verdicts and cut what lies outside the surgery."),
     "mask": ("curate.cli.run:mask", "Find regions that are not surgery."),
     "export": ("curate.cli.run:export", "Write the shards."),
+    "retry": ("curate.cli.retry:retry", "Give failed videos another try."),
     "status": ("curate.cli.status:status", "The funnel: videos and frames by stage, outcome and reason."),
+    "doctor": ("curate.cli.doctor:doctor", "Check this machine, and a workspace if one is named."),
 }
 """Command name: where it is, and its line in ``curate --help`` in pipeline order."""
 

@@ -65,7 +65,7 @@ def probe(path: Path) -> Probe:
     try:
         with av.open(str(path), metadata_errors="ignore") as container:
             stream = container.streams.best("video")
-            if stream is None:
+            if not isinstance(stream, av.VideoStream):
                 raise NotDecodable(Reason.NO_VIDEO_STREAM, "no video stream")
             frame = next(container.decode(stream), None)
             if frame is None:

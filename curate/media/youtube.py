@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from curate.config import DownloadOptions
 from curate.errors import CurateError
@@ -36,6 +36,13 @@ REPLACEABLE = frozenset({"format", "format_sort", "js_runtimes", "noplaylist"})
 
 STREAMED = ("m3u8", "dash", "ism", "f4m")
 """Protocols that come in pieces: there a missing piece is a hole, not a missing video."""
+
+
+ONLY_VIDEOS = "EgIQAfABAQ=="
+"""YouTube's search filter, a protocol buffer in base 64: type (field 2.2) is video; the query is not respelt (30)."""
+
+ONLY_CREATIVE_COMMONS = "EgQQATAB8AEB"
+"""The same with 2.6 set: only videos under a Creative Commons licence."""
 
 
 class FetchError(Exception):
@@ -208,6 +215,27 @@ class Downloader:
             self._session.process_info(info)
         if not target.is_file() or target.stat().st_size == 0:
             raise FetchError(Reason.INCOMPLETE, "no data arrived")
+
+    def search(self, query: str, *, creative_commons: bool) -> Iterator[Mapping[str, Any]]:
+        """YouTube's own search, best match first; asks for further pages as they are needed.
+
+        Yields:
+            yt-dlp's short descriptions: ``id``, ``title``, ``duration``, ``channel``, ``live_status``.
+
+        Raises:
+            FetchError: The search, or its next page, cannot be had.
+        """
+        filters = ONLY_CREATIVE_COMMONS if creative_commons else ONLY_VIDEOS
+        url = f"https://www.youtube.com/results?{urlencode({'search_query': query, 'sp': filters})}"
+        with self._as_reasons(streamed=False):
+            found = self._session.extract_info(url, download=False, process=False)
+            entries = iter(found["entries"])
+        while True:
+            with self._as_reasons(streamed=False):
+                entry = next(entries, None)
+            if entry is None:
+                return
+            yield entry
 
     def close(self) -> None:
         """Close all connections."""
