@@ -14,6 +14,7 @@ import click
 from curate.cli.common import verbosity
 from curate.errors import CurateError
 from curate.manifests import FORMATS, ManifestReport, read_sources
+from curate.manifests.entries import printable
 from curate.manifests.store import Kind, write_table
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def _table(figures: dict[str, Any]) -> str:
     }
     for title, group in groups.items():
         if group:
-            out += ["", title, *(f"  {_printable(name):<40}{videos:>8,}" for name, videos in group.items())]
+            out += ["", title, *(f"  {printable(name):<40}{videos:>8,}" for name, videos in group.items())]
     return "\n".join(out)
 
 
@@ -189,13 +190,9 @@ def _summary(report: ManifestReport) -> str:
 
 
 def _section(title: str, rows: Iterable[str]) -> None:
-    listed = [_printable(row) for row in rows]
+    listed = [printable(row) for row in rows]
     if listed:
         click.echo(f"{title} ({len(listed):,})\n" + "\n".join(f"  {row}" for row in listed) + "\n")
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _write(report: ManifestReport, output: Path, kind: Kind) -> None:

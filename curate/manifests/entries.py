@@ -58,7 +58,12 @@ class RowError(ValueError):
 def bad_row(file: str, row: int, content: object, problem: object) -> BadRow:
     """Make a `BadRow` whose content is short and safe to print."""
     text = content if isinstance(content, str) else repr(content)
-    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[: CONTENT_LIMIT + 1])
+    shown = printable(text[: CONTENT_LIMIT + 1])
     if len(shown) > CONTENT_LIMIT:
         shown = shown[: CONTENT_LIMIT - 3] + "..."
-    return BadRow(file, row, shown, str(problem))
+    return BadRow(printable(file), row, shown, str(problem))
+
+
+def printable(text: str) -> str:
+    """A text that a terminal shows as it is: anything else is replaced, line breaks and lone surrogates included."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

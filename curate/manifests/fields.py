@@ -71,7 +71,7 @@ def _identity(values: Mapping[str, Any], folder: Path, local_sources: bool) -> t
     own_id, youtube_id = _text(values, "id"), _text(values, "youtube_id")
     path, url = _text(values, "path"), _text(values, "url")
     if youtube_id:
-        youtube_id = parse_url(youtube_id)[0] if "/" in youtube_id else checked_id(youtube_id)
+        youtube_id = _youtube_id(youtube_id)
     if local_sources and not path and Path(url).is_absolute():
         path, url = url, ""
     if path:
@@ -85,9 +85,18 @@ def _identity(values: Mapping[str, Any], folder: Path, local_sources: bool) -> t
             return url_id, source
         return (checked_video_id(own_id) if own_id else url_id), source
     if youtube_id or own_id:
-        found = youtube_id or (parse_url(own_id)[0] if "/" in own_id else checked_id(own_id))
+        found = youtube_id or _youtube_id(own_id)
         return found, canonical_url(found)
     raise RowError("neither an id nor a URL nor a path")
+
+
+def _youtube_id(text: str) -> str:
+    if "://" not in text and "youtu" not in text.lower():
+        return checked_id(text)
+    found, source = parse_url(text)
+    if source != canonical_url(found):
+        raise RowError("a column of ids holds a link that is not YouTube's; call the column url")
+    return found
 
 
 def _text(values: Mapping[str, Any], name: str) -> str:

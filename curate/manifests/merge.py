@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from curate.manifests.entries import BadRow, Entry, Ignored, Listed, bad_row
-from curate.manifests.identity import local_id, short_hash
+from curate.manifests.identity import clean_text, local_id, short_hash
 from curate.manifests.opt_out import OptOuts
 from curate.manifests.procedures import UNKNOWN, Taxonomy
 from curate.manifests.youtube_id import canonical_url
@@ -116,7 +116,7 @@ class Merger:
         for label in video.procedures:
             meaning = self.taxonomy.meaning(label)
             if not meaning.known:
-                self._unknown[label] += 1
+                self._unknown[clean_text(label)] += 1
             procedures.update(dict.fromkeys(meaning.procedures))
             robotic = meaning.robotic if robotic is None else robotic
             domain = meaning.domain if domain == UNKNOWN else domain

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from curate.manifests.entries import BadRow, RowError, bad_row
-from curate.manifests.identity import checked_video_id, parse_url
+from curate.manifests.identity import checked_video_id, local_id, parse_url
 from curate.manifests.text import decode, is_text, lines, read_bytes
 from curate.records import Video
 
@@ -21,8 +21,13 @@ class OptOuts:
     bad_rows: list[BadRow] = field(default_factory=list)
 
     def covers(self, video: Video) -> bool:
-        """Whether a video is to be left out."""
-        return video.id in self.ids or video.source in self.sources
+        """Whether a video is to be left out.
+
+        A local file is also known by its name: it may have got another id because its own was taken.
+        """
+        if video.id in self.ids or video.source in self.sources:
+            return True
+        return video.is_local and local_id(Path(video.source)) in self.ids
 
 
 def read_opt_outs(files: Iterable[Path]) -> OptOuts:

@@ -71,7 +71,7 @@ def read_parquet(name: str, data: bytes) -> Iterator[Entry]:
                 if isinstance(row, UnicodeDecodeError):
                     yield bad_row(name, number, "", "bytes that are not UTF-8")
                 else:
-                    yield _entry(name, number, chosen, row, json_text(row))
+                    yield _entry(name, number, chosen, row)
     except (pa.ArrowException, OSError) as error:
         raise CurateError(f"{name} cannot be read as Parquet: {error}") from error
 
@@ -121,13 +121,13 @@ def _key(column: str) -> str:
     return column.strip().lower().replace(" ", "_").replace("-", "_")
 
 
-def _entry(name: str, number: int, chosen: Mapping[str, str], row: Mapping[str, Any], content: str) -> Entry:
+def _entry(name: str, number: int, chosen: Mapping[str, str], row: Mapping[str, Any], content: str = "") -> Entry:
     values = {field: row.get(column) for field, column in chosen.items()}
     normalised = all(field in chosen for field in ("id", "origin")) and chosen.get("url") == "source"
     try:
         return listed(values, folder=Path(name).parent, origin=f"{name}:{number}", local_sources=normalised)
     except RowError as error:
-        return bad_row(name, number, content, error)
+        return bad_row(name, number, content or json_text(row), error)
 
 
 def _separated(name: str, data: bytes, kind: Literal["csv", "tsv"]) -> Iterator[Entry]:
@@ -141,7 +141,7 @@ def _separated(name: str, data: bytes, kind: Literal["csv", "tsv"]) -> Iterator[
     columns: list[str] | None = None
     chosen: dict[str, str] = {}
     while start < len(rows):
-        reader = csv.reader((line + "\n" for line in rows[start:]), delimiter=separator, strict=True)
+        reader = csv.reader((rows[i] + "\n" for i in range(start, len(rows))), delimiter=separator, strict=True)
         first = start
         while True:
             begin = first + reader.line_num

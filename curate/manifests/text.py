@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import codecs
 import sys
-from pathlib import Path
 
 from curate.errors import CurateError
 
 STANDARD_INPUT = "-"
+
+SIZE_LIMIT = 512 << 20
+"""Largest list read, in bytes; LEMON's takes 1.5 MB."""
 
 
 def read_bytes(name: str) -> bytes:
     """Content of a file, or of standard input for ``-``.
 
     Raises:
-        CurateError: It cannot be read.
+        CurateError: It cannot be read, or is larger than `SIZE_LIMIT`.
     """
     try:
-        return sys.stdin.buffer.read() if name == STANDARD_INPUT else Path(name).read_bytes()
+        if name == STANDARD_INPUT:
+            data = sys.stdin.buffer.read(SIZE_LIMIT + 1)
+        else:
+            with open(name, "rb") as stream:
+                data = stream.read(SIZE_LIMIT + 1)
     except OSError as error:
         raise CurateError(f"cannot read {name}: {error.strerror or error}") from error
+    if len(data) > SIZE_LIMIT:
+        raise CurateError(f"{name} is larger than {SIZE_LIMIT >> 20} MiB, too large for a list of videos")
+    return data
 
 
 def decode(data: bytes) -> str:

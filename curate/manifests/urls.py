@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from curate.manifests.entries import Entry, Ignored, Listed, RowError, bad_row
-from curate.manifests.identity import parse_url
+from curate.manifests.identity import clean_text, parse_url
 from curate.manifests.text import decode, is_text, lines
 from curate.manifests.youtube_id import YOUTUBE_ID
 from curate.records import Video
@@ -33,4 +33,4 @@ def read(name: str, data: bytes, *, procedures: Sequence[str] = ()) -> Iterator[
         except RowError as error:
             yield bad_row(name, number, line, error)
             continue
-        yield Listed(Video(video_id, url, procedures=tuple(procedures), origin=f"{name}:{number}"))
+        yield Listed(Video(video_id, url, procedures=tuple(procedures), origin=clean_text(f"{name}:{number}")))
