@@ -1,7 +1,14 @@
-"""Exact frames out of any video."""
+"""Exact frames out of any video, at the least decoding.
+
+A video is read twice. The first pass reads packet headers only and plans (`curate.media.plan`): which frames are
+wanted, and which packets they depend on. The second pass decodes those packets and no others. Where the headers leave
+doubt, or a decoder stumbles over a packet, everything is decoded instead, and the frames are those that plain decoding
+gives.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +18,10 @@ import av
 import numpy as np
 
 from curate.media.colour import Converter, describe, describe_orientation
+from curate.media.packets import Unplannable
+from curate.media.plan import Plan, Wanted, index_packets, plan
 from curate.media.probe import MediaError, VideoInfo, open_video
-from curate.media.select import AtRate, Clip, Match, Selection
+from curate.media.select import AtRate, Clip, Selection
 from curate.media.timeline import Clock
 from curate.records import Reason
 
@@ -43,20 +52,22 @@ class Account:
     Attributes:
         duration: Seconds from the start of the first frame to the end of the last.
         frames: Frames in the video.
-        packets: Packets of the stream in the file.
-        sent: Packets that were given to a decoder.
-        damaged: Packets the decoder refused.
+        sent: Packets that were given to a decoder, those of a broken-off first attempt included.
+        damaged: Frames that are lost or that the decoder had to patch, as far as they were decoded.
         jumps: Places where timestamps ran backwards or leapt, and the time axis was closed.
+        whole: Why everything had to be decoded; empty if it had not.
+        missing_end: Seconds by which the file ends before the time its header states; 0 if it does not.
         colours: Matrix and range used for the first sample, e.g. ``bt709 limited``.
         orientation: How the first sample was turned upright, e.g. ``transposed, flipped left-right``; empty if not.
     """
 
     duration: float = 0.0
     frames: int = 0
-    packets: int = 0
     sent: int = 0
     damaged: int = 0
     jumps: int = 0
+    whole: str = ""
+    missing_end: float = 0.0
     colours: str = ""
     orientation: str = ""
 
@@ -64,24 +75,47 @@ class Account:
         """What the user should know of lost; empty if nothing was."""
         parts = []
         if self.damaged:
-            parts.append(f"{self.damaged} of {self.packets} packets are damaged")
+            parts.append(f"{self.damaged} of {self.frames} frames are damaged")
+        if self.missing_end:
+            parts.append(f"the file ends {self.missing_end:.1f} s before its header says")
         if self.jumps:
             parts.append(f"timestamps jump in {self.jumps} places")
         return "; ".join(parts)
 
 
+class _Stumbled(Exception):
+    """The decoder did not give what the plan promised."""
+
+
 class Sampler:
     """Iterates over the samples of one video, once.
+
+    Args:
+        path: A local video file.
+        selection: Which frames; see `curate.media.select`.
+        max_long_side: Largest long side of the images in pixels; 0 for no limit.
+        max_short_side: Largest short side of the images in pixels; 0 for no limit.
+        whole: Decode everything, whatever the packets say. Gives the same frames; for tests and comparisons.
 
     Attributes:
         info: What the header says; set when iteration starts.
         account: What became of the video; complete when iteration ends.
     """
 
-    def __init__(self, path: Path, selection: Selection, *, max_long_side: int = 0, max_short_side: int = 0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        selection: Selection,
+        *,
+        max_long_side: int = 0,
+        max_short_side: int = 0,
+        whole: bool = False,
+    ) -> None:
         self._path = path
         self._selection = selection
-        self._limits = {"max_long_side": max_long_side, "max_short_side": max_short_side}
+        self._limits = (max_long_side, max_short_side)
+        self._whole = whole
+        self._given = self._skip = self._refused = 0
         self.info: VideoInfo | None = None
         self.account = Account()
 
@@ -91,63 +125,200 @@ class Sampler:
         Raises:
             MediaError: No frame can be had out of this file; says why.
         """
+        planned = None if self._whole else self._plan()
+        if planned is not None:
+            try:
+                yield from self._decode_planned(planned)
+                self._close(planned.end, len(planned.timestamps), planned.jumps)
+                return
+            except _Stumbled as error:
+                self.account.whole = str(error)
+                self._skip, self._given = self._given, 0
+        yield from self._decode_whole(planned)
+
+    def _plan(self) -> Plan | None:
         with open_video(self._path) as (container, stream, info):
-            self.info = info
-            self._convert = Converter(pixel_aspect=info.pixel_aspect, **self._limits)
-            end = round(info.duration / info.time_base) if info.duration else 0
+            try:
+                return plan(index_packets(container, stream), self._selection, info)
+            except Unplannable as error:
+                self.account.whole = str(error)
+                return None
+
+    def _decode_planned(self, planned: Plan) -> Iterator[SampledFrame]:
+        with open_video(self._path) as (container, stream, info):
+            self._start(info)
+            context = stream.codec_context
+            pending: dict[int, Wanted] = {}
+            floor = 0
+            last = max(planned.wanted, default=-1)
+            packets = (packet for packet in container.demux(stream) if packet.size)
+            try:
+                for position, packet in enumerate(packets):
+                    if position > last:
+                        break
+                    if not planned.send[position]:
+                        continue
+                    if position in planned.restart:
+                        yield from self._take(context.decode(None), pending, floor)
+                        if pending:
+                            break
+                        context.flush_buffers()
+                    if position in planned.restart or not position:
+                        floor = packet.pts
+                    if position in planned.wanted:
+                        pending[packet.pts] = planned.wanted[position]
+                    self.account.sent += 1
+                    yield from self._take(context.decode(packet), pending, floor)
+                yield from self._take(context.decode(None), pending, floor)
+            except av.FFmpegError as error:
+                raise _Stumbled(f"a packet cannot be decoded: {error}") from error
+            if pending:
+                raise _Stumbled("a frame is missing")
+
+    def _take(self, frames: list[Any], pending: dict[int, Wanted], floor: int) -> Iterator[SampledFrame]:
+        """Yield the samples among decoded frames, taking them off the list of the pending.
+
+        Frames shown before ``floor``, the packet at which decoding started, are leading pictures whose references
+        were never decoded; none of them is wanted.
+        """
+        for frame in frames:
+            if frame.is_corrupt and frame.pts >= floor:
+                raise _Stumbled("a frame is damaged")
+            wanted = pending.pop(frame.pts, None)
+            if wanted is not None:
+                yield from self._samples(frame, wanted)
+
+    def _decode_whole(self, planned: Plan | None) -> Iterator[SampledFrame]:
+        with open_video(self._path) as (container, stream, info):
+            self._start(info)
+            end = planned.end if planned else round((info.duration or 0.0) / info.time_base)
             match = self._selection.matcher(Clip(info.time_base, info.fps, end))
-            yield from self._everything(container, stream, info, match)
+            places = _PlacesByPlan(planned) if planned and not planned.jumps else _PlacesByClock(info)
+            held: tuple[Any, int, int] | None = None
+            for frame in self._every_frame(container, stream):
+                self.account.damaged += bool(frame.is_corrupt)
+                place = places.place(frame)
+                if place is None:
+                    continue
+                if held is not None:
+                    before, rank, start = held
+                    yield from self._samples(
+                        before, Wanted(rank, start, match(rank, start, place[1], bool(before.key_frame)))
+                    )
+                held = (frame, *place)
+            if held is None:
+                raise MediaError(Reason.NO_FRAMES, f"the {info.codec} decoder gave no frame")
+            frame, rank, start = held
+            yield from self._samples(frame, Wanted(rank, start, match(rank, start, places.end, bool(frame.key_frame))))
+            self.account.damaged += places.lost if planned else self._refused
+            self._close(places.end, places.frames, places.jumps)
 
-    def _everything(self, container: Any, stream: Any, info: VideoInfo, match: Match) -> Iterator[SampledFrame]:
-        clock = Clock(info.time_base, info.fps, info.container)
-        held: tuple[Any, int] | None = None
-        rank = 0
-        for frame in self._decoded(container, stream):
-            start = clock.place(frame.pts, frame.duration)
-            if held is not None:
-                yield from self._samples(*held, rank, start, match)
-                rank += 1
-            held = (frame, start)
-        if held is None:
-            raise MediaError(Reason.NO_FRAMES, f"the {info.codec} decoder gave no frame")
-        yield from self._samples(*held, rank, clock.end, match)
-        self.account.frames = rank + 1
-        self.account.duration = float(clock.end * info.time_base)
-        self.account.jumps = clock.jumps
-
-    def _decoded(self, container: Any, stream: Any) -> Iterator[Any]:
+    def _every_frame(self, container: Any, stream: Any) -> Iterator[Any]:
         context = stream.codec_context
         packets = container.demux(stream)
         while True:
             try:
                 packet = next(packets, None)
             except av.FFmpegError:
-                self.account.damaged += 1
                 packet = None
-            if packet is None or packet.size == 0:
+            if packet is None or not packet.size:
                 break
-            self.account.packets += 1
             self.account.sent += 1
             try:
                 yield from context.decode(packet)
             except av.FFmpegError:
-                self.account.damaged += 1
-        try:
+                self._refused += 1
+        # What is left in the decoder comes out even if the file broke off.
+        with contextlib.suppress(av.FFmpegError):
             yield from context.decode(None)
-        except av.FFmpegError:
-            self.account.damaged += 1
 
-    def _samples(self, frame: Any, start: int, rank: int, end: int, match: Match) -> Iterator[SampledFrame]:
-        numbers = match(rank, start, end, frame.key_frame)
-        if not numbers:
-            return
+    def _samples(self, frame: Any, wanted: Wanted) -> Iterator[SampledFrame]:
         assert self.info is not None
-        if not self.account.colours:
-            self.account.colours, self.account.orientation = describe(frame), describe_orientation(frame)
-        image = self._convert(frame)
-        timestamp = float(start * self.info.time_base)
-        for n in numbers:
-            yield SampledFrame(n, timestamp, rank, bool(frame.key_frame), image)
+        image = None
+        for n in wanted.numbers:
+            self._given += 1
+            if self._given <= self._skip:
+                continue
+            if image is None:
+                image = self._convert(frame)
+                if not self.account.colours:
+                    self.account.colours = describe(frame)
+                    self.account.orientation = describe_orientation(frame)
+            timestamp = float(wanted.start * self.info.time_base)
+            yield SampledFrame(n, timestamp, wanted.rank, bool(frame.key_frame), image)
+
+    def _start(self, info: VideoInfo) -> None:
+        self.info = info
+        self._convert = Converter(
+            pixel_aspect=info.pixel_aspect, max_long_side=self._limits[0], max_short_side=self._limits[1]
+        )
+
+    def _close(self, end: int, frames: int, jumps: int) -> None:
+        assert self.info is not None
+        account = self.account
+        account.duration = float(end * self.info.time_base)
+        account.frames = frames
+        account.jumps = jumps
+        stated = self.info.duration or 0.0
+        if stated - account.duration > max(1.0, 0.02 * stated):
+            account.missing_end = stated - account.duration
+
+
+class _PlacesByClock:
+    """Places frames by their own timestamps as they come out of the decoder.
+
+    Attributes:
+        frames: Frames placed.
+        jumps: Places where timestamps jumped.
+        end: Ticks from the start of the first frame to the end of the last.
+    """
+
+    def __init__(self, info: VideoInfo) -> None:
+        self._clock = Clock(info.time_base, info.fps, info.container)
+        self.frames = 0
+
+    def place(self, frame: Any) -> tuple[int, int] | None:
+        """Index in presentation order, and ticks from the start of the video."""
+        start = self._clock.place(frame.pts, frame.duration)
+        self.frames += 1
+        return self.frames - 1, start
+
+    @property
+    def jumps(self) -> int:
+        return self._clock.jumps
+
+    @property
+    def end(self) -> int:
+        return self._clock.end
+
+
+class _PlacesByPlan:
+    """Places frames where the plan has them, so that losses shift nothing.
+
+    Attributes:
+        frames: Frames in the video, lost ones included.
+        lost: Frames that have not come out of the decoder so far.
+        jumps: 0; timestamps that jump are ambiguous.
+        end: Ticks from the start of the first frame to the end of the last.
+    """
+
+    jumps = 0
+
+    def __init__(self, planned: Plan) -> None:
+        self._rank_of = {pts: rank for rank, pts in enumerate(planned.timestamps)}
+        self._starts = planned.starts
+        self._last = -1
+        self.frames = self.lost = len(planned.timestamps)
+        self.end = planned.end
+
+    def place(self, frame: Any) -> tuple[int, int] | None:
+        """Index in presentation order, and ticks from the start; ``None`` for a frame out of nowhere."""
+        rank = self._rank_of.get(frame.pts, -1)
+        if rank <= self._last:
+            return None
+        self._last = rank
+        self.lost -= 1
+        return rank, self._starts[rank]
 
 
 def sample(

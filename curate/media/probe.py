@@ -150,6 +150,9 @@ def open_video(path: Path) -> Iterator[tuple[Any, Any, VideoInfo]]:
             raise MediaError(Reason.UNSUPPORTED_CODEC, f"no decoder for the video codec with tag {tag!r}")
         stream = min(playable, key=_preference)
         info = _describe(container, stream, len(streams))
+        for other in container.streams:
+            if other is not stream:
+                other.discard = av.stream.Discard.all
         context = stream.codec_context
         context.thread_count = 1
         context.options = {"max_pixels": str(MAX_PIXELS)}

@@ -1,0 +1,147 @@
+"""Whatever is skipped, the sampled frames are those that decoding everything gives, bit for bit."""
+
+from __future__ import annotations
+
+import tempfile
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from curate.media.decode import Sampler
+from curate.media.select import AtRate, AtTimes, EveryKth, FrameList, KeyFrames, Native, Selection, Spread
+from tests.media.videos import decode_everything, encode, on_screen
+
+ENCODERS = [name for name in ("libx264", "libx265", "libvpx-vp9", "libsvtav1") if name in av.codecs_available]
+RATES = [25, 30, Fraction(30000, 1001), Fraction(24000, 1001), 60]
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> dict[str, Any]:
+    """Arguments of `encode` for a random stream."""
+    codec = draw(st.sampled_from(ENCODERS))
+    gop = draw(st.integers(1, 30))
+    containers = {"libvpx-vp9": ["webm", "mp4"], "libsvtav1": ["mp4", "webm"]}.get(codec, ["mp4", "matroska", "mpegts"])
+    options: dict[str, str] = {"g": str(gop)}
+    if codec == "libx264":
+        options["preset"] = draw(st.sampled_from(["ultrafast", "veryfast", "medium"]))
+        options["x264-params"] = ":".join(
+            [
+                f"bframes={draw(st.integers(0, 5))}",
+                f"b-pyramid={draw(st.sampled_from(['none', 'strict', 'normal']))}",
+                f"open-gop={draw(st.integers(0, 1))}",
+                f"scenecut={draw(st.sampled_from([0, 40]))}",
+                f"ref={draw(st.integers(1, 5))}",
+                f"weightp={draw(st.integers(0, 2))}",
+                f"slices={draw(st.integers(1, 3))}",
+                f"intra-refresh={draw(st.sampled_from([0, 0, 0, 1]))}",
+                "b-adapt=0",
+            ]
+        )
+    elif codec == "libx265":
+        options["preset"] = draw(st.sampled_from(["ultrafast", "fast"]))
+        bframes, pyramid, open_gop = (
+            draw(st.integers(0, max(0, min(4, gop - 2)))),
+            draw(st.integers(0, 1)),
+            draw(st.integers(0, 1)),
+        )
+        options["x265-params"] = ":".join(
+            [
+                f"bframes={bframes}:b-pyramid={pyramid}:open-gop={open_gop}",
+                f"radl={0 if open_gop or gop < 8 else draw(st.integers(0, bframes))}",
+                f"temporal-layers={draw(st.sampled_from([1, 3])) if bframes > 2 and pyramid else 1}",
+                "b-adapt=0:rc-lookahead=10:log-level=none:pools=none:frame-threads=1",
+            ]
+        )
+    elif codec == "libvpx-vp9":
+        options |= {
+            "cpu-used": "8",
+            "deadline": draw(st.sampled_from(["realtime", "good"])),
+            "auto-alt-ref": str(draw(st.integers(0, 1))),
+            "lag-in-frames": str(draw(st.sampled_from([0, 16]))),
+            "error-resilient": draw(st.sampled_from(["0", "default"])),
+        }
+    else:
+        options |= {"preset": "12", "svtav1-params": f"hierarchical-levels={draw(st.integers(2, 4))}"}
+    return {
+        "codec": codec,
+        "options": options,
+        "container": draw(st.sampled_from(containers)),
+        "frames": draw(st.integers(1, 70)),
+        "rate": draw(st.sampled_from(RATES)),
+        "size": (96, 64),
+    }
+
+
+def selections() -> st.SearchStrategy[Selection]:
+    times = st.lists(st.floats(0, 3), min_size=1, max_size=5).map(tuple)
+    numbers = st.lists(st.integers(0, 80), min_size=1, max_size=5).map(tuple)
+    return st.one_of(
+        st.sampled_from([0.3, 1.0, 2.0, 7.5, 29.97, 90.0]).map(AtRate),
+        st.integers(1, 40).map(EveryKth),
+        times.map(AtTimes),
+        numbers.map(FrameList),
+        st.integers(1, 6).map(Spread),
+        st.just(KeyFrames()),
+        st.just(Native()),
+    )
+
+
+def expected(
+    frames: list[tuple[Fraction, bool, np.ndarray]], end: Fraction, selection: Selection
+) -> list[tuple[int, int]]:
+    """Sample number and frame index for a selection, worked out from all frames."""
+    match selection:
+        case AtRate(rate):
+            due = [(n, Fraction(n) / Fraction(str(rate))) for n in range(int(end * Fraction(str(rate))) + 2)]
+            return [(n, on_screen(frames, time)) for n, time in due if time < end]
+        case EveryKth(k):
+            return [(index // k, index) for index in range(0, len(frames), k)]
+        case AtTimes(times):
+            microsecond = Fraction(1, 10**6)
+            due = sorted((Fraction(time) + microsecond, n) for n, time in enumerate(times))
+            return [(n, on_screen(frames, time)) for time, n in due if time < end]
+        case FrameList(numbers):
+            return [(number, number) for number in sorted(set(numbers)) if number < len(frames)]
+        case Spread(count):
+            return [(part, on_screen(frames, end * (2 * part + 1) / (2 * count))) for part in range(count)]
+        case KeyFrames():
+            return list(enumerate(index for index, (_, key, _) in enumerate(frames) if key))
+        case Native():
+            return [(index, index) for index in range(len(frames))]
+
+
+def check(path: Path, selection: Selection) -> Sampler:
+    frames = decode_everything(path)
+    sampler = Sampler(path, selection)
+    sampled = list(sampler)
+    wanted = expected(frames, Fraction(sampler.account.duration).limit_denominator(10**7), selection)
+    assert [(sample.n, sample.source_index) for sample in sampled] == wanted
+    for sample in sampled:
+        start, key, image = frames[sample.source_index]
+        assert sample.timestamp == float(start)
+        assert sample.key_frame == key
+        assert np.array_equal(sample.image, image), f"sample {sample.n}, frame {sample.source_index}"
+    return sampler
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(streams(), selections())
+def test_sampled_frames_equal_decode_everything(stream: dict[str, Any], selection: Selection) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = encode(Path(folder) / "video", **stream)
+        sampler = check(path, selection)
+        assert sampler.account.damaged == 0
+
+
+@pytest.mark.slow
+@settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+@given(streams(), selections())
+def test_sampled_frames_equal_decode_everything_at_length(stream: dict[str, Any], selection: Selection) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        check(encode(Path(folder) / "video", **stream), selection)
