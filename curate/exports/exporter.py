@@ -135,12 +135,7 @@ class _Run:
         recover(final)
         fingerprint = digest({"export": self.fingerprint, "format": name, "version": FORMATS[name].version})
         account = read_account(final)
-        if (
-            account
-            and account.get("fingerprint") == fingerprint
-            and not account["left_out"]
-            and is_whole(final, account)
-        ):
+        if account and account["fingerprint"] == fingerprint and not account["left_out"] and is_whole(final, account):
             return _summary(name, final, account, written=False)
         broken: dict[str, str] = {}
         while True:

@@ -112,7 +112,8 @@ def read_account(folder: Path) -> dict[str, Any] | None:
         account = json.loads((folder / ACCOUNT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return account if isinstance(account, dict) and isinstance(account.get("files"), dict) else None
+    known = isinstance(account, dict) and {"format", "fingerprint", "files", "counts", "left_out"} <= account.keys()
+    return account if known else None
 
 
 def is_whole(folder: Path, account: dict[str, Any]) -> bool:

@@ -1,0 +1,48 @@
+"""``curate verify``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from tqdm import tqdm
+
+from curate.cli.common import verbosity
+
+_SHOWN = 20
+"""Problems printed in full; the rest are counted."""
+
+
+@click.command()
+@click.argument("export", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--decode/--no-decode", default=True, show_default=True, help="Decode every picture.")
+@verbosity
+@click.pass_context
+def verify(ctx: click.Context, export: tuple[Path, ...], decode: bool) -> None:
+    """Check exports: files, checksums, counts, keys, pictures.
+
+    EXPORT is the folder of one format, such as W/exports/lmdb, or a folder that holds some. The exit code is 2 if
+    anything is wrong.
+    """
+    from curate.exports.folder import ACCOUNT
+    from curate.exports.verify import verify_export
+
+    quiet = ctx.meta["curate.verbosity"] < 0
+    unsound = False
+    for named in export:
+        inner = sorted(path.parent for path in named.glob(f"*/{ACCOUNT}")) if named.is_dir() else []
+        for folder in [named] if (named / ACCOUNT).exists() or not inner else inner:
+            count = 0
+            with tqdm(desc=f"verify {folder.name}", unit="frame", disable=not sys.stderr.isatty() or quiet) as bar:
+                for problem in verify_export(folder, decode=decode, progress=bar.update):
+                    count += 1
+                    if count <= _SHOWN:
+                        click.echo(f"{folder}: {problem.where} {problem.what}")
+            if count > _SHOWN:
+                click.echo(f"{folder}: and {count - _SHOWN} more problems")
+            if not (count or quiet):
+                click.echo(f"{folder}: sound")
+            unsound |= count > 0
+    if unsound:
+        ctx.exit(2)

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import lmdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from curate.cli import run_command
+from curate.config import ExportOptions
+from curate.errors import CurateError
+from curate.exports import export_dataset, exporter
+from curate.exports.folder import list_files
+from curate.exports.verify import verify_export
+from tests.exports.making import encode, make_entry, picture
+
+ALL = tuple(exporter.FORMATS)
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sound")
+    entries = [
+        make_entry(folder / "in", "first", "nsssnss", regions=[2], procedures=("x",)),
+        make_entry(folder / "in", "second", "s" * 5, procedures=("y",)),
+        make_entry(folder / "in", "third", "ss", split="val", procedures=("y",)),
+    ]
+    export_dataset(entries, ExportOptions(formats=ALL), folder / "out", fingerprint="f", context={})
+    return folder / "out"
+
+
+@pytest.fixture
+def copy(sound, tmp_path):
+    shutil.copytree(sound, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def found(folder: Path, **kw) -> list[tuple[str, str]]:
+    return [(problem.where, problem.what) for problem in verify_export(folder, **kw)]
+
+
+def bless(folder: Path) -> None:
+    """Make the account agree with the files, as if the writer itself had made the mistake."""
+    account = json.loads((folder / "export.json").read_text())
+    account["files"] = list_files(folder)
+    (folder / "export.json").write_text(json.dumps(account))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_sound_export_has_no_problems(sound, name):
+    looked_at = []
+    assert list(verify_export(sound / name, progress=lambda: looked_at.append(1))) == []
+    assert len(looked_at) == 12
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_one_flipped_bit_in_any_file_is_found(copy, name):
+    files = [path for path in (copy / name).rglob("*") if path.is_file() and path.name != "export.json"]
+    for path in files:
+        data = path.read_bytes()
+        middle = len(data) // 2
+        path.write_bytes(data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :])
+        problems = found(copy / name, decode=False)
+        assert (path.relative_to(copy / name).as_posix(), "does not have the checksum it was written with") in problems
+        path.write_bytes(data)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_missing_and_extra_files_are_named(copy, name):
+    victim = next(
+        path for path in sorted((copy / name).rglob("*")) if path.suffix in {".parquet", ".jpg", ".tar", ".mdb"}
+    )
+    victim.unlink()
+    stray = copy / name / "stray.bin"
+    stray.write_bytes(b"x")
+    problems = found(copy / name)
+    assert (victim.relative_to(copy / name).as_posix(), "is missing") in problems
+    assert ("stray.bin", "is not listed in export.json") in problems
+
+
+def test_a_key_without_a_picture_and_a_picture_without_a_key(copy):
+    folder = copy / "lmdb"
+    environment = lmdb.open(str(folder / "train.lmdb"), map_size=1 << 24, lock=False)
+    with environment, environment.begin(write=True) as transaction:
+        transaction.delete(b"second_3")
+        transaction.put(b"second_77", encode(picture(0)))
+    bless(folder)
+    first, second, third = found(folder)
+    assert first == ("second_77", "is in the environment but not in metadata.parquet")
+    assert second == ("second_3", "is in metadata.parquet but not in the environment")
+    assert third[0] == "second_3" and "has no key second_3" in third[1]
+
+
+def test_a_picture_that_cannot_be_decoded_or_has_another_size(copy):
+    folder = copy / "folders"
+    table = pq.read_table(folder / "metadata.parquet")
+    rows = table.to_pylist()
+    for index, data in ((0, b"not a jpeg"), (1, encode(picture(0, 50, 40)))):
+        (folder / rows[index]["file"]).write_bytes(data)
+        rows[index] |= {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    pq.write_table(pa.Table.from_pylist(rows, table.schema), folder / "metadata.parquet")
+    bless(folder)
+    problems = dict(found(folder))
+    assert set(problems) == {rows[0]["key"], rows[1]["key"]}
+    assert "cannot be decoded" in problems[rows[0]["key"]]
+    assert problems[rows[1]["key"]] == "is 50x40, its row says 96x64"
+    assert found(folder, decode=False) == []
+
+
+def test_metadata_that_lost_a_row(copy):
+    folder = copy / "webdataset"
+    table = pq.read_table(folder / "metadata.parquet")
+    pq.write_table(table.slice(1), folder / "metadata.parquet")
+    bless(folder)
+    wheres = [where for where, _ in found(folder)]
+    assert {"train", "_info.json", "sizes.json", "videos.parquet", "export.json"} <= set(wheres)
+
+
+def test_entries_that_point_elsewhere(copy):
+    folder = copy / "dinov2"
+    path = folder / "train-extra" / "entries.npy"
+    entries = np.load(path)
+    entries["start_offset"][2] += 512
+    np.save(path, entries)
+    bless(folder)
+    assert found(folder) == [("first_2", "train-extra/entries.npy points elsewhere")]
+
+
+def test_the_command_checks_one_export_or_all_of_a_folder(copy, capsys):
+    assert run_command(["verify", str(copy)]) == 0
+    assert capsys.readouterr().out.count(": sound") == len(ALL)
+    (copy / "dinov2" / "train" / "x.tar").write_bytes(b"")
+    assert run_command(["verify", str(copy / "lmdb"), str(copy / "dinov2")]) == 2
+    out = capsys.readouterr().out
+    assert "lmdb: sound" in out and "dinov2: train/x.tar has 0 bytes" in out
+
+
+def test_what_is_not_an_export_is_said(tmp_path, capsys):
+    with pytest.raises(CurateError, match="not an export"):
+        list(verify_export(tmp_path))
+    (tmp_path / "export.json").write_text('{"files": []}')
+    assert run_command(["verify", str(tmp_path)]) == 1
+    assert "is not an export" in capsys.readouterr().err
