@@ -144,8 +144,9 @@ class Record:
 
     Attributes:
         last: The newest event.
-        tries: Failures in a row with the newest event's fingerprint, up to and including it.
-        first_failure: Unix seconds of the first of these, 0.0 if there is none.
+        tries: Failures in a row up to and including the newest event that have its fingerprint and its reason, so that
+            ten bot checks do not use up the tries of a broken connection.
+        first_failure: Unix seconds of the first failure since the last success, 0.0 if there is none.
     """
 
     last: Event
@@ -160,13 +161,15 @@ class Record:
 
     def add(self, event: Event) -> None:
         """Take a newer event into account."""
-        same = event.fingerprint == self.last.fingerprint and self.last.outcome == "failed"
-        if event.outcome != "failed":
-            self.tries, self.first_failure = 0, 0.0
-        elif same:
-            self.tries += 1
+        if event.outcome == "failed":
+            last = self.last
+            alike = (last.outcome, last.fingerprint, last.reason) == (event.outcome, event.fingerprint, event.reason)
+            self.tries = self.tries + 1 if alike else 1
+            self.first_failure = self.first_failure or event.time
         else:
-            self.tries, self.first_failure = 1, event.time
+            self.tries = 0
+            if event.outcome != "reset":
+                self.first_failure = 0.0
         self.last = event
 
 

@@ -36,7 +36,7 @@ def missing_videos(pipeline: Pipeline) -> list[dict[str, str]]:
                 "reason": str(event.reason) if event is not None and event.reason else "",
                 "text": _cell(event.detail) if event is not None else "",
                 "tries": str(record.tries) if tried and record else "0",
-                "first_try": _clock(record.first_failure or record.last.time) if tried and record else "",
+                "first_try": _clock(record.first_failure) if tried and record else "",
                 "last_try": _clock(event.time) if tried and event else "",
             }
         )

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from curate.ledger import Event, unite
 from curate.records import Reason
 from curate.retry_policy import DAY, HOUR, POLICIES, is_retryable, may_retry
 
@@ -42,3 +43,28 @@ def test_waiting_longer_never_takes_a_retry_away(reason, tries, age, more):
     if may_retry(reason, tries=tries, last=NOW - age, now=NOW):
         assert may_retry(reason, tries=tries, last=NOW - age - more, now=NOW)
         assert is_retryable(reason)
+
+
+def record(*outcomes: str):
+    """The record of a video after some failures (by reason), ``done`` or ``reset``, one a second."""
+    events = []
+    for n, outcome in enumerate(outcomes, start=1):
+        failed = outcome not in ("done", "reset")
+        reason = Reason(outcome) if failed else None
+        events.append(Event(float(n), "v", "download", "failed" if failed else outcome, "f", reason=reason))
+    return unite(events)["v", "download"]
+
+
+def test_tries_are_counted_by_reason():
+    assert record("blocked", "blocked", "blocked", "incomplete").tries == 1
+    assert record("incomplete", "incomplete").tries == 2
+    assert record("incomplete", "blocked", "incomplete").tries == 1
+    assert record("removed", "removed", "reset").tries == 0
+    assert record("removed", "reset", "removed").tries == 1
+    assert record("removed", "done").tries == 0
+
+
+def test_the_first_failure_is_remembered_until_a_success():
+    assert record("blocked", "incomplete", "reset", "removed").first_failure == 1.0
+    assert record("blocked", "done").first_failure == 0.0
+    assert record("blocked", "done", "network").first_failure == 3.0
