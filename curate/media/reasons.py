@@ -17,7 +17,7 @@ _WORDINGS: tuple[tuple[Reason, str], ...] = (
     (Reason.RATE_LIMITED, r"try again later|rate[- ]limited|too many requests"),
     (Reason.GEO, r"available (?:in|from) your (?:country|location|region)|in your country|geo[- ]?restrict"),
     (Reason.AGE, r"confirm your age|age[- ]restricted|inappropriate for some users"),
-    (Reason.MEMBERS, r"join this channel|members[- ]only|this channel's members|requires payment"),
+    (Reason.MEMBERS, r"join this channel|members[- ]only|this channel's members|premium members|requires payment"),
     (Reason.PRIVATE, r"private video|video is private"),
     (Reason.TERMINATED, r"account\b.*\bterminated|closed their (?:youtube )?account|account .*\bclosed"),
     (Reason.COPYRIGHT, r"copyright claim|copyright grounds|copyright infringement|blocked it"),
@@ -34,7 +34,7 @@ _WORDINGS: tuple[tuple[Reason, str], ...] = (
     (
         Reason.REMOVED,
         r"removed by the (?:uploader|user)|video (?:is |has been )?(?:unavailable|removed)|no longer available"
-        r"|isn't available anymore|recording is not available|does not exist",
+        r"|(?:video|content|recording) (?:isn't|is not) available|does not exist",
     ),
 )
 _PATTERNS = tuple((reason, re.compile(pattern, re.IGNORECASE | re.DOTALL)) for reason, pattern in _WORDINGS)
@@ -50,7 +50,7 @@ _NETWORK = re.compile(
     r"|network is unreachable|no route to host|remote end closed|page needs to be reloaded|certificate verify failed",
     re.IGNORECASE,
 )
-_DISK_FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
+_WRITING = re.compile(r"unable to (?:write|open|rename)\b.*\[Errno (\d+)\]", re.IGNORECASE | re.DOTALL)
 
 
 def reason_of_text(text: str) -> Reason | None:
@@ -98,9 +98,10 @@ def speaks_of_network(text: str) -> bool:
     return bool(_NETWORK.search(text))
 
 
-def speaks_of_full_disk(text: str) -> bool:
-    """Whether a message says that nothing more could be written."""
-    return bool(_DISK_FULL.search(text))
+def errno_of_writing(text: str) -> int | None:
+    """System error number of a message that says that a file could not be written."""
+    found = _WRITING.search(text)
+    return int(found.group(1)) if found else None
 
 
 def printable(text: str, limit: int = 2000) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ COMMAND_OPTIONS = frozenset(
 
 REPLACEABLE = frozenset({"format", "format_sort", "js_runtimes", "noplaylist"})
 """Options set here that the user may overrule with ``yt_dlp``; all others have an option of their own or are ours."""
+
+DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+"""System errors that meet every video."""
 
 STREAMED = ("m3u8", "dash", "ism", "f4m")
 """Protocols that come in pieces: there a missing piece is a hole, not a missing video."""
@@ -265,8 +269,9 @@ class _AsReasons:
         for secret in self._secrets:
             text = text.replace(secret, "(hidden)")
         text = reasons.printable(text.removeprefix("ERROR: "))
-        if reasons.speaks_of_full_disk(text) or _is_disk_full(error):
-            raise OSError(errno.ENOSPC, "no space left on device") from error
+        number = _disk_error(error)
+        if number is not None:
+            raise OSError(number, os.strerror(number)) from error
         raise FetchError(classify(error, streamed=self._streamed), text) from error
 
 
@@ -280,6 +285,7 @@ def classify(error: BaseException, *, streamed: bool = False) -> Reason:
     from yt_dlp.networking.exceptions import HTTPError, IncompleteRead, TransportError
     from yt_dlp.utils import (
         ContentTooShortError,
+        DownloadError,
         ExtractorError,
         GeoRestrictedError,
         UnsupportedError,
@@ -307,7 +313,9 @@ def classify(error: BaseException, *, streamed: bool = False) -> Reason:
         return Reason.NETWORK
     if reasons.speaks_of_network(text):
         return Reason.NETWORK
-    return reasons.reason_of_text(text) or Reason.ERROR
+    # Paths may stand in other texts, and a path may read like anything.
+    said_by_downloader = len(chain) == 1 and isinstance(error, DownloadError)
+    return (reasons.reason_of_text(text) if said_by_downloader else None) or Reason.ERROR
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -324,9 +332,10 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         waiting += [cause for cause in found if isinstance(cause, BaseException)]
 
 
-def _is_disk_full(error: BaseException) -> bool:
-    full = (errno.ENOSPC, errno.EDQUOT)
-    return any(isinstance(cause, OSError) and cause.errno in full for cause in _causes(error))
+def _disk_error(error: BaseException) -> int | None:
+    """The system's error number, if an exception is about the disk and not about the video."""
+    numbers = [cause.errno for cause in _causes(error) if isinstance(cause, OSError)]
+    return next((n for n in (*numbers, reasons.errno_of_writing(str(error))) if n in DISK_ERRORS), None)
 
 
 def session_parameters(options: DownloadOptions) -> dict[str, Any]:

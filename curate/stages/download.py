@@ -130,8 +130,8 @@ class DownloadStage(Stage[DownloadOptions]):
     def _session(self, url: str) -> Downloader:
         if self._downloader is None:
             self._downloader = Downloader(self.options)
-            if is_youtube(url) and not usable_runtimes():
-                log.warning("no JavaScript runtime found: YouTube offers few formats; pip install 'curate[download]'")
+            if is_youtube(url):
+                _report_runtimes()
         return self._downloader
 
     def _fetch_format(self, downloader: Downloader, found: Found, files: Files) -> Path:
@@ -232,6 +232,15 @@ class DownloadStage(Stage[DownloadOptions]):
                 f"{free / 1e9:.2f} GB are free on the disk of {folder}{wanted}, {floor / 1e9:g} GB are to stay free: "
                 "free space or lower --free-space, then run the same command again"
             )
+
+
+def _report_runtimes() -> None:
+    """Say which JavaScript runtime YouTube's pages will be read with."""
+    usable = usable_runtimes()
+    if usable:
+        log.info("JavaScript runtime: %s", ", ".join(f"{runtime.name} {runtime.version}" for runtime in usable))
+    else:
+        log.warning("no JavaScript runtime found: YouTube offers few formats; pip install 'curate[download]'")
 
 
 def _failed(reason: Reason, text: str) -> Failed:

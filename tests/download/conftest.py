@@ -31,14 +31,22 @@ QUICK: dict[str, Any] = {
 """Options of the tests: no pauses, few repeats."""
 
 
-def encode(path: Path, *, seconds: int, options: dict[str, str] | None = None, format: str | None = None) -> None:
-    """Write a real H.264 video, 320x240 at 10 fps, of noise, so that it has some size."""
+def encode(
+    path: Path,
+    *,
+    seconds: int,
+    size: tuple[int, int] = (320, 240),
+    options: dict[str, str] | None = None,
+    format: str | None = None,
+) -> None:
+    """Write a real H.264 video at 10 fps, of noise, so that it has some size."""
+    width, height = size
     rng = np.random.default_rng(0)
     with av.open(str(path), "w", format=format, options=options or {}) as container:
         stream = container.add_stream("libx264", rate=10, options={"g": "10"})
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for _ in range(seconds * 10):
-            image = rng.integers(0, 255, (240, 320, 3), dtype=np.uint8)
+            image = rng.integers(0, 255, (height, width, 3), dtype=np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
         container.mux(stream.encode())
 

@@ -79,6 +79,7 @@ class Server:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = 1 << 16  # headers and body in one packet, or the other side waits 40 ms to acknowledge
 
             def do_GET(self) -> None:
                 owner.answer(self)

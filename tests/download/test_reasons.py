@@ -21,6 +21,8 @@ SAID = [
     ("removed", "Video unavailable"),
     ("removed", "Video unavailable. This video is no longer available"),
     ("removed", "This video isn\N{RIGHT SINGLE QUOTATION MARK}t available anymore"),
+    ("removed", "This video is not available"),
+    ("members", "This video is only available to Music Premium members"),
     ("removed", "This live stream recording is not available."),
     (
         "terminated",
@@ -134,3 +136,11 @@ def test_no_status_is_final(status: int):
 
     assert reasons.reason_of_status(status) in Reason
     assert is_retryable(reasons.reason_of_status(status))
+
+
+def test_a_folder_whose_name_reads_like_an_error_changes_nothing(tmp_path, server):
+    folder = tmp_path / "Private video"
+    folder.mkdir()
+    (folder / ".v.tmp.mp4-mp4.mp4.part").mkdir()  # in the way of the download
+    failed = Bench(folder).get(server.url("/clip.mp4"), "v")
+    assert isinstance(failed, Failed) and failed.reason is Reason.ERROR and "Private video" in failed.detail

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -152,6 +153,13 @@ def test_breaker_counts_only_what_is_not_the_videos_fault():
     assert not breaker.failed(Reason.FORBIDDEN)
     assert [breaker.failed(Reason.NETWORK) for _ in range(3)] == [False, False, True]
     assert not any(breaker.failed(reason) for reason in (Reason.REMOVED, Reason.INCOMPLETE, Reason.GEO))
+
+
+def test_a_full_disk_is_not_the_videos_fault(bench: Bench, server: Server):
+    (bench.folder / ".v.tmp.mp4-mp4.mp4.part").symlink_to("/dev/full")
+    with pytest.raises(OSError) as full:
+        bench.get(server.url("/clip.mp4"), "v")
+    assert full.value.errno == errno.ENOSPC
 
 
 def test_making_a_stage_imports_nothing_heavy():
