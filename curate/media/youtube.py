@@ -27,20 +27,37 @@ log = logging.getLogger(__name__)
 MAX_BACKOFF = 60.0
 """Longest pause between two repeats within one try, seconds."""
 
-COMMAND_OPTIONS = frozenset(
-    {"netrc_cmd", "external_downloader", "external_downloader_args", "postprocessors", "ffmpeg_location", "exec_cmd"}
+RESERVED = frozenset(
+    {
+        "cookiefile",
+        "cookiesfrombrowser",
+        "download_archive",
+        "exec_cmd",
+        "external_downloader",
+        "external_downloader_args",
+        "ffmpeg_location",
+        "forceprint",
+        "netrc_cmd",
+        "paths",
+        "postprocessors",
+        "print_to_file",
+        "simulate",
+        "skip_download",
+    }
 )
-"""yt-dlp options that run programs: a workspace's curate.toml may come from someone else."""
+"""yt-dlp options, beside those set here, that the user cannot set: they run programs, write files, or skip the work.
 
-REPLACEABLE = frozenset({"format", "format_sort", "js_runtimes", "noplaylist"})
-"""Options set here that the user may overrule with ``yt_dlp``; all others have an option of their own or are ours."""
+A workspace's ``curate.toml`` may come from someone else.
+"""
+
+REPLACEABLE = frozenset({"format", "format_sort"})
+"""Options set here that the user may overrule with ``yt_dlp``."""
 
 DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 """System errors that meet every video."""
 
 STREAMED = ("m3u8", "dash", "ism", "f4m")
 """Protocols that come in pieces: there a missing piece is a hole, not a missing video."""
-
 
 ONLY_VIDEOS = "EgIQAfABAQ=="
 """YouTube's search filter, a protocol buffer in base 64: type (field 2.2) is video; the query is not respelt (30)."""
@@ -203,6 +220,8 @@ class Downloader:
         status = info.get("live_status")
         if status in ("is_live", "is_upcoming", "post_live") or info.get("is_live"):
             raise FetchError(Reason.LIVE, f"live status: {status or 'is_live'}")
+        if not is_web_url(str(info.get("url") or url)):
+            raise FetchError(Reason.UNSUPPORTED_URL, f"the site sends us to {reasons.printable(info['url'], 200)}")
         return Found(info)
 
     def fetch(self, found: Found, target: Path) -> None:
@@ -263,9 +282,10 @@ class _AsReasons:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         from yt_dlp.utils import YoutubeDLError
 
-        if not isinstance(error, YoutubeDLError | OSError | ValueError | TypeError | KeyError):
+        if not isinstance(error, Exception) or isinstance(error, MemoryError):
             return
-        text = str(error)
+        # Extractors meet pages they were not written for: any exception may come out of one.
+        text = str(error) if isinstance(error, YoutubeDLError) else f"{type(error).__name__}: {error}"
         for secret in self._secrets:
             text = text.replace(secret, "(hidden)")
         text = reasons.printable(text.removeprefix("ERROR: "))
@@ -382,17 +402,17 @@ def session_parameters(options: DownloadOptions) -> dict[str, Any]:
         "color": "never",
         "outtmpl": {"default": "%(id)s.%(ext)s"},
     }
-    return parameters | _extra(options.yt_dlp, reserved=(set(parameters) - REPLACEABLE) | COMMAND_OPTIONS)
+    return parameters | _extra(options.yt_dlp, reserved=(parameters.keys() - REPLACEABLE) | RESERVED)
 
 
-def _extra(text: str, reserved: set[str] | frozenset[str]) -> dict[str, Any]:
+def _extra(text: str, reserved: set[str]) -> dict[str, Any]:
     try:
         extra = json.loads(text)
     except ValueError as error:
         raise CurateError(f"download.yt_dlp is not JSON: {error}") from error
     if not isinstance(extra, dict):
         raise CurateError("download.yt_dlp must be a JSON object, such as '{\"geo_bypass\": true}'")
-    taken = sorted(set(extra) & (reserved | {"paths", "cookiefile", "cookiesfrombrowser", "simulate", "skip_download"}))
+    taken = sorted(extra.keys() & reserved)
     if taken:
         raise CurateError(f"download.yt_dlp must not set {', '.join(taken)}: see the options of 'curate download'")
     return extra

@@ -73,10 +73,10 @@ def test_other_schemes_are_local_paths_that_are_not_there(bench: Bench, source: 
     assert isinstance(failed, Failed) and failed.reason is Reason.FILE_MISSING
 
 
-@pytest.mark.parametrize("where", ["file:///etc/hostname", "/etc/hostname", "ftp://127.0.0.1:1/x"])
-def test_a_site_cannot_send_us_to_a_local_file(bench: Bench, where: str):
+@pytest.mark.parametrize("where", ["file:///etc/hostname", "/etc/hostname", "ftp://127.0.0.1:1/x", "rtmp://h/x"])
+def test_a_site_cannot_send_us_to_a_local_file_or_another_protocol(bench: Bench, where: str):
     failed = bench.get(says(kind="info", info={"url": where, "ext": "mp4"}))
-    assert isinstance(failed, Failed)
+    assert isinstance(failed, Failed) and failed.reason in (Reason.UNSUPPORTED_URL, Reason.ERROR)
     assert not list(bench.folder.iterdir())
 
 
@@ -160,6 +160,8 @@ def test_the_password_of_a_proxy_is_not_shown(tmp_path: Path, caplog):
         {"postprocessors": [{"key": "Exec", "exec_cmd": "touch x"}]},
         {"netrc_cmd": "touch x"},
         {"external_downloader": {"default": "touch"}},
+        {"js_runtimes": {"deno": {"path": "/tmp/x"}}},
+        {"print_to_file": {"video": [["x", "/tmp/x"]]}},
         {"enable_file_urls": True},
         {"cookiefile": "x"},
         {"skip_unavailable_fragments": True},
