@@ -6,11 +6,13 @@ Works for every site yt-dlp knows and for plain links to video files; only ``htt
 from __future__ import annotations
 
 import errno
+import ipaddress
 import json
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,9 @@ A workspace's ``curate.toml`` may come from someone else.
 
 REPLACEABLE = frozenset({"format", "format_sort"})
 """Options set here that the user may overrule with ``yt_dlp``."""
+
+PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+"""Kinds of proxy that yt-dlp can use."""
 
 DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 """System errors that meet every video."""
@@ -264,35 +269,32 @@ class Downloader:
         """Close all connections."""
         self._session.close()
 
-    def _as_reasons(self, *, streamed: bool) -> _AsReasons:
+    def _as_reasons(self, *, streamed: bool) -> AbstractContextManager[None]:
         account = urlsplit(self._options.proxy).netloc.rpartition("@")[0]
-        return _AsReasons(streamed, secrets=[self._options.proxy, account])
+        return _as_reasons(streamed, [secret for secret in (self._options.proxy, account) if secret])
 
 
-class _AsReasons:
-    """Context in which yt-dlp's exceptions become `FetchError`."""
+@contextmanager
+def _as_reasons(streamed: bool, secrets: Sequence[str]) -> Iterator[None]:
+    """Turn whatever yt-dlp raises into a `FetchError`, or an ``OSError`` if the disk is to blame.
 
-    def __init__(self, streamed: bool, secrets: list[str]) -> None:
-        self._streamed = streamed
-        self._secrets = [secret for secret in secrets if secret]
+    Any exception may come out of an extractor that meets a page it was not written for.
+    """
+    from yt_dlp.utils import YoutubeDLError
 
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        from yt_dlp.utils import YoutubeDLError
-
-        if not isinstance(error, Exception) or isinstance(error, MemoryError):
-            return
-        # Extractors meet pages they were not written for: any exception may come out of one.
-        text = str(error) if isinstance(error, YoutubeDLError) else f"{type(error).__name__}: {error}"
-        for secret in self._secrets:
-            text = text.replace(secret, "(hidden)")
-        text = reasons.printable(text.removeprefix("ERROR: "))
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:
         number = _disk_error(error)
         if number is not None:
             raise OSError(number, os.strerror(number)) from error
-        raise FetchError(classify(error, streamed=self._streamed), text) from error
+        text = str(error) if isinstance(error, YoutubeDLError) else f"{type(error).__name__}: {error}"
+        for secret in secrets:
+            text = text.replace(secret, "(hidden)")
+        text = reasons.printable(text.removeprefix("ERROR: "))
+        raise FetchError(classify(error, streamed=streamed), text) from error
 
 
 def classify(error: BaseException, *, streamed: bool = False) -> Reason:
@@ -362,8 +364,10 @@ def session_parameters(options: DownloadOptions) -> dict[str, Any]:
     """Parameters for ``YoutubeDL``; every limit is set, because those of the library differ from the program's.
 
     Raises:
-        CurateError: ``options.yt_dlp`` is not a JSON object, or names an option that curate sets itself.
+        CurateError: ``options.yt_dlp`` is not a JSON object, or names an option that curate sets itself; the proxy or
+            the source address cannot be one.
     """
+    _check_addresses(options)
     height = options.max_height
     usable = f"[height<=?{height}][format_note!*=?AI-upscaled]"
 
@@ -403,6 +407,20 @@ def session_parameters(options: DownloadOptions) -> dict[str, Any]:
         "outtmpl": {"default": "%(id)s.%(ext)s"},
     }
     return parameters | _extra(options.yt_dlp, reserved=(parameters.keys() - REPLACEABLE) | RESERVED)
+
+
+def _check_addresses(options: DownloadOptions) -> None:
+    try:
+        known = urlsplit(options.proxy).scheme in PROXY_SCHEMES
+    except ValueError:
+        known = False
+    if options.proxy and not known:
+        raise CurateError(f"download.proxy is not a URL that begins with {', '.join(PROXY_SCHEMES)}")
+    if options.source_address:
+        try:
+            ipaddress.ip_address(options.source_address)
+        except ValueError as error:
+            raise CurateError(f"download.source_address: {error}") from error
 
 
 def _extra(text: str, reserved: set[str]) -> dict[str, Any]:

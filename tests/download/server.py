@@ -59,6 +59,7 @@ class Server:
     files: dict[str, bytes] = field(default_factory=dict)
     requests: list[tuple[str, str | None]] = field(default_factory=list)
     headers: list[Message] = field(default_factory=list)
+    clients: list[str] = field(default_factory=list)
     _scripts: dict[str, tuple[deque[Behaviour], Behaviour]] = field(default_factory=dict)
     _stopped: threading.Event = field(default_factory=threading.Event)
 
@@ -110,6 +111,7 @@ class Server:
         path, wanted = request.path, request.headers.get("Range")
         self.requests.append((path, wanted))
         self.headers.append(request.headers)
+        self.clients.append(request.client_address[0])
         first, then = self._scripts.get(path, (deque[Behaviour](), Serve()))
         behaviour = first.popleft() if first else then
         if path not in self.files:

@@ -174,6 +174,20 @@ def test_further_options_cannot_take_over(extra: dict):
         session_parameters(DownloadOptions(yt_dlp=json.dumps(extra)))
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"proxy": "http://["}, {"proxy": "myproxy:3128"}, {"source_address": "eth0"}], ids=str
+)
+def test_addresses_that_cannot_be_are_refused_at_once(wrong: dict[str, str]):
+    with pytest.raises(CurateError, match=next(iter(wrong))):
+        session_parameters(DownloadOptions(**wrong))
+
+
+def test_the_source_address_is_used(tmp_path: Path, server: Server):
+    bench = Bench(tmp_path, source_address="127.0.0.3")
+    assert isinstance(bench.get(server.url("/clip.mp4"), "v"), Done)
+    assert set(server.clients) == {"127.0.0.3"}
+
+
 @pytest.mark.parametrize("text", ["", "[]", "1", "{", "null"])
 def test_further_options_must_be_an_object(text: str):
     with pytest.raises(CurateError, match=r"download\.yt_dlp"):
