@@ -127,7 +127,10 @@ def check_javascript() -> Check:
     """Which JavaScript runtime yt-dlp finds, by its own search."""
     from curate.media.youtube import javascript_runtimes
 
-    runtimes = javascript_runtimes()
+    try:
+        runtimes = javascript_runtimes()
+    except ImportError as error:
+        return Check("javascript", "error", f"yt-dlp does not load ({error})", "pip install 'curate[download]'")
     usable = [f"{r.name} {r.version}" for r in runtimes if r.supported]
     if usable:
         return Check("javascript", "ok", ", ".join(usable))

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from curate.config import DownloadOptions
 from curate.records import Video
+
+if TYPE_CHECKING:
+    from curate.pipeline import Pipeline
 
 MEAN_SECONDS = 938 * 3600 / 4194
 """Assumed seconds of a video whose manifest does not say: LEMON's mean, 938 h in 4,194 videos (arXiv 2503.19740)."""
@@ -56,6 +60,12 @@ def estimate(videos: Iterable[Video], options: DownloadOptions) -> Estimate:
     transfer = size / (options.rate_limit or BYTES_A_SECOND)
     seconds = max(count * pause + transfer, count * 3600 / VIDEOS_AN_HOUR)
     return Estimate(count, round(size), seconds / 3600)
+
+
+def estimate_pending(pipeline: Pipeline) -> Estimate:
+    """Estimate disk and time for the videos of a workspace that the next run would try to download."""
+    pending = (video for video in pipeline.videos if next(pipeline.standings(video)).state == "pending")
+    return estimate(pending, pipeline.config.download)
 
 
 def _bit_rate(height: int) -> float:

@@ -11,7 +11,7 @@ from curate.cli.common import verbosity
 from curate.config import DownloadOptions, load_toml, resolve
 from curate.doctor import Check, check_disk, check_machine, check_writable
 from curate.errors import CurateError
-from curate.estimate import Estimate, estimate
+from curate.estimate import Estimate, estimate, estimate_pending
 
 
 @click.command()
@@ -60,5 +60,4 @@ def _cost(source: tuple[str, ...], workspace: Path | None, options: DownloadOpti
         return None
     from curate.session import open_session
 
-    pipeline = open_session(workspace, write=False).pipeline
-    return estimate((v for v in pipeline.videos if next(pipeline.standings(v)).state == "pending"), options)
+    return estimate_pending(open_session(workspace, write=False).pipeline)

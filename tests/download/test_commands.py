@@ -16,10 +16,11 @@ from curate.cli import run_command
 from curate.config import DownloadOptions
 from curate.doctor import check_cookies, check_disk, check_javascript, check_machine, check_writable
 from curate.errors import CurateError
-from curate.estimate import Estimate
+from curate.estimate import Estimate, estimate_pending
 from curate.ledger import Event
 from curate.media import youtube
 from curate.retry import parse_age
+from curate.session import open_session
 
 QUICK = ["--sleep-interval-requests", "0", "--backoff", "0", "--retries", "0", "--free-space", "0", "-q"]
 
@@ -81,6 +82,15 @@ def test_final_failures_are_tried_again_when_asked(lab: Path, server, clip: byte
     assert missing(lab)["gone"]["state"] == "pending"
     assert run_command(again) == 2
     assert set(missing(lab)) == {"away"}
+
+
+def test_the_estimate_of_a_workspace_counts_what_the_next_run_will_fetch(lab: Path):
+    def videos() -> int:
+        return estimate_pending(open_session(lab / "w", write=False).pipeline).videos
+
+    assert videos() == 0  # one is there, one waits a day, one is local
+    assert run_command(["retry", "-w", str(lab / "w"), "--stage", "download", "--reason", "not_found"]) == 0
+    assert videos() == 1
 
 
 def test_retry_by_age(lab: Path, capsys):
