@@ -230,7 +230,7 @@ class ParquetStore(FrameStore):
         shards, groups, _ = self._layout
         shard, group = groups[block]
         if shard not in self._files:
-            self._files[shard] = pq.ParquetFile(shards[shard])
+            self._files[shard] = pq.ParquetFile(shards[shard], memory_map=True)
         table = self._files[shard].read_row_group(group, columns=["image.bytes"], use_threads=False)
         if len(self._groups) == _CACHED_GROUPS:
             self._groups.popitem(last=False)

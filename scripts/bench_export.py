@@ -1,0 +1,175 @@
+"""Speed of the export writers and readers.
+
+Writers: MB/s of each format for frames that need no painting, against copying the same bytes to a file with fsync.
+Readers: images/s of `curate.FrameDataset` in each format through a DataLoader, against decoding the same JPEGs.
+
+    python scripts/bench_export.py --frames 1000
+    python scripts/bench_export.py --parquet workspace/frames/*.parquet
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import simplejpeg
+from PIL import Image
+from torch.utils.data import DataLoader
+
+from curate import FrameDataset, records
+from curate.config import ExportOptions
+from curate.exports import ExportEntry, export_dataset, exporter
+from curate.records import Video
+
+COPIED = tuple(name for name in exporter.FORMATS if name != "lmdb-lemon")
+"""Formats that copy frames byte for byte."""
+
+
+def synthetic_frames(path: Path, count: int) -> None:
+    """Write ``count`` pictures of 1280x720 with the grain of video frames, about 150 kB each."""
+    draw = np.random.default_rng(0)
+    with pq.ParquetWriter(path, records.frame_schema(), compression="none", use_dictionary=False) as writer:
+        for first in range(0, count, 50):
+            rows = []
+            for n in range(first, min(first + 50, count)):
+                coarse = draw.integers(0, 255, (23, 40, 3), np.uint8)
+                image = cv2.resize(coarse, (1280, 720), interpolation=cv2.INTER_CUBIC).astype(np.int16)
+                image = np.clip(image + draw.normal(0, 3, image.shape), 0, 255).astype(np.uint8)
+                jpeg = simplejpeg.encode_jpeg(image, quality=95, colorsubsampling="420")
+                rows.append((n, float(n), n, True, 1280, 720, jpeg))
+            columns = dict(zip(records.frame_schema().names, zip(*rows, strict=True), strict=True))
+            writer.write_table(pa.table({k: list(v) for k, v in columns.items()}, records.frame_schema()))
+
+
+def entry_of(frames: Path, folder: Path) -> ExportEntry:
+    """All frames of a file, judged surgical."""
+    table = pq.read_table(frames, columns=["n", "timestamp"])
+    rows = table.num_rows
+    verdicts = folder / f"{frames.stem}.verdicts.parquet"
+    constant = {"p_surgical": [1.0] * rows, "verdict": [records.SURGICAL] * rows, "kept": [True] * rows}
+    columns = {"n": table.column("n"), "timestamp": table.column("timestamp"), **constant, "reason": [""] * rows}
+    pq.write_table(pa.table(columns, records.verdict_schema()), verdicts)
+    return ExportEntry(Video(id=frames.stem, source=f"https://example.org/{frames.stem}"), frames, verdicts, None, {})
+
+
+def copy(sources: list[Path], target: Path) -> None:
+    """Copy files into one, with fsync."""
+    with open(target, "wb") as out:
+        for path in sources:
+            with open(path, "rb") as stream:
+                shutil.copyfileobj(stream, out, 1 << 20)
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def best(works: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
+    """Least wall time of each work in seconds; they take turns, so that all meet the same state of the machine."""
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(repeats):
+        for name, work in works.items():
+            start = time.perf_counter()
+            work()
+            times[name].append(time.perf_counter() - start)
+    return {name: min(taken) for name, taken in times.items()}
+
+
+def jpegs(sources: list[Path]) -> Iterator[bytes]:
+    """All pictures of the sources."""
+    for path in sources:
+        for batch in pq.ParquetFile(path).iter_batches(50, columns=["image"]):
+            yield from batch.column(0).to_pylist()
+
+
+def size_of(image: Any) -> int:
+    """Stand-in for a transform: what is handed to the main process stays small."""
+    return int(image.size[0])
+
+
+def bench_writers(entries: list[ExportEntry], work: Path, repeats: int) -> None:
+    """Print the speed of every writer."""
+    sources = [entry.frames for entry in entries]
+    megabytes = sum(path.stat().st_size for path in sources) / 1e6
+
+    def writer(name: str) -> Callable[[], None]:
+        def write() -> None:
+            shutil.rmtree(work / "exports" / name, ignore_errors=True)
+            options = ExportOptions(formats=(name,))
+            export_dataset(entries, options, work / "exports", fingerprint="bench", context={})
+
+        return write
+
+    def copying() -> None:
+        (work / "copy").unlink(missing_ok=True)
+        copy(sources, work / "copy")
+
+    times = best({"copy": copying, **{name: writer(name) for name in exporter.FORMATS}}, repeats)
+    for name, taken in times.items():
+        note = "" if name in (*COPIED, "copy") else "  (encodes every frame)"
+        print(f"write {name:<12} {megabytes / taken:7.0f} MB/s  {times['copy'] / taken:5.2f} of copying{note}")
+
+
+def bench_readers(entries: list[ExportEntry], work: Path, workers: int, repeats: int) -> None:
+    """Print the speed of every reader."""
+    sources = [entry.frames for entry in entries]
+    held = [jpeg for _, jpeg in zip(range(500), jpegs(sources), strict=False)]
+    count = sum(pq.read_metadata(path).num_rows for path in sources)
+
+    def decode() -> None:
+        for jpeg in held:
+            Image.fromarray(simplejpeg.decode_jpeg(jpeg, colorspace="RGB"))
+
+    def reader(name: str) -> Callable[[], None]:
+        dataset = FrameDataset(work / "exports" / name, transform=size_of, columns=("key",))
+        if name == "parquet":
+            stream = dataset.stream(shuffle=500)
+            loader: DataLoader[Any] = DataLoader(stream, batch_size=32, num_workers=workers)
+        else:
+            loader = DataLoader(dataset, batch_size=32, shuffle=True, num_workers=workers)
+
+        def read() -> None:
+            for _ in loader:
+                pass
+
+        return read
+
+    times = best({"decode": decode, **{name: reader(name) for name in exporter.FORMATS}}, repeats)
+    decoding = len(held) / times.pop("decode")
+    print(f"decode, one core    {decoding:7.0f} images/s")
+    lanes = max(1, workers)
+    for name, taken in times.items():
+        speed = count / taken
+        print(f"read {name:<12}   {speed:7.0f} images/s  {speed / decoding / lanes:5.2f} of decoding on {lanes} cores")
+
+
+def main() -> None:
+    """Parse the arguments and print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", type=int, default=1000, help="synthetic frames, if no file is named")
+    parser.add_argument("--parquet", type=Path, nargs="*", default=[], help="frames/*.parquet of a workspace")
+    parser.add_argument("--workers", type=int, default=1, help="DataLoader workers")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--work", type=Path, help="folder on the disk to measure; a temporary one if not given")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=arguments.work) as folder:
+        work = Path(folder)
+        sources = [path.absolute() for path in arguments.parquet]
+        if not sources:
+            sources = [work / "synthetic.parquet"]
+            synthetic_frames(sources[0], arguments.frames)
+        entries = [entry_of(path, work) for path in sources]
+        bench_writers(entries, work, arguments.repeats)
+        bench_readers(entries, work, arguments.workers, arguments.repeats)
+
+
+if __name__ == "__main__":
+    main()
