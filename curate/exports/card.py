@@ -83,7 +83,7 @@ def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
 def _cell(text: str) -> str:
     """Text of a cell; characters with a meaning in Markdown or HTML are disarmed, since licences are free text."""
     flat = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
-    return "".join(f"\\{c}" if c in "\\|`*_[]" else c for c in flat)
+    return "".join(f"\\{c}" if c in "\\|`*[]" else c for c in flat)
 
 
 def _split_table(dataset: Dataset) -> str:

@@ -59,7 +59,7 @@ class FormatSummary:
         written: False if it was already there, made from the same input with the same options.
         videos: Videos in it.
         frames: Frames in it.
-        size: Bytes of all its files.
+        size: Bytes of its files and loose pictures.
         left_out: Ids of videos that could not be read, with the reason; the next export tries them again.
     """
 
@@ -206,6 +206,6 @@ def _summary(name: str, folder: Path, account: Mapping[str, Any], *, written: bo
         written=written,
         videos=account["counts"]["videos"],
         frames=account["counts"]["frames"],
-        size=sum(facts["size"] for facts in account["files"].values()),
+        size=sum(facts["size"] for facts in account["files"].values()) + account.get("loose_bytes", 0),
         left_out=account["left_out"],
     )

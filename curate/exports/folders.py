@@ -44,13 +44,12 @@ def write_folders(dataset: Dataset, folder: Path) -> dict[str, Any]:
         folder: Existing folder of the export.
 
     Returns:
-        Nothing to add to ``export.json``.
+        How many bytes the loose files have, for ``export.json``.
 
     Raises:
         BrokenVideo: The artefacts of a video cannot be read.
     """
-    _write_files(dataset, folder, lambda frame: f"{frame.video.split}/{class_of(frame.video)}/{frame.key}.jpg")
-    return {}
+    return _write_files(dataset, folder, lambda frame: f"{frame.video.split}/{class_of(frame.video)}/{frame.key}.jpg")
 
 
 def write_surgenet(dataset: Dataset, folder: Path) -> dict[str, Any]:
@@ -61,7 +60,7 @@ def write_surgenet(dataset: Dataset, folder: Path) -> dict[str, Any]:
         folder: Existing folder of the export.
 
     Returns:
-        Nothing to add to ``export.json``.
+        How many bytes the loose files have, for ``export.json``.
 
     Raises:
         BrokenVideo: The artefacts of a video cannot be read.
@@ -77,13 +76,13 @@ def write_surgenet(dataset: Dataset, folder: Path) -> dict[str, Any]:
             stream.write(f"{file}\n")
         return f"{split}/{procedure}/Batch{i // SURGENET_BATCH}/{file}"
 
-    _write_files(dataset, folder, name)
-    return {}
+    return _write_files(dataset, folder, name)
 
 
-def _write_files(dataset: Dataset, folder: Path, name_of: Callable[[ExportFrame], str]) -> None:
+def _write_files(dataset: Dataset, folder: Path, name_of: Callable[[ExportFrame], str]) -> dict[str, Any]:
     """Write every frame to a file of its own, and the table that tells where it is and what its checksum is."""
     made: set[Path] = set()
+    total = 0
     with FrameTable(folder / "metadata.parquet", made_with(dataset), checksums=True) as table:
         for split in dataset.plan.splits():
             for frame in dataset.frames(split):
@@ -94,5 +93,7 @@ def _write_files(dataset: Dataset, folder: Path, name_of: Callable[[ExportFrame]
                     path.parent.mkdir(parents=True, exist_ok=True)
                     made.add(path.parent)
                 path.write_bytes(jpeg)
+                total += len(jpeg)
                 checksum = hashlib.sha256(jpeg).hexdigest()
                 table.add(frame_row(frame, dataset.renderer), file=name, offset=0, size=len(jpeg), sha256=checksum)
+    return {"loose_bytes": total}

@@ -45,6 +45,12 @@ def test_a_rerun_with_nothing_to_do_writes_nothing(entries, export, tmp_path):
     ]
 
 
+def test_the_summary_counts_all_bytes(entries, export, tmp_path):
+    for made in export(entries, *ALL).formats:
+        found = tree_bytes(made.folder)
+        assert made.size == sum(len(data) for path, data in found.items() if path != "export.json")
+
+
 def test_another_fingerprint_replaces_the_export(entries, export, tmp_path):
     export(entries, "parquet")
     assert export(entries[:1], "parquet", mark="other").formats[0].videos == 1
