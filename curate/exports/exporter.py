@@ -74,9 +74,16 @@ class FormatSummary:
 
 @dataclass(frozen=True)
 class ExportSummary:
-    """What an export did, format by format in the order asked for."""
+    """What an export did.
+
+    Attributes:
+        formats: Format by format in the order asked for.
+        stale: Folders of formats that were not asked for and hold something else: older videos or options. A video
+            that was taken down may still be in them.
+    """
 
     formats: tuple[FormatSummary, ...]
+    stale: tuple[Path, ...] = ()
 
 
 def export_dataset(
@@ -113,7 +120,8 @@ def export_dataset(
         raise CurateError("nothing to export: no video is done at every stage; 'curate status' tells where they stand")
     run = _Run(entries, options, folder, fingerprint, context, progress or (lambda name, frames: None))
     try:
-        return ExportSummary(tuple(run.format(name) for name in dict.fromkeys(options.formats)))
+        made = tuple(run.format(name) for name in dict.fromkeys(options.formats))
+        return ExportSummary(made, run.stale())
     except OSError as error:
         raise CurateError(f"cannot write the export in {folder}: {error}; check the disk and rights") from error
 
@@ -133,7 +141,7 @@ class _Run:
         """Write one format, unless it is there."""
         final = self.folder / name
         recover(final)
-        fingerprint = digest({"export": self.fingerprint, "format": name, "version": FORMATS[name].version})
+        fingerprint = self._fingerprint(name)
         account = read_account(final)
         if account and account["fingerprint"] == fingerprint and not account["left_out"] and is_whole(final, account):
             return _summary(name, final, account, written=False)
@@ -148,6 +156,19 @@ class _Run:
                 broken[error.video_id] = str(error)
                 continue
             return _summary(name, final, account, written=True)
+
+    def stale(self) -> tuple[Path, ...]:
+        """Folders of other formats that were made from something else."""
+        others = [name for name in FORMATS if name not in self.options.formats]
+        accounts = {name: read_account(self.folder / name) for name in others}
+        return tuple(
+            self.folder / name
+            for name, account in accounts.items()
+            if account and account["fingerprint"] != self._fingerprint(name)
+        )
+
+    def _fingerprint(self, name: str) -> str:
+        return digest({"export": self.fingerprint, "format": name, "version": FORMATS[name].version})
 
     def _write(self, name: str, final: Path, fingerprint: str, plan: Plan) -> dict[str, Any]:
         done = 0

@@ -59,6 +59,49 @@ def test_another_fingerprint_replaces_the_export(entries, export, tmp_path):
     assert [path.name for path in folder.iterdir()] == ["parquet"]
 
 
+def test_formats_that_were_left_behind_are_named(entries, export, tmp_path):
+    export(entries, "parquet", "lmdb", "folders")
+    assert export(entries, "lmdb").stale == ()
+    after = export(entries[:1], "lmdb", mark="one taken down")
+    assert after.stale == (tmp_path / "exports" / "parquet", tmp_path / "exports" / "folders")
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from curate.config import ExportOptions
+from curate.errors import CurateError
+from curate.exports import export_dataset
+from tests.exports.making import make_entry
+
+folder, name = Path(sys.argv[1]), sys.argv[2]
+entry = make_entry(folder / "in", "v", "s" * 150)
+resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+try:
+    export_dataset([entry], ExportOptions(formats=(name,)), folder / "exports", fingerprint="new", context={})
+except CurateError as error:
+    print(error)
+    raise SystemExit(7)
+"""
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name not in ("folders", "surgenet")])
+def test_a_full_disk_is_said_and_keeps_the_older_export(entries, export, tmp_path, name):
+    export(entries, name)
+    before = tree_bytes(tmp_path / "exports")
+    root = Path(__file__).resolve().parents[2]
+    child = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path), name],
+        capture_output=True,
+        text=True,
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
+    assert child.returncode == 7, child.stderr
+    assert "cannot write the export" in child.stdout
+    assert tree_bytes(tmp_path / "exports") == before
+
+
 def test_a_damaged_export_is_written_again(entries, export, tmp_path):
     export(entries, "lmdb")
     data = tmp_path / "exports" / "lmdb" / "train.lmdb" / "data.mdb"
