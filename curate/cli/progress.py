@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping
+from typing import Never
 
 import click
 from tqdm import tqdm
@@ -31,7 +32,7 @@ class Progress:
         self._seconds: dict[str, float] = {}
         self._quiet = quiet
         self._terminal = sys.stderr.isatty() and not quiet
-        self._bars: dict[str, tqdm[None]] = {}
+        self._bars: dict[str, tqdm[Never]] = {}
         self._said: dict[str, float] = {}
         self.halts: list[str] = []
 
@@ -56,7 +57,7 @@ class Progress:
         elif not self._quiet:
             self._line(task.stage)
 
-    def _bar(self, stage: str) -> tqdm[None]:
+    def _bar(self, stage: str) -> tqdm[Never]:
         if stage not in self._bars:
             position = self._order.index(stage)
             self._bars[stage] = tqdm(
@@ -84,6 +85,38 @@ class Progress:
         """Leave the bars as they stand."""
         for bar in self._bars.values():
             bar.close()
+
+
+class FrameCounter:
+    """Shows how many frames an export has written, format by format; a context manager."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._terminal = sys.stderr.isatty() and not quiet
+        self._bar: tqdm[Never] | None = None
+        self._format = ""
+        self._started = self._said = time.monotonic()
+
+    def __enter__(self) -> FrameCounter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def __call__(self, name: str, frames: int) -> None:
+        """Take note that ``frames`` frames of format ``name`` are done so far."""
+        now = time.monotonic()
+        if name != self._format:
+            self.__exit__()
+            self._format, self._started = name, now
+            self._bar = tqdm(desc=f"export {name}", unit="frame", file=sys.stderr) if self._terminal else None
+        if self._bar is not None:
+            self._bar.update(frames - self._bar.n)
+        elif not self._quiet and now - self._said >= LOG_SECONDS:
+            self._said = now
+            rate = frames / max(now - self._started, 1e-9)
+            click.echo(f"export {name}: {frames} frames, {rate:.0f}/s", err=True)
 
 
 def _clock(seconds: float) -> str:

@@ -10,7 +10,7 @@ import click
 
 from curate.cli.common import verbosity
 from curate.cli.options import Layer, stage_flags
-from curate.cli.progress import Progress
+from curate.cli.progress import FrameCounter, Progress
 from curate.funnel import Funnel, funnel, render, render_troubles
 from curate.pipeline import STAGES
 from curate.session import Session, Sources, open_session, run_export, run_stages
@@ -155,8 +155,7 @@ def export(ctx: click.Context, workspace: Path, config_file: Path | None, given:
     An export that is up to date is left alone.
     """
     session = open_session(workspace, given=given, config_file=config_file)
-    _export(ctx, session)
-    ctx.exit(0)
+    ctx.exit(2 if _export(ctx, session) else 0)
 
 
 def _work(ctx: click.Context, session: Session, stages: Sequence[str], shard: tuple[int, int], *, export: bool) -> int:
@@ -175,11 +174,12 @@ def _work(ctx: click.Context, session: Session, stages: Sequence[str], shard: tu
         click.echo(render_troubles(result), err=True)
     for halt in progress.halts:
         click.echo(halt, err=True)
+    left_out = False
     if export:
-        _export_if_any(ctx, session, result, shard)
+        left_out = _export_if_any(ctx, session, result, shard)
     elif not quiet:
         _say_waiting(result, stages)
-    return 2 if result.troubles or progress.halts or bad_rows else 0
+    return 2 if result.troubles or progress.halts or bad_rows or left_out else 0
 
 
 def _report_manifest(session: Session) -> int:
@@ -207,21 +207,29 @@ def _say_waiting(result: Funnel, stages: Sequence[str]) -> None:
         click.echo(f"{waiting} videos wait for an earlier stage ({', '.join(earlier)})")
 
 
-def _export_if_any(ctx: click.Context, session: Session, result: Funnel, shard: tuple[int, int]) -> None:
+def _export_if_any(ctx: click.Context, session: Session, result: Funnel, shard: tuple[int, int]) -> bool:
+    """Write the shards if this run may and there is anything; returns whether any video was left out."""
     if shard[1] > 1:
         click.echo("shards are written by 'curate export' once every --shard has finished")
     elif result.complete:
-        _export(ctx, session)
+        return _export(ctx, session)
     else:
         click.echo("no video is complete, so no shards were written", err=True)
+    return False
 
 
-def _export(ctx: click.Context, session: Session) -> None:
-    """Write the shards, show progress, and say where they are."""
+def _export(ctx: click.Context, session: Session) -> bool:
+    """Write the shards, show progress, say where they are; returns whether any video was left out."""
     quiet = ctx.meta["curate.verbosity"] < 0
-    summary = run_export(session)
-    for line in summary.lines():
+    with FrameCounter(quiet=quiet) as counter:
+        summary = run_export(session, counter)
+    for made in summary.formats:
+        state = "written" if made.written else "up to date"
         if not quiet:
-            click.echo(line)
-    if summary.skipped and not quiet:
-        click.echo(f"up to date: {', '.join(summary.skipped)}")
+            size = made.size / 1e6
+            click.echo(
+                f"{made.name}: {made.frames} frames of {made.videos} videos, {size:.1f} MB, {state}: {made.folder}"
+            )
+        for video, why in made.left_out.items():
+            click.echo(f"left out of {made.name}: {video}: {why}", err=True)
+    return any(made.left_out for made in summary.formats)
