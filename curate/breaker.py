@@ -9,6 +9,9 @@ from curate.records import Reason
 REFUSALS = frozenset({Reason.BLOCKED, Reason.RATE_LIMITED, Reason.FORBIDDEN})
 """Reasons that speak of the session or the address, not of the video."""
 
+TROUBLE = frozenset({Reason.NETWORK, Reason.NO_FORMAT, Reason.ERROR})
+"""Reasons that one video may well have, but many in a row only if the line is dead or yt-dlp is out of date."""
+
 
 @dataclass
 class Breaker:
@@ -19,24 +22,24 @@ class Breaker:
 
     Attributes:
         refusals: `REFUSALS` in a row that open the breaker.
-        network: ``Reason.NETWORK`` in a row that open it.
+        trouble: `TROUBLE` in a row that opens it.
     """
 
     refusals: int
-    network: int
+    trouble: int
     _refused: int = field(default=0, init=False)
-    _unreachable: int = field(default=0, init=False)
+    _troubled: int = field(default=0, init=False)
 
     def succeeded(self) -> None:
         """A video arrived."""
-        self._refused = self._unreachable = 0
+        self._refused = self._troubled = 0
 
     def failed(self, reason: Reason) -> bool:
         """Count a failure; true when it is one too many."""
         if reason in REFUSALS:
             self._refused += 1
             return self._refused >= self.refusals
-        if reason is Reason.NETWORK:
-            self._unreachable += 1
-            return self._unreachable >= self.network
+        if reason in TROUBLE:
+            self._troubled += 1
+            return self._troubled >= self.trouble
         return False

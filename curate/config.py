@@ -67,9 +67,14 @@ class DownloadOptions:
     breaker: int = option(
         3, "Bot checks, rate limits or refusals in a row after which the stage stops.", output=False, low=1
     )
-    network_breaker: int = option(10, "Network failures in a row after which the stage stops.", output=False, low=1)
-    rate_limit_pause: float = option(
-        3600.0, "Seconds to wait when the rate limit is met; 0 stops the stage instead.", output=False, low=0
+    trouble_breaker: int = option(
+        10, "Network failures and unexplained ones in a row after which the stage stops.", output=False, low=1
+    )
+    pause: float = option(
+        3600.0,
+        "Seconds to wait when a site limits the rate, and a sixth of it when the network is down; 0 stops instead.",
+        output=False,
+        low=0,
     )
     free_space: float = option(1.0, "Gigabytes to leave free on the disk of the workspace.", output=False, low=0)
     yt_dlp: str = option(

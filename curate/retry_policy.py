@@ -50,7 +50,7 @@ POLICIES: Mapping[Reason, RetryPolicy] = MappingProxyType(
         Reason.MEMBERS: NEVER,
         Reason.LIVE: RetryPolicy("automatic", wait=DAY, tries=15),
         Reason.NO_FORMAT: RetryPolicy(
-            "automatic", wait=DAY, tries=3, advice="check the JavaScript runtime: curate doctor"
+            "automatic", wait=DAY, tries=3, advice="a JavaScript runtime and a newer yt-dlp: see curate doctor"
         ),
         Reason.LOW_RESOLUTION: RetryPolicy("asked", advice="try another client: extractor_args in --yt-dlp"),
         Reason.UNSUPPORTED_URL: NEVER,
@@ -74,7 +74,9 @@ POLICIES: Mapping[Reason, RetryPolicy] = MappingProxyType(
         Reason.TIMED_OUT: RetryPolicy("automatic", tries=3),
         Reason.OUT_OF_MEMORY: RetryPolicy("automatic", tries=3),
         Reason.BAD_ARTEFACT: RetryPolicy("automatic", tries=3),
-        Reason.ERROR: RetryPolicy("automatic", tries=3),
+        Reason.ERROR: RetryPolicy(
+            "automatic", tries=3, advice="for downloads a newer yt-dlp: pip install -U 'curate[download]'"
+        ),
     }
 )
 """One policy for every reason. The download part follows YouTube's behaviour in 2026: "removed" is sometimes undone

@@ -35,8 +35,11 @@ DURATION_SLACK = 1.0
 HEIGHT_TOLERANCE = 0.05
 """Share of the stated height by which a finished file may be lower: stated heights include padding."""
 
+PAUSES = {Reason.RATE_LIMITED: 1.0, Reason.NETWORK: 1 / 6}
+"""Reasons that time mends, with the share of the ``pause`` option to wait: YouTube's limit lasts up to an hour."""
+
 MAX_PAUSES = 24
-"""Pauses for the rate limit in a row, without one video arriving, before the stage stops."""
+"""Pauses in a row, without one video arriving, before the stage stops."""
 
 EXTENSIONS = frozenset({"mp4", "m4v", "mov", "webm", "mkv", "avi", "flv", "wmv", "mpg", "mpeg", "ts", "3gp", "ogv"})
 """Extensions kept as they are; other files are named after their container."""
@@ -51,7 +54,7 @@ class DownloadStage(Stage[DownloadOptions]):
     def __init__(self, options: DownloadOptions) -> None:
         super().__init__(options)
         self._downloader: Downloader | None = None
-        self._breaker = Breaker(options.breaker, options.network_breaker)
+        self._breaker = Breaker(options.breaker, options.trouble_breaker)
         self._pauses = 0
         self._last_visit: dict[str, float] = {}
 
@@ -195,15 +198,17 @@ class DownloadStage(Stage[DownloadOptions]):
             time.sleep(wait)
 
     def _pause_or_halt(self, video: Video, error: FetchError) -> None:
-        """The breaker is open: sleep out a rate limit, stop for anything else.
+        """The breaker is open: sleep where time helps, stop for anything else.
 
         Raises:
             StageHalted: Waiting does not help, or has not helped.
         """
-        pause = 0.0 if _is_this_machine(video.source) else self.options.rate_limit_pause
-        if error.reason is Reason.RATE_LIMITED and pause and self._pauses < MAX_PAUSES:
+        pause = PAUSES.get(error.reason, 0.0) * self.options.pause
+        if pause and self._pauses < MAX_PAUSES and not _is_this_machine(video.source):
             self._pauses += 1
-            log.warning("the site limits the rate (%s): pausing for %.0f minutes", error.text, pause / 60)
+            log.warning(
+                "%s several times in a row (%s): pausing for %.0f minutes", error.reason, error.text, pause / 60
+            )
             time.sleep(pause)
             return
         raise StageHalted(

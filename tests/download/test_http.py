@@ -193,7 +193,7 @@ def test_a_success_closes_the_row(bench: Bench, server: Server):
 
 
 def test_a_dead_network_stops_the_stage(tmp_path, server: Server):
-    bench = Bench(tmp_path, network_breaker=2)
+    bench = Bench(tmp_path, trouble_breaker=2)
     server.behave("/clip.mp4", then=Status(502))
     assert isinstance(bench.get(server.url("/clip.mp4")), Failed)
     with pytest.raises(StageHalted, match="network"):

@@ -101,7 +101,7 @@ BOT = says(kind="said", text="Sign in to confirm you're not a bot")
 def test_a_rate_limit_is_slept_out_with_the_video_in_hand(tmp_path: Path, monkeypatch):
     pauses: list[float] = []
     monkeypatch.setattr(download.time, "sleep", pauses.append)
-    bench = Bench(tmp_path, breaker=2, rate_limit_pause=3600.0)
+    bench = Bench(tmp_path, breaker=2, pause=3600.0)
     assert isinstance(bench.get(LIMITED), Failed)
     with pytest.raises(StageHalted, match="stay pending"):
         bench.get(LIMITED)
@@ -118,13 +118,22 @@ def test_a_rate_limit_that_ends_costs_one_pause_and_no_video(tmp_path: Path, ser
     monkeypatch.setattr(download.time, "sleep", recover)
     monkeypatch.setattr(download, "_is_this_machine", lambda url: False)
     server.behave("/clip.mp4", then=Status(429))
-    bench = Bench(tmp_path, breaker=1, rate_limit_pause=100.0)
+    bench = Bench(tmp_path, breaker=1, pause=100.0)
     assert isinstance(bench.get(server.url("/clip.mp4")), Done)
     assert pauses == [100.0]
 
 
+def test_a_dead_network_is_waited_for_a_shorter_time(tmp_path: Path, monkeypatch):
+    pauses: list[float] = []
+    monkeypatch.setattr(download.time, "sleep", pauses.append)
+    bench = Bench(tmp_path, trouble_breaker=1, pause=3600.0)
+    with pytest.raises(StageHalted, match="connection"):
+        bench.get(says(kind="transport"))
+    assert pauses.count(600.0) == download.MAX_PAUSES
+
+
 def test_without_a_pause_a_rate_limit_stops_the_stage(tmp_path: Path):
-    bench = Bench(tmp_path, breaker=1, rate_limit_pause=0.0)
+    bench = Bench(tmp_path, breaker=1, pause=0.0)
     with pytest.raises(StageHalted, match="try again later"):
         bench.get(LIMITED)
 
@@ -144,8 +153,17 @@ def test_youtube_without_formats_and_without_a_runtime_stops_the_stage(bench: Be
         bench.get(says(kind="said", text="Requested format is not available"))
 
 
+def test_a_yt_dlp_that_no_longer_understands_the_site_stops_the_stage(tmp_path: Path):
+    bench = Bench(tmp_path, trouble_breaker=3)
+    for _ in range(2):
+        failed = bench.get(says(kind="said", text="Unable to extract yt initial data"))
+        assert isinstance(failed, Failed) and failed.reason is Reason.ERROR
+    with pytest.raises(StageHalted, match="newer yt-dlp"):
+        bench.get(says(kind="bug"))
+
+
 def test_breaker_counts_only_what_is_not_the_videos_fault():
-    breaker = Breaker(refusals=2, network=3)
+    breaker = Breaker(refusals=2, trouble=3)
     assert not breaker.failed(Reason.BLOCKED)
     assert not breaker.failed(Reason.PRIVATE)
     assert breaker.failed(Reason.RATE_LIMITED)

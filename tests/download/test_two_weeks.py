@@ -120,7 +120,7 @@ FLAGS = {
     "--sleep-interval-requests": "0",
     "--backoff": "0",
     "--retries": "0",
-    "--rate-limit-pause": "0",
+    "--pause": "0",
     "--free-space": "0",
 }
 
