@@ -165,11 +165,8 @@ class DownloadStage(Stage[DownloadOptions]):
         sums = digests(path)
         final = files.temporary(f".{_extension(found.extension, probed)}")
         path.rename(final)
-        described = _described(video, sums, probed) | {
-            "source_metadata": found.metadata(),
-            "yt_dlp": version(),
-            "downloaded": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
+        described = _described(video, sums, probed) | found.metadata()
+        described |= {"yt_dlp": version(), "downloaded": datetime.now(UTC).isoformat(timespec="seconds")}
         figures: dict[str, int | float] = {"bytes": sums.bytes}
         if probed.duration is not None:
             figures["seconds"] = round(probed.duration, 3)

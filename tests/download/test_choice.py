@@ -22,7 +22,7 @@ def fmt(server: Server, name: str, height: int, vcodec: str = "avc1.4d401f", not
 def chosen(bench: Bench, formats: list[dict[str, Any]], id: str = "v", **info: Any) -> str:
     done = bench.get(says(id, kind="info", info={"formats": formats, "duration": 6, **info}), id)
     assert isinstance(done, Done), done
-    return json.loads((bench.folder / f"{id}.json").read_text())["source_metadata"]["format"]["format_id"]
+    return json.loads((bench.folder / f"{id}.json").read_text())["format"]["format_id"]
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_metadata_of_the_source_is_kept(bench: Bench, server: Server):
     assert isinstance(bench.get(says(kind="info", info=info), "v"), Done)
     raw = (bench.folder / "v.json").read_bytes()
     assert raw.isascii() and b"\x00" not in raw
-    kept = json.loads(raw)["source_metadata"]
+    kept = json.loads(raw)
     assert (kept["title"], kept["channel"], kept["upload_date"], kept["duration"]) == (
         info["title"],
         "Surgeon",
