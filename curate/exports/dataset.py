@@ -1,8 +1,11 @@
-"""What every writer is given: the plan, the options, and the frames of each split."""
+"""What every writer is given: the plan, the options, and the finished pictures."""
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -11,6 +14,9 @@ from curate.exports.balance import ProcedureRow, frame_weights, procedure_rows
 from curate.exports.frames import ExportFrame, read_frames
 from curate.exports.plan import Choice, Plan, PlannedVideo
 from curate.exports.render import Renderer
+
+_AHEAD = 3
+"""Frames in the making for each thread."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +27,7 @@ class Dataset:
         plan: Videos, their splits and numbers of frames.
         options: What to take and how to paint and encode it.
         context: Facts about how it was made, such as names and checksums of weights; written into every export.
-        on_frame: Called after each frame is handed to the writer.
+        on_frame: Called for each frame that is handed to the writer.
     """
 
     plan: Plan
@@ -48,22 +54,35 @@ class Dataset:
             weights |= frame_weights(videos, [row for row in self.procedures if row.split == split])
         return weights
 
-    def frames(self, split: str) -> Iterator[ExportFrame]:
-        """All frames of a split: videos in manifest order, frames in time.
+    def pictures(self, videos: Iterable[PlannedVideo], *, swapped: bool = False) -> Iterator[tuple[ExportFrame, bytes]]:
+        """All frames of some videos with their finished JPEGs: videos in their order, frames in time.
+
+        Frames that must be encoded are made in threads, a few ahead of the one that is given out.
+
+        Args:
+            videos: Videos of the plan.
+            swapped: Exchange R and B, as `Renderer.swapped_jpeg` does.
 
         Raises:
             BrokenVideo: The artefacts of a video cannot be read.
         """
-        return self.frames_of(self.plan.splits()[split])
+        make = self.renderer.swapped_jpeg if swapped else self.renderer.jpeg
+        threads = len(os.sched_getaffinity(0))
+        ahead: deque[tuple[ExportFrame, Future[bytes] | bytes]] = deque()
+        with ThreadPoolExecutor(threads) as pool:
+            for frame in self._frames(videos):
+                at_once = not swapped and self.renderer.is_copied(frame)
+                ahead.append((frame, frame.jpeg if at_once else pool.submit(make, frame)))
+                if len(ahead) > _AHEAD * threads:
+                    yield self._finish(*ahead.popleft())
+            while ahead:
+                yield self._finish(*ahead.popleft())
 
-    def frames_of(self, videos: Iterable[PlannedVideo]) -> Iterator[ExportFrame]:
-        """All frames of some videos, in their order.
-
-        Raises:
-            BrokenVideo: The artefacts of a video cannot be read.
-        """
+    def _frames(self, videos: Iterable[PlannedVideo]) -> Iterator[ExportFrame]:
         choice = Choice.of(self.options)
         for video in videos:
-            for frame in read_frames(video, choice):
-                yield frame
-                self.on_frame()
+            yield from read_frames(video, choice)
+
+    def _finish(self, frame: ExportFrame, picture: Future[bytes] | bytes) -> tuple[ExportFrame, bytes]:
+        self.on_frame()
+        return frame, picture if isinstance(picture, bytes) else picture.result()

@@ -72,8 +72,7 @@ def _write_split(
     for class_id in sorted(by_class):
         name = f"{split}/{class_id}.tar"
         with TarWriter(folder / name) as tar:
-            for frame in dataset.frames_of(by_class[class_id]):
-                jpeg = dataset.renderer.jpeg(frame)
+            for frame, jpeg in dataset.pictures(by_class[class_id]):
                 file = f"{frame.key}.jpg"
                 offset = tar.add(file, jpeg)
                 entries[row] = (classes.index(class_id), class_id, offset - BLOCK, tar.size, file)

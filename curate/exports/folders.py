@@ -84,9 +84,8 @@ def _write_files(dataset: Dataset, folder: Path, name_of: Callable[[ExportFrame]
     made: set[Path] = set()
     total = 0
     with FrameTable(folder / "metadata.parquet", made_with(dataset), checksums=True) as table:
-        for split in dataset.plan.splits():
-            for frame in dataset.frames(split):
-                jpeg = dataset.renderer.jpeg(frame)
+        for videos in dataset.plan.splits().values():
+            for frame, jpeg in dataset.pictures(videos):
                 name = name_of(frame)
                 path = folder / name
                 if path.parent not in made:

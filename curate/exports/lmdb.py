@@ -18,6 +18,7 @@ from typing import Any, Literal
 import lmdb
 
 from curate.exports.dataset import Dataset
+from curate.exports.plan import PlannedVideo
 from curate.exports.tables import FrameTable, frame_row, made_with
 
 VERSION = 1
@@ -70,19 +71,17 @@ def write_lmdb(
         BrokenVideo: The artefacts of a video cannot be read.
     """
     metadata = made_with(dataset) | {"channel_order": channel_order}
-    renderer = dataset.renderer
-    encode = renderer.jpeg if channel_order == "rgb" else renderer.swapped_jpeg
 
     with FrameTable(folder / "metadata.parquet", metadata) as table:
 
-        def items(split: str) -> Iterator[tuple[bytes, bytes]]:
-            for frame in dataset.frames(split):
-                image = encode(frame)
-                table.add(frame_row(frame, renderer), file=f"{split}.lmdb", offset=None, size=len(image))
+        def items(split: str, videos: list[PlannedVideo]) -> Iterator[tuple[bytes, bytes]]:
+            for frame, image in dataset.pictures(videos, swapped=channel_order == "bgr"):
+                row = frame_row(frame, dataset.renderer)
+                table.add(row, file=f"{split}.lmdb", offset=None, size=len(image))
                 yield frame.key.encode(), image
 
-        for split in dataset.plan.splits():
-            write_environment(items(split), folder / f"{split}.lmdb", initial_map=initial_map)
+        for split, videos in dataset.plan.splits().items():
+            write_environment(items(split, videos), folder / f"{split}.lmdb", initial_map=initial_map)
     return {"channel_order": channel_order}
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.exports.dataset import Dataset
+from curate.exports.plan import PlannedVideo
 from curate.exports.tables import FRAME_SCHEMA, frame_row, made_with
 
 VERSION = 1
@@ -53,9 +54,9 @@ def write_parquet(dataset: Dataset, folder: Path) -> dict[str, Any]:
     """
     data = folder / "data"
     data.mkdir()
-    for split in dataset.plan.splits():
+    for split, videos in dataset.plan.splits().items():
         with _Shards(data, split, schema(dataset), dataset.options.shard_size * 1_000_000) as shards:
-            for rows, size in _groups(dataset, split):
+            for rows, size in _groups(dataset, videos):
                 shards.write(rows, size)
     return {}
 
@@ -83,12 +84,11 @@ def _feature(kind: pa.DataType) -> Any:
     return {"dtype": names.get(str(kind), str(kind)), "_type": "Value"}
 
 
-def _groups(dataset: Dataset, split: str) -> Iterator[tuple[list[dict[str, Any]], int]]:
+def _groups(dataset: Dataset, videos: list[PlannedVideo]) -> Iterator[tuple[list[dict[str, Any]], int]]:
     """Rows of one row group after the other, with the size of their images in bytes."""
     rows: list[dict[str, Any]] = []
     size = 0
-    for frame in dataset.frames(split):
-        jpeg = dataset.renderer.jpeg(frame)
+    for frame, jpeg in dataset.pictures(videos):
         if rows and (len(rows) == GROUP_ROWS or size + len(jpeg) > GROUP_BYTES):
             yield rows, size
             rows, size = [], 0

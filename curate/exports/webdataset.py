@@ -50,11 +50,10 @@ def write_webdataset(dataset: Dataset, folder: Path) -> dict[str, Any]:
     index = {name: i for i, name in enumerate(classes)}
     lengths: dict[str, dict[str, int]] = defaultdict(dict)
     with FrameTable(folder / "metadata.parquet", made_with(dataset)) as table:
-        for split in dataset.plan.splits():
+        for split, videos in dataset.plan.splits().items():
             with _Shards(folder, split, dataset.options.shard_size * 1_000_000) as shards:
-                for frame in dataset.frames(split):
+                for frame, jpeg in dataset.pictures(videos):
                     row = frame_row(frame, dataset.renderer)
-                    jpeg = dataset.renderer.jpeg(frame)
                     text = json.dumps(row, sort_keys=True, ensure_ascii=False).encode()
                     label = str(index[class_of(frame.video)]).encode()
                     name, offset = shards.add(frame.key, {"jpg": jpeg, "json": text, "cls": label})
