@@ -89,7 +89,7 @@ def write_environment(items: Iterable[tuple[bytes, bytes]], path: Path, *, initi
     """Write keys and values, in any order, to a new compact environment.
 
     They first go to a scratch environment that need not survive a crash; its compact copy has the keys in order, no
-    free pages, and the same bytes for the same items.
+    free pages, and the same bytes for the same items. For a while this takes the space twice.
 
     Args:
         items: Distinct keys with their values.

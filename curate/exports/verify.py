@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +50,7 @@ def verify_export(
     Args:
         folder: Folder of one export, of any format.
         decode: Whether to decode the pictures; without, only files, counts and keys are checked.
-        progress: Called after each frame.
+        progress: Called after each picture.
 
     Yields:
         Problems as they are found; none for a sound export.
@@ -137,19 +139,42 @@ def _check_split(
         if key.rpartition("_")[0] != video:
             yield Problem(key, f"is not a key of its video {video}")
     yield from _check_format(store, account["format"], keys)
-    sizes = list(zip(*(table.column(name).to_pylist() for name in ("width", "height")), strict=True))
-    for index, key in enumerate(keys):
-        if decode and (what := _check_picture(store, index, sizes[index])):
-            yield Problem(key, what)
-        if progress:
-            progress()
+    if decode:
+        sizes = list(zip(*(table.column(name).to_pylist() for name in ("width", "height")), strict=True))
+        yield from _check_pictures(store, keys, sizes, progress)
 
 
-def _check_picture(store: FrameStore, index: int, size: tuple[int, int]) -> str:
-    """What is wrong with a picture; empty if nothing is."""
+def _check_pictures(
+    store: FrameStore, keys: list[str], sizes: list[tuple[int, int]], progress: Callable[[], object] | None
+) -> Iterator[Problem]:
+    """Decode every picture, a block at a time in threads."""
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for block in store.blocks():
+            read = [_read(store, index) for index in block if index < len(keys)]
+            for index, what in zip(
+                block, pool.map(_check_picture, read, sizes[block.start : block.stop]), strict=False
+            ):
+                if what:
+                    yield Problem(keys[index], what)
+                if progress:
+                    progress()
+
+
+def _read(store: FrameStore, index: int) -> bytes | str:
+    """A stored picture, or why there is none."""
     try:
-        height, width = simplejpeg.decode_jpeg(store.jpeg(index), colorspace="RGB").shape[:2]
-    except (ValueError, KeyError, OSError) as error:
+        return store.jpeg(index)
+    except (KeyError, OSError) as error:
+        return f"cannot be read: {error}"
+
+
+def _check_picture(jpeg: bytes | str, size: tuple[int, int]) -> str:
+    """What is wrong with a picture; empty if nothing is."""
+    if isinstance(jpeg, str):
+        return jpeg
+    try:
+        height, width = simplejpeg.decode_jpeg(jpeg, colorspace="RGB").shape[:2]
+    except ValueError as error:
         return f"cannot be decoded: {error}"
     return "" if (width, height) == size else f"is {width}x{height}, its row says {size[0]}x{size[1]}"
 
