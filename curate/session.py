@@ -23,7 +23,7 @@ from curate.workspace import Workspace, write_atomic
 
 if TYPE_CHECKING:
     from curate.exports import ExportSummary
-    from curate.manifests import ManifestReport
+    from curate.manifests import Format, ManifestReport
     from curate.records import Video
 
 
@@ -38,7 +38,7 @@ class Sources:
     """
 
     paths: tuple[str, ...] = ()
-    format: str | None = None
+    format: Format | None = None
     opt_out: tuple[Path, ...] = ()
 
 
@@ -93,7 +93,7 @@ def open_session(
     resolved = config.resolve(str(workspace.config_path), workspace.stored_options(), *layers, given or {})
     previous = _stored_videos(workspace)
     if report is not None:
-        videos, unlisted = report.videos, len({v.id for v in previous or ()} - {v.id for v in report.videos})
+        videos, unlisted = list(report.videos), len({v.id for v in previous or ()} - {v.id for v in report.videos})
     elif previous is None:
         raise CurateError(
             f"workspace {workspace.root} has no manifest yet: name a SOURCE, e.g. curate run SOURCE -w ..."

@@ -12,6 +12,7 @@ from curate.cli.common import verbosity
 from curate.cli.options import Layer, stage_flags
 from curate.cli.progress import FrameCounter, Progress
 from curate.funnel import Funnel, funnel, render, render_troubles
+from curate.manifests import FORMATS, Format
 from curate.pipeline import STAGES
 from curate.session import Session, Sources, open_session, run_export, run_stages
 
@@ -49,7 +50,9 @@ def source_flags(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--opt-out", type=click.Path(path_type=Path), multiple=True, help="File with ids to leave out; repeatable."
         ),
-        click.option("--format", "source_format", help="Format of SOURCE, if it is not recognised."),
+        click.option(
+            "--format", "source_format", type=click.Choice(FORMATS), help="Format of SOURCE, if it is not recognised."
+        ),
         click.argument("source", nargs=-1),
     ):
         command = flag(command)
@@ -74,7 +77,7 @@ def run(
     source: tuple[str, ...],
     workspace: Path,
     config_file: Path | None,
-    source_format: str | None,
+    source_format: Format | None,
     opt_out: tuple[Path, ...],
     until: str,
     shard: tuple[int, int],
@@ -109,7 +112,7 @@ def _stage_command(name: str, summary: str) -> click.Command:
         shard: tuple[int, int],
         given: Layer,
         source: tuple[str, ...] = (),
-        source_format: str | None = None,
+        source_format: Format | None = None,
         opt_out: tuple[Path, ...] = (),
     ) -> None:
         sources = Sources(source, source_format, opt_out)

@@ -186,11 +186,8 @@ class LocalEngine:
                 answers.append((worker, worker.connection.recv()))
             except (EOFError, OSError):
                 worker.process.join(timeout=10)
-                code = worker.process.exitcode
-                reason = Reason.OUT_OF_MEMORY if code == -9 else Reason.CRASHED
-                answers.append(
-                    (worker, self._bury(worker, reason, f"the worker process ended with code {code}", ledger))
-                )
+                detail = describe_exit(worker.process.exitcode)
+                answers.append((worker, self._bury(worker, Reason.CRASHED, detail, ledger)))
         for worker in busy:
             if worker.connection in ready or worker.connection.poll():
                 continue

@@ -1,0 +1,33 @@
+# Each target makes .venv and installs what it needs from pyproject.toml.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO ?= demo
+
+.PHONY: demo test lint clean
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: $(VENV)/.installed
+	@echo "Rendering two sample videos: drawn by a script, no footage of a patient."
+	$(BIN)/python scripts/render_demo.py $(DEMO)/videos
+	$(BIN)/curate run $(DEMO)/videos/demo.csv -w $(DEMO)/workspace
+	@echo
+	$(BIN)/curate status -w $(DEMO)/workspace
+	@echo
+	@echo "Shards:  $(DEMO)/workspace/exports"
+	@echo "Funnel:  $(BIN)/curate status -w $(DEMO)/workspace"
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) $(DEMO)

@@ -1,0 +1,75 @@
+"""Small real stages for the engine's tests; worker processes import them from here."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from curate.config import option
+from curate.errors import CurateError, StageHalted
+from curate.records import Done, Dropped, Outcome, Reason, Video
+from curate.stage import Files, Stage
+
+
+@dataclass(frozen=True)
+class Nothing:
+    trace: str = option("", "Folder in which every try leaves a file.")
+
+
+class Behave(Stage[Nothing]):
+    """Does what the video's title says."""
+
+    name: ClassVar[str] = "behave"
+    folder: ClassVar[str] = "behaved"
+
+    def process(self, video: Video, files: Files) -> Outcome:
+        if self.options.trace:
+            (Path(self.options.trace) / f"{video.id}-{os.getpid()}-{time.monotonic_ns()}").touch()
+        match video.title:
+            case "abort":
+                os.abort()
+            case "hang":
+                time.sleep(600)
+            case "slow":
+                time.sleep(0.5)
+            case "memory":
+                hoard = [bytearray(os.urandom(1 << 20) * 8) for _ in range(200)]
+                time.sleep(600)
+                del hoard
+            case "raise":
+                raise ValueError("a hidden fault")
+            case "drop":
+                return Dropped(Reason.NOT_SURGICAL, "a decision")
+            case "halt":
+                raise StageHalted("wrong for every video")
+            case "disk":
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            case "mend":
+                raise CurateError("the user can mend this")
+        target = files.temporary(".txt")
+        target.write_text(f"{video.id}\n")
+        return Done(target, figures={"lines": 1})
+
+
+class After(Stage[Nothing]):
+    """Copies what `Behave` wrote."""
+
+    name: ClassVar[str] = "after"
+    folder: ClassVar[str] = "after"
+    inputs: ClassVar[tuple[str, ...]] = ("behave",)
+
+    def process(self, video: Video, files: Files) -> Outcome:
+        target = files.temporary(".txt")
+        target.write_text(files.inputs["behave"].read_text() * 2)
+        return Done(target)
+
+
+class NoSetup(Behave):
+    """Cannot be set up."""
+
+    def setup(self) -> None:
+        raise CurateError("weights are missing: pull them")
