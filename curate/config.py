@@ -125,10 +125,19 @@ class TrimOptions:
 class MaskOptions:
     """Regions of surgical frames that are not surgery, stored as boxes."""
 
-    detector: Literal["text", "none"] = option("text", "Which detector finds regions; none runs no network.")
-    threshold: float = option(0.7, "Smallest score of a detected box.", low=0, high=1)
+    detector: Literal["text", "none"] = option("text", "Which detector looks at single frames; none runs none.")
+    threshold: float = option(
+        0.7, "Smallest score of detected text; text that no neighbouring frame shows needs 0.15 more.", low=0, high=1
+    )
     side: int = option(448, "Short side in pixels to which frames are scaled for the detector.", low=96, high=2160)
-    device: str = option("auto", "auto, cpu, cuda, or cuda:N.", output=False)
+    overlays: bool = option(True, "Also find logos, interface bars and inserts, by what stands still over time.")
+    overlay_threshold: float = option(
+        0.7, "Smallest score of an overlay; one seen in fewer than three frames needs 0.15 more.", low=0, high=1
+    )
+    yolo: tuple[Path, ...] = option(
+        (), "ONNX files, or folders of them, of YOLO detectors to run as well, pooled as LEMON does.", output=False
+    )
+    device: str = option("auto", "auto, cpu, cuda, or cuda:N, for the detectors.", output=False)
     threads: int = option(1, "CPU threads of one forward pass.", output=False, low=1)
 
 

@@ -1,7 +1,7 @@
 """Find what is not surgery in surgical frames, and store it as boxes; nothing is painted here.
 
-One pass over the sampled frames, a row group at a time. Only frames that the trimmed video keeps and that are not
-judged non-surgical are decoded and looked at.
+One pass over the sampled frames, a few at a time. Only frames that the trimmed video keeps and that are not judged
+non-surgical are decoded and looked at: by a text detector one by one, and by the overlay network over time.
 """
 
 from __future__ import annotations
@@ -14,7 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.config import MaskOptions
-from curate.nets.text_detector import TextDetector, packaged_model, providers, sha256
+from curate.nets import overlay, text_detector
+from curate.nets.fusion import Fusion, Region
+from curate.nets.overlay import OverlayNet
+from curate.nets.text_detector import TextDetector, providers, sha256
+from curate.nets.yolo import Yolo, model_files, suppress
 from curate.records import NON_SURGICAL, Done, Failed, Outcome, Reason, Video, region_schema
 from curate.stage import Files, Lane, Stage
 
@@ -28,74 +32,92 @@ ROWS_A_GROUP = 10_000
 """Regions in one row group of the output."""
 
 
+Image = npt.NDArray[np.uint8]
+
+
 class BadArtefact(Exception):
     """An input of the stage cannot be read or contradicts the other."""
 
 
 class MaskStage(Stage[MaskOptions]):
-    """Regions of the frames of one video, from the text detector of the ``rapidocr`` package."""
+    """Regions of the frames of one video: text, logos, interface bars, inserts, and what the user's detectors find."""
 
     name = "mask"
     folder = "regions"
     inputs = ("sample", "trim")
 
     _detector: TextDetector | None = None
+    _overlays: OverlayNet | None = None
+    _ensemble: tuple[Yolo, ...] = ()
 
     @property
     def lane(self) -> Lane:
-        """A GPU worker only if the network will run on one."""
-        if self.options.detector == "none":
+        """A GPU worker only if a detector will run on one; the overlay network is too small to gain from it."""
+        if self.options.detector == "none" and not self.options.yolo:
             return "cpu"
         return "gpu" if providers(self.options.device)[0][0] == "CUDAExecutionProvider" else "cpu"
 
     def fingerprint_extra(self) -> dict[str, Any]:
-        """The weights of the detector."""
-        return {} if self.options.detector == "none" else {"sha256": sha256(packaged_model())}
+        """The weights of the networks in use."""
+        weights: dict[str, Any] = {}
+        if self.options.detector == "text":
+            weights["text"] = sha256(text_detector.packaged_model())
+        if self.options.overlays:
+            weights["overlay"] = sha256(overlay.packaged_model())
+        if self.options.yolo:
+            weights["yolo"] = [sha256(path) for path in model_files(self.options.yolo)]
+        return weights
 
     def setup(self) -> None:
-        """Load the detector."""
-        if self.options.detector == "none":
-            return
-        self._detector = TextDetector(
-            packaged_model(),
-            side=self.options.side,
-            threshold=self.options.threshold,
-            device=self.options.device,
-            threads=self.options.threads,
+        """Load the networks in use."""
+        if self.options.detector == "text":
+            self._detector = TextDetector(
+                text_detector.packaged_model(),
+                side=self.options.side,
+                threshold=self.options.threshold,
+                device=self.options.device,
+                threads=self.options.threads,
+            )
+        if self.options.overlays:
+            self._overlays = OverlayNet(
+                overlay.packaged_model(), threshold=self.options.overlay_threshold, threads=self.options.threads
+            )
+
+        self._ensemble = tuple(
+            Yolo(path, device=self.options.device, threads=self.options.threads)
+            for path in model_files(self.options.yolo)
         )
 
     def process(self, video: Video, files: Files) -> Outcome:
         """Write ``regions/{id}.parquet``; a video without regions gets an empty table."""
         artefact = files.temporary(".parquet")
-        looked_at = with_regions = regions = 0
+        figures = {"frames": 0, "frames_with_regions": 0, "regions": 0}
         try:
             wanted = frames_to_look_at(files.inputs["trim"])
             with RegionWriter(artefact) as writer:
-                for n, image in decoded_frames(files.inputs["sample"], wanted):
-                    rows = self._regions(n, image)
-                    writer.add(rows)
-                    looked_at += 1
-                    with_regions += bool(rows)
-                    regions += len(rows)
+                for n, regions in self._regions(decoded_frames(files.inputs["sample"], wanted)):
+                    writer.add(n, regions)
+                    figures["frames"] += 1
+                    figures["frames_with_regions"] += bool(regions)
+                    figures["regions"] += len(regions)
         except BadArtefact as error:
             return Failed(Reason.BAD_ARTEFACT, str(error))
-        if looked_at != len(wanted):
-            missing = len(wanted) - looked_at
+        if missing := len(wanted) - figures["frames"]:
             return Failed(Reason.BAD_ARTEFACT, f"{files.inputs['sample']} lacks {missing} of {len(wanted)} kept frames")
-        return Done(artefact, figures={"frames": looked_at, "frames_with_regions": with_regions, "regions": regions})
+        return Done(artefact, figures=figures)
 
     def close(self) -> None:
-        """Let the detector go."""
-        self._detector = None
+        """Let the networks go."""
+        self._detector = self._overlays = None
+        self._ensemble = ()
 
-    def _regions(self, n: int, image: npt.NDArray[np.uint8]) -> list[dict[str, Any]]:
-        if self._detector is None:
-            return []
-        (boxes,) = self._detector.detect([image])
-        return [
-            {"n": n, "kind": "text", "score": b.score, "x1": b.x1, "y1": b.y1, "x2": b.x2, "y2": b.y2, "model": "text"}
-            for b in boxes
-        ]
+    def _regions(self, frames: Iterator[tuple[int, Image]]) -> Iterator[tuple[int, list[Region]]]:
+        fusion = Fusion(self._overlays, self.options.threshold)
+        for n, image in frames:
+            (text,) = self._detector.detect([image]) if self._detector else ([],)
+            pooled = [found for model in self._ensemble for found in model.detect(image)]
+            yield from fusion.push(n, image, text, [Region(*found) for found in suppress(pooled)])
+        yield from fusion.flush()
 
 
 def frames_to_look_at(verdicts: Path) -> frozenset[int]:
@@ -111,7 +133,7 @@ def frames_to_look_at(verdicts: Path) -> frozenset[int]:
     return frozenset(wanted)
 
 
-def decoded_frames(frames: Path, wanted: frozenset[int]) -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
+def decoded_frames(frames: Path, wanted: frozenset[int]) -> Iterator[tuple[int, Image]]:
     """The wanted frames of a ``frames`` table, in its order.
 
     Yields:
@@ -166,9 +188,9 @@ class RegionWriter:
         self._flush()
         self._writer.close()
 
-    def add(self, rows: list[dict[str, Any]]) -> None:
+    def add(self, n: int, regions: list[Region]) -> None:
         """Add the regions of one frame; frames come in rising order."""
-        self._rows += sorted(rows, key=lambda r: (r["n"], r["y1"], r["x1"], r["y2"], r["x2"], r["kind"], r["model"]))
+        self._rows += [{"n": n, **region._asdict()} for region in regions]
         if len(self._rows) >= ROWS_A_GROUP:
             self._flush()
 

@@ -10,6 +10,7 @@ import pytest
 import simplejpeg
 
 from curate.config import MaskOptions
+from curate.errors import CurateError
 from curate.records import (
     NON_SURGICAL,
     SURGICAL,
@@ -24,6 +25,7 @@ from curate.records import (
 )
 from curate.stage import Files
 from curate.stages.mask import MaskStage
+from tests.nets.yolo_models import columns, make_model
 
 VIDEO = Video(id="v-1_a", source="/videos/v.mp4")
 WIDTH, HEIGHT = 640, 360
@@ -95,7 +97,7 @@ def rows_of(outcome) -> list[dict]:
 
 def test_a_caption_is_boxed_on_every_frame_that_shows_it(tmp_path):
     images = [picture(n, "Dr. Jane Doe" if n >= 3 else "") for n in range(7)]
-    outcome = run(make_files(tmp_path, images))
+    outcome = run(make_files(tmp_path, images), overlays=False)
     rows = rows_of(outcome)
     assert [row["n"] for row in rows] == [3, 4, 5, 6]
     for row in rows:
@@ -120,10 +122,23 @@ def test_a_video_without_regions_gets_an_empty_table(tmp_path):
     assert outcome.figures == {"frames": 3, "frames_with_regions": 0, "regions": 0}
 
 
-def test_without_a_detector_no_network_is_needed(tmp_path):
+def test_without_networks_nothing_is_found(tmp_path):
     images = [picture(n, "CAPTION TEXT") for n in range(3)]
-    assert rows_of(run(make_files(tmp_path, images), detector="none")) == []
-    assert MaskStage(MaskOptions(detector="none")).fingerprint_extra() == {}
+    assert rows_of(run(make_files(tmp_path, images), detector="none", overlays=False)) == []
+    assert MaskStage(MaskOptions(detector="none", overlays=False)).fingerprint_extra() == {}
+
+
+def test_a_bar_that_stands_still_is_found_over_moving_scenes(tmp_path):
+    images = [picture(n) for n in range(10)]
+    for image in images:
+        image[330:] = 40
+        for x in range(20, 600, 140):
+            cv2.putText(image, "Menu 12", (x, 350), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (230, 230, 230), 1)
+    rows = [row for row in rows_of(run(make_files(tmp_path, images))) if row["kind"] == "ui"]
+    assert [row["n"] for row in rows] == list(range(10))
+    for row in rows:
+        assert row["model"] == "overlay" and row["score"] >= 0.7
+        assert row["x1"] <= 8 and row["x2"] >= WIDTH - 8 and 318 <= row["y1"] <= 334 and row["y2"] >= HEIGHT - 4
 
 
 def test_output_is_the_same_byte_for_byte(tmp_path):
@@ -134,13 +149,14 @@ def test_output_is_the_same_byte_for_byte(tmp_path):
 
 def test_threshold_drops_boxes(tmp_path):
     files = make_files(tmp_path, [picture(0, "CAPTION TEXT")])
-    assert len(rows_of(run(files))) == 1
-    assert rows_of(run(files, threshold=1.0)) == []
+    assert len(rows_of(run(files, overlays=False))) == 1
+    assert rows_of(run(files, overlays=False, threshold=1.0)) == []
 
 
 def test_weights_are_part_of_the_fingerprint():
-    (digest,) = MaskStage(MaskOptions()).fingerprint_extra().values()
-    assert len(bytes.fromhex(digest)) == 32
+    digests = MaskStage(MaskOptions()).fingerprint_extra()
+    assert sorted(digests) == ["overlay", "text"]
+    assert all(len(bytes.fromhex(digest)) == 32 for digest in digests.values())
 
 
 @pytest.mark.parametrize("broken", ["sample", "trim"])
@@ -176,3 +192,15 @@ def test_verdicts_of_other_frames_are_a_named_failure(tmp_path):
     short.inputs["trim"].write_bytes(verdicts)
     outcome = run(short)
     assert isinstance(outcome, Failed) and "lacks 2 of 3" in outcome.detail
+
+
+def test_yolo_files_are_pooled_and_part_of_the_fingerprint(tmp_path):
+    first = make_model(tmp_path / "a.onnx", columns((320, 160, 64, 32, 0.9, 0, 0)))
+    make_model(tmp_path / "b.onnx", columns((321, 160, 64, 32, 0, 0.95, 0), (100, 100, 40, 40, 0.5, 0, 0)))
+    files = make_files(tmp_path, [picture(0)])
+    rows = rows_of(run(files, detector="none", overlays=False, yolo=(tmp_path,)))
+    assert [(row["kind"], row["model"]) for row in rows] == [("logo", "b"), ("text", "b")]
+    one, both = (MaskStage(MaskOptions(yolo=(path,))).fingerprint_extra()["yolo"] for path in (first, tmp_path))
+    assert len(one) == 1 and len(both) == 2 and both[0] == one[0]
+    with pytest.raises(CurateError, match="no YOLO model there"):
+        MaskStage(MaskOptions(yolo=(tmp_path / "missing.onnx",))).fingerprint_extra()

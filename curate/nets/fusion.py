@@ -1,0 +1,209 @@
+"""Joining what the text detector sees in single frames with what the overlay network sees over time.
+
+Frames are pushed in order and come back some frames later with their regions; memory is flat, for only a window of
+reduced frames is held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.media.evidence import COLUMNS, ROWS, WINDOW, gradients, presence, reduce, statistics
+from curate.nets.overlay import OverlayBox, OverlayNet
+from curate.nets.text_detector import TextBox
+
+Image = npt.NDArray[np.uint8]
+
+HOP = WINDOW // 2
+"""Frames from one window to the next; every frame is looked at in two windows."""
+
+PRESENT = 0.5
+"""Share of a region's steady edges that a frame must show for the region to be on in it."""
+
+ALONE = 0.5
+"""Share of the best frame's own overlay probability inside a region that a frame must reach for the region to be on in
+it. Where an overlay comes or goes in a still scene, its steady edges alone do not tell which half shows it."""
+
+GAP = WINDOW // 2
+"""Numbers missing between two frames from which they are not looked at together: overlays change at such places."""
+
+SAME = 0.5
+"""Intersection over union from which boxes of two windows are one region."""
+
+PERSISTS = 0.3
+"""Intersection over union from which text boxes of two frames are the same text."""
+
+ONE_OFF = 0.15
+"""What is added to the threshold for text that no neighbouring frame shows: tissue fools the detector now and then,
+but hardly twice in the same place."""
+
+SHORT = 3
+"""Windows of fewer frames hold no evidence over time; overlays found in them need the same more."""
+
+
+class _Boxed(Protocol):
+    @property
+    def x1(self) -> int: ...
+
+    @property
+    def y1(self) -> int: ...
+
+    @property
+    def x2(self) -> int: ...
+
+    @property
+    def y2(self) -> int: ...
+
+
+class Region(NamedTuple):
+    """A region of one frame: a half-open box in pixels of the frame, kind, score in 0..1, and what found it."""
+
+    x1: int
+    y1: int
+    x2: int
+    y2: int
+    kind: str
+    score: float
+    model: str
+
+
+@dataclass
+class _Frame:
+    n: int
+    width: int
+    height: int
+    text: list[TextBox]
+    reduced: Image
+    steps: npt.NDArray[np.float32]
+    alone: npt.NDArray[np.float32]
+    others: list[Region]
+    overlays: list[Region] = field(default_factory=list)
+    persistent: set[int] = field(default_factory=set)
+    windows: int = 0
+
+
+class Fusion:
+    """Regions of the frames of one video.
+
+    Args:
+        net: The overlay network; without it only text is found, and judged by whether it persists.
+        threshold: Smallest score of a text box that persists, 0..1.
+    """
+
+    def __init__(self, net: OverlayNet | None, threshold: float) -> None:
+        self._net = net
+        self._threshold = threshold
+        self._frames: list[_Frame] = []
+
+    def push(
+        self, n: int, image: Image, text: Sequence[TextBox], others: Sequence[Region] = ()
+    ) -> Iterator[tuple[int, list[Region]]]:
+        """Take one frame and give those that are settled.
+
+        Args:
+            n: Number of the frame.
+            image: RGB, uint8, shape (height, width, 3).
+            text: What the text detector found in it.
+            others: What other detectors found in it; kept as it is.
+
+        Yields:
+            Frame number and its regions, in the order pushed.
+        """
+        if self._frames and n - self._frames[-1].n > GAP:
+            yield from self.flush()
+        reduced = reduce(image)
+        height, width = image.shape[:2]
+        alone = 1 - self._net.probabilities(statistics([reduced]))[0] if self._net else np.zeros(0, np.float32)
+        self._frames.append(_Frame(n, width, height, list(text), reduced, gradients(reduced), alone, list(others)))
+        if len(self._frames) == WINDOW:
+            self._look()
+            settled, self._frames = self._frames[:HOP], self._frames[HOP:]
+            yield from self._settle(settled)
+
+    def flush(self) -> Iterator[tuple[int, list[Region]]]:
+        """Give the frames that are left; the video is over."""
+        if any(not frame.windows for frame in self._frames):
+            self._look()
+        settled, self._frames = self._frames, []
+        yield from self._settle(settled)
+
+    def _look(self) -> None:
+        """Look at the frames held, as one window."""
+        frames = self._frames
+        for one in frames:
+            one.windows += 1
+            for index, box in enumerate(one.text):
+                shown = any(_iou(box, other) >= PERSISTS for f in frames if f is not one for other in f.text)
+                if shown or len(frames) == 1:
+                    one.persistent.add(index)
+        if self._net is None:
+            return
+        found = self._net.find(statistics([frame.reduced for frame in frames]))
+        if len(frames) < SHORT:
+            found = [overlay for overlay in found if overlay.score >= self._net.threshold + ONE_OFF]
+        steady = np.mean([frame.steps for frame in frames], axis=0)
+        for overlay in found:
+            own = [float(frame.alone[overlay.y1 : overlay.y2, overlay.x1 : overlay.x2].mean()) for frame in frames]
+            for frame, probability in zip(frames, own, strict=True):
+                on = presence(frame.steps, steady, overlay[:4]) >= PRESENT and probability >= ALONE * max(own)
+                if on:
+                    _add(frame.overlays, _scaled(overlay, frame.width, frame.height))
+
+    def _settle(self, frames: Sequence[_Frame]) -> Iterator[tuple[int, list[Region]]]:
+        for frame in frames:
+            text = []
+            for index, box in enumerate(frame.text):
+                supported = index in frame.persistent or any(_share(box, region) >= 0.5 for region in frame.overlays)
+                if box.score >= self._threshold + (0 if supported else ONE_OFF):
+                    text.append(Region(*box[:4], "text", box.score, "text"))
+            yield (
+                frame.n,
+                sorted(text + frame.overlays + frame.others, key=lambda r: (r.y1, r.x1, r.y2, r.x2, r.model, r.kind)),
+            )
+
+
+def _scaled(box: OverlayBox, width: int, height: int) -> Region:
+    """A box of the reduced image in pixels of the frame, rounded outwards."""
+    x1, y1, x2, y2, kind, score = box
+    return Region(
+        x1 * width // COLUMNS,
+        y1 * height // ROWS,
+        min(-(-x2 * width // COLUMNS), width),
+        min(-(-y2 * height // ROWS), height),
+        kind,
+        score,
+        "overlay",
+    )
+
+
+def _add(regions: list[Region], new: Region) -> None:
+    """Add a region unless it is already there; of two the better scored stays."""
+    for place, old in enumerate(regions):
+        if _iou(old, new) >= SAME:
+            regions[place] = max(old, new, key=lambda region: region.score)
+            return
+    regions.append(new)
+
+
+def _intersection(a: _Boxed, b: _Boxed) -> int:
+    return max(min(a.x2, b.x2) - max(a.x1, b.x1), 0) * max(min(a.y2, b.y2) - max(a.y1, b.y1), 0)
+
+
+def _area(box: _Boxed) -> int:
+    return (box.x2 - box.x1) * (box.y2 - box.y1)
+
+
+def _iou(a: _Boxed, b: _Boxed) -> float:
+    """Intersection over union."""
+    shared = _intersection(a, b)
+    return shared / max(_area(a) + _area(b) - shared, 1)
+
+
+def _share(inner: _Boxed, outer: _Boxed) -> float:
+    """Share of the inner box that lies in the outer one."""
+    return _intersection(inner, outer) / max(_area(inner), 1)

@@ -1,0 +1,116 @@
+"""Frames per second of the mask stage against the bare text detector and the parts around it."""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import simplejpeg
+
+from curate.config import MaskOptions
+from curate.media.evidence import WINDOW, reduce, statistics
+from curate.nets import overlay
+from curate.nets.text_detector import TextDetector, packaged_model
+from curate.records import SURGICAL, Done, Video, frame_schema, verdict_schema
+from curate.stage import Files
+from curate.stages.mask import MaskStage
+
+
+def seconds(work: Callable[[], object], times: int) -> float:
+    """Median time of one call."""
+    work()
+    taken = []
+    for _ in range(times):
+        begin = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - begin)
+    return float(np.median(taken))
+
+
+def artefacts(images: list[bytes], count: int, shape: tuple[int, ...], folder: Path) -> Files:
+    """Inputs of the stage: the given JPEGs over and over."""
+    frames, verdicts = folder / "frames.parquet", folder / "verdicts.parquet"
+    with pq.ParquetWriter(frames, frame_schema(), compression="none", use_dictionary=False) as writer:
+        for first in range(0, count, 100):
+            numbers = list(range(first, min(first + 100, count)))
+            columns = {
+                "n": numbers,
+                "timestamp": [float(n) for n in numbers],
+                "source_index": numbers,
+                "key_frame": [True] * len(numbers),
+                "width": [shape[1]] * len(numbers),
+                "height": [shape[0]] * len(numbers),
+                "image": [images[n % len(images)] for n in numbers],
+            }
+            writer.write_table(pa.table(columns, schema=frame_schema()))
+    verdict = {
+        "n": range(count),
+        "timestamp": [float(n) for n in range(count)],
+        "p_surgical": [1.0] * count,
+        "verdict": [SURGICAL] * count,
+        "kept": [True] * count,
+        "reason": [""] * count,
+    }
+    pq.write_table(pa.table(verdict, schema=verdict_schema()), verdicts)
+    return Files(inputs={"sample": frames, "trim": verdicts}, folder=folder, stem="bench")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("images", type=Path, help="folder searched for surgical JPEGs; they are enlarged to 720p")
+    parser.add_argument("--frames", type=int, default=200)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
+    arguments = parser.parse_args()
+
+    import cv2
+
+    files = sorted(arguments.images.rglob("*.jpg"))[:16]
+    if not files:
+        parser.error(f"no *.jpg in {arguments.images}")
+    images = [cv2.resize(simplejpeg.decode_jpeg(path.read_bytes()), (1280, 720)) for path in files]
+    jpegs = [simplejpeg.encode_jpeg(image, quality=95) for image in images]
+    options = MaskOptions(device=arguments.device, threads=arguments.threads, overlays=True)
+    detector = TextDetector(packaged_model(), side=options.side, device=arguments.device, threads=arguments.threads)
+    net = overlay.OverlayNet(overlay.packaged_model(), threads=arguments.threads)
+    window = [reduce(image) for image in images[:WINDOW]]
+    maps = statistics(window)
+    parts = {
+        "JPEG decoding": seconds(lambda: simplejpeg.decode_jpeg(jpegs[0]), 20),
+        "text detector, network": seconds(lambda: detector.probabilities(images[:1]), 20),
+        "text detector, with boxes": seconds(lambda: detector.detect(images[:1]), 20),
+        "reducing": seconds(lambda: reduce(images[0]), 20),
+        f"statistics of {WINDOW} frames": seconds(lambda: statistics(window), 20),
+        f"overlay network, {WINDOW} frames": seconds(lambda: net.find(maps), 20),
+    }
+    for name, taken in parts.items():
+        print(f"{name:32} {1000 * taken:7.1f} ms")
+    for label, chosen in (
+        ("stage", options),
+        ("stage, no overlay network", MaskOptions(device=arguments.device, threads=arguments.threads, overlays=False)),
+    ):
+        stage = MaskStage(chosen)
+        stage.setup()
+        with tempfile.TemporaryDirectory() as scratch:
+            inputs = artefacts(jpegs, arguments.frames, images[0].shape, Path(scratch))
+            begin, cpu = time.perf_counter(), time.process_time()
+            outcome = stage.process(Video(id="bench", source="/none"), inputs)
+            taken, cpu = time.perf_counter() - begin, time.process_time() - cpu
+        assert isinstance(outcome, Done), outcome
+        bare = parts["text detector, network"]
+        print(
+            f"{label:32} {arguments.frames / taken:7.1f} frames/s, {1000 * cpu / arguments.frames:.1f} CPU ms a frame,"
+            f" {100 * bare * arguments.frames / taken:.0f} % of the bare network's speed"
+        )
+    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()
