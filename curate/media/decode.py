@@ -20,7 +20,7 @@ import numpy as np
 from curate.media.colour import Converter, describe, describe_orientation
 from curate.media.packets import Unplannable
 from curate.media.plan import Plan, Wanted, index_packets, plan
-from curate.media.probe import MediaError, VideoInfo, open_video
+from curate.media.probe import MAX_PIXELS, MediaError, VideoInfo, open_video
 from curate.media.select import AtRate, Clip, Selection
 from curate.media.timeline import Clock
 from curate.records import Reason
@@ -54,6 +54,7 @@ class Account:
         frames: Frames in the video.
         sent: Packets that were given to a decoder, those of a broken-off first attempt included.
         damaged: Frames that are lost or that the decoder had to patch, as far as they were decoded.
+        missing: Frames that would fill gaps at a frame rate that is otherwise constant.
         jumps: Places where timestamps ran backwards or leapt, and the time axis was closed.
         whole: Why everything had to be decoded; empty if it had not.
         missing_end: Seconds by which the file ends before the time its header states; 0 if it does not.
@@ -65,6 +66,7 @@ class Account:
     frames: int = 0
     sent: int = 0
     damaged: int = 0
+    missing: int = 0
     jumps: int = 0
     whole: str = ""
     missing_end: float = 0.0
@@ -76,6 +78,8 @@ class Account:
         parts = []
         if self.damaged:
             parts.append(f"{self.damaged} of {self.frames} frames are damaged")
+        if self.missing:
+            parts.append(f"{self.missing} frames are missing in gaps")
         if self.missing_end:
             parts.append(f"the file ends {self.missing_end:.1f} s before its header says")
         if self.jumps:
@@ -116,6 +120,7 @@ class Sampler:
         self._limits = (max_long_side, max_short_side)
         self._whole = whole
         self._given = self._skip = self._refused = 0
+        self._latest: int | None = None
         self.info: VideoInfo | None = None
         self.account = Account()
 
@@ -127,6 +132,7 @@ class Sampler:
         """
         planned = None if self._whole else self._plan()
         if planned is not None:
+            self.account.missing = planned.missing
             try:
                 yield from self._decode_planned(planned)
                 self._close(planned.end, len(planned.timestamps), planned.jumps)
@@ -164,7 +170,7 @@ class Sampler:
                             break
                         context.flush_buffers()
                     if position in planned.restart or not position:
-                        floor = packet.pts
+                        floor, self._latest = packet.pts, None
                     if position in planned.wanted:
                         pending[packet.pts] = planned.wanted[position]
                     self.account.sent += 1
@@ -182,8 +188,12 @@ class Sampler:
         were never decoded; none of them is wanted.
         """
         for frame in frames:
-            if frame.is_corrupt and frame.pts >= floor:
-                raise _Stumbled("a frame is damaged")
+            if frame.pts >= floor:
+                if frame.is_corrupt:
+                    raise _Stumbled("a frame is damaged")
+                if self._latest is not None and frame.pts <= self._latest:
+                    raise _Stumbled("frames come out of order")
+                self._latest = frame.pts
             wanted = pending.pop(frame.pts, None)
             if wanted is not None:
                 yield from self._samples(frame, wanted)
@@ -193,11 +203,12 @@ class Sampler:
             self._start(info)
             end = planned.end if planned else round((info.duration or 0.0) / info.time_base)
             match = self._selection.matcher(Clip(info.time_base, info.fps, end))
+            places: _PlacesByPlan | _PlacesByClock
             places = _PlacesByPlan(planned) if planned and not planned.jumps else _PlacesByClock(info)
             held: tuple[Any, int, int] | None = None
-            for frame in self._every_frame(container, stream):
+            for frame, pts in _mended(self._every_frame(container, stream)):
                 self.account.damaged += bool(frame.is_corrupt)
-                place = places.place(frame)
+                place = places.place(frame, pts)
                 if place is None:
                     continue
                 if held is not None:
@@ -207,10 +218,13 @@ class Sampler:
                     )
                 held = (frame, *place)
             if held is None:
-                raise MediaError(Reason.NO_FRAMES, f"the {info.codec} decoder gave no frame")
+                raise MediaError(
+                    Reason.NO_FRAMES,
+                    f"the {info.codec} decoder gave no frame (frames above {MAX_PIXELS} pixels are refused)",
+                )
             frame, rank, start = held
             yield from self._samples(frame, Wanted(rank, start, match(rank, start, places.end, bool(frame.key_frame))))
-            self.account.damaged += places.lost if planned else self._refused
+            self.account.damaged += places.lost if isinstance(places, _PlacesByPlan) else self._refused
             self._close(places.end, places.frames, places.jumps)
 
     def _every_frame(self, container: Any, stream: Any) -> Iterator[Any]:
@@ -221,13 +235,16 @@ class Sampler:
                 packet = next(packets, None)
             except av.FFmpegError:
                 packet = None
-            if packet is None or not packet.size:
+            if packet is None:
                 break
+            if not packet.size:
+                continue
             self.account.sent += 1
+            self._refused += bool(packet.is_corrupt)
             try:
                 yield from context.decode(packet)
             except av.FFmpegError:
-                self._refused += 1
+                self._refused += not packet.is_corrupt
         # What is left in the decoder comes out even if the file broke off.
         with contextlib.suppress(av.FFmpegError):
             yield from context.decode(None)
@@ -264,6 +281,22 @@ class Sampler:
             account.missing_end = stated - account.duration
 
 
+def _mended(frames: Iterator[Any]) -> Iterator[tuple[Any, int | None]]:
+    """Pair frames with their timestamps, or with ``None`` where one strays while its neighbours agree."""
+    before: int | None = None
+    held: Any = None
+    for frame in frames:
+        if held is not None:
+            pts = held.pts
+            if None not in (before, pts, frame.pts) and before < frame.pts and not before < pts < frame.pts:
+                pts = None
+            yield held, pts
+            before = before if pts is None else pts
+        held = frame
+    if held is not None:
+        yield held, held.pts
+
+
 class _PlacesByClock:
     """Places frames by their own timestamps as they come out of the decoder.
 
@@ -277,11 +310,11 @@ class _PlacesByClock:
         self._clock = Clock(info.time_base, info.fps, info.container)
         self.frames = 0
 
-    def place(self, frame: Any) -> tuple[int, int] | None:
-        """Index in presentation order, and ticks from the start of the video."""
-        start = self._clock.place(frame.pts, frame.duration)
+    def place(self, frame: Any, pts: int | None) -> tuple[int, int] | None:
+        """Index in presentation order, and ticks from the start; ``None`` for a frame that comes too late."""
         self.frames += 1
-        return self.frames - 1, start
+        start = self._clock.place(pts, frame.duration, key_frame=bool(frame.key_frame))
+        return None if start is None else (self.frames - 1, start)
 
     @property
     def jumps(self) -> int:
@@ -311,9 +344,9 @@ class _PlacesByPlan:
         self.frames = self.lost = len(planned.timestamps)
         self.end = planned.end
 
-    def place(self, frame: Any) -> tuple[int, int] | None:
+    def place(self, frame: Any, pts: int | None) -> tuple[int, int] | None:
         """Index in presentation order, and ticks from the start; ``None`` for a frame out of nowhere."""
-        rank = self._rank_of.get(frame.pts, -1)
+        rank = -1 if pts is None else self._rank_of.get(pts, -1)
         if rank <= self._last:
             return None
         self._last = rank

@@ -6,6 +6,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import av
@@ -13,7 +14,7 @@ import av
 from curate.media.packets import Flag, Unplannable, inspector_for
 from curate.media.probe import VideoInfo
 from curate.media.select import Clip, Selection
-from curate.media.timeline import Clock
+from curate.media.timeline import UNTIMED, Clock
 
 MAX_REORDER = 16
 """Most frames by which a frame may be decoded before it is shown (ITU-T H.264, A.3.1, and H.265, A.4.2: DPB size)."""
@@ -44,6 +45,8 @@ def index_packets(container: Any, stream: Any) -> Index:
     """
     context = stream.codec_context
     inspector = inspector_for(context.codec, context.extradata)
+    if inspector.reorders and container.format.name in UNTIMED:
+        raise Unplannable("the file stores no presentation times")
     index = Index(reorders=inspector.reorders)
     try:
         for packet in container.demux(stream):
@@ -97,6 +100,8 @@ class Plan:
         starts: Ticks from the start of the video to each frame, in presentation order.
         end: Ticks from the start of the first frame to the end of the last.
         jumps: Places where timestamps jump.
+        missing: Frames that seem to be missing: at a frame rate that is otherwise constant, the frames that would fill
+            the gaps. Containers that skip over damage leave nothing else to tell it by.
     """
 
     send: bytearray
@@ -106,6 +111,7 @@ class Plan:
     starts: array[int]
     end: int
     jumps: int
+    missing: int
 
 
 def plan(index: Index, selection: Selection, info: VideoInfo) -> Plan:
@@ -120,7 +126,9 @@ def plan(index: Index, selection: Selection, info: VideoInfo) -> Plan:
     fresh: set[int] = set()
     for rank, position in enumerate(order):
         jumps = clock.jumps
-        starts.append(clock.place(index.pts[position], index.durations[position]))
+        start = clock.place(index.pts[position], index.durations[position])
+        assert start is not None, "within a segment timestamps rise"
+        starts.append(start)
         if clock.jumps > jumps:
             fresh.add(segment_of[rank])
     match = selection.matcher(Clip(info.time_base, info.fps, clock.end))
@@ -132,7 +140,7 @@ def plan(index: Index, selection: Selection, info: VideoInfo) -> Plan:
             wanted[position] = Wanted(rank, starts[rank], numbers)
     send, restart = _choose(index, wanted, fresh)
     timestamps = array("q", (index.pts[position] for position in order))
-    return Plan(send, restart, wanted, timestamps, starts, clock.end, clock.jumps)
+    return Plan(send, restart, wanted, timestamps, starts, clock.end, clock.jumps, _missing_frames(starts))
 
 
 def _presentation_order(index: Index) -> tuple[array[int], array[int]]:
@@ -191,3 +199,15 @@ def _choose(index: Index, wanted: dict[int, Wanted], fresh: set[int]) -> tuple[b
             restart.add(position)
             skipped = False
     return send, restart
+
+
+def _missing_frames(starts: array[int]) -> int:
+    gaps = [after - before for before, after in pairwise(starts)]
+    if len(gaps) < 20:
+        return 0
+    usual = sorted(gaps)[len(gaps) // 2]
+    wide = [gap for gap in gaps if 2 * gap > 3 * usual]
+    narrow = sum(2 * gap < usual for gap in gaps)
+    if len(wide) + narrow > 0.05 * len(gaps):
+        return 0
+    return sum(round(gap / usual) - 1 for gap in wide)

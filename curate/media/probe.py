@@ -146,8 +146,7 @@ def open_video(path: Path) -> Iterator[tuple[Any, Any, VideoInfo]]:
             raise MediaError(Reason.NO_VIDEO_STREAM, f"{path.name} holds only: {', '.join(kinds)}")
         playable = [stream for stream in streams if stream.codec_context is not None]
         if not playable:
-            tag = streams[0].codec_tag
-            raise MediaError(Reason.UNSUPPORTED_CODEC, f"no decoder for the video codec with tag {tag!r}")
+            raise MediaError(Reason.UNSUPPORTED_CODEC, f"there is no decoder for the video codec of {path.name}")
         stream = min(playable, key=_preference)
         info = _describe(container, stream, len(streams))
         for other in container.streams:

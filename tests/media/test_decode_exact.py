@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from curate.media.decode import Sampler
 from curate.media.select import AtRate, AtTimes, EveryKth, FrameList, KeyFrames, Native, Selection, Spread
-from tests.media.videos import decode_everything, encode, on_screen
+from tests.media.videos import decode_everything, encode, encode_apart, on_screen
 
-ENCODERS = [name for name in ("libx264", "libx265", "libvpx-vp9", "libsvtav1") if name in av.codecs_available]
+ENCODERS = [name for name in ("libx264", "libx265", "libvpx-vp9") if name in av.codecs_available]
 RATES = [25, 30, Fraction(30000, 1001), Fraction(24000, 1001), 60]
 
 
@@ -26,7 +26,7 @@ def streams(draw: st.DrawFn) -> dict[str, Any]:
     """Arguments of `encode` for a random stream."""
     codec = draw(st.sampled_from(ENCODERS))
     gop = draw(st.integers(1, 30))
-    containers = {"libvpx-vp9": ["webm", "mp4"], "libsvtav1": ["mp4", "webm"]}.get(codec, ["mp4", "matroska", "mpegts"])
+    containers = ["webm", "mp4"] if codec == "libvpx-vp9" else ["mp4", "matroska", "mpegts"]
     options: dict[str, str] = {"g": str(gop)}
     if codec == "libx264":
         options["preset"] = draw(st.sampled_from(["ultrafast", "veryfast", "medium"]))
@@ -58,7 +58,7 @@ def streams(draw: st.DrawFn) -> dict[str, Any]:
                 "b-adapt=0:rc-lookahead=10:log-level=none:pools=none:frame-threads=1",
             ]
         )
-    elif codec == "libvpx-vp9":
+    else:
         options |= {
             "cpu-used": "8",
             "deadline": draw(st.sampled_from(["realtime", "good"])),
@@ -66,8 +66,6 @@ def streams(draw: st.DrawFn) -> dict[str, Any]:
             "lag-in-frames": str(draw(st.sampled_from([0, 16]))),
             "error-resilient": draw(st.sampled_from(["0", "default"])),
         }
-    else:
-        options |= {"preset": "12", "svtav1-params": f"hierarchical-levels={draw(st.integers(2, 4))}"}
     return {
         "codec": codec,
         "options": options,
@@ -137,6 +135,31 @@ def test_sampled_frames_equal_decode_everything(stream: dict[str, Any], selectio
         path = encode(Path(folder) / "video", **stream)
         sampler = check(path, selection)
         assert sampler.account.damaged == 0
+        assert sampler.account.whole in (
+            "",
+            "timestamps jump between key frames",
+            "the stream does not begin with a key frame",
+        )
+
+
+@pytest.fixture(scope="module", params=[("mp4", 30, 3), ("webm", 9, 2), ("mp4", 60, 4)], ids=str)
+def av1(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    container, gop, levels = request.param
+    return encode_apart(
+        tmp_path_factory.mktemp("av1") / "video",
+        codec="libsvtav1",
+        container=container,
+        frames=70,
+        options={"preset": "12", "g": str(gop), "svtav1-params": f"hierarchical-levels={levels}"},
+    )
+
+
+@pytest.mark.parametrize("selection", [AtRate(1.0), AtRate(7.5), EveryKth(7), KeyFrames(), Native()], ids=str)
+def test_av1_frames_equal_decode_everything(av1: Path, selection: Selection) -> None:
+    sampler = check(av1, selection)
+    assert sampler.account.whole == ""
+    if selection == AtRate(1.0):
+        assert sampler.account.sent < 0.7 * sampler.account.frames, "leaves of the pyramid and tails are skipped"
 
 
 @pytest.mark.slow

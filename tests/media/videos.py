@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
+import pytest
 
 from curate.media.colour import Converter
 
@@ -71,6 +77,29 @@ def encode(
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
     return path
+
+
+def encode_apart(path: Path, **arguments: Any) -> Path:
+    """`encode` in a process of its own: SVT-AV1 now and then waits for itself for ever.
+
+    The test is skipped where the encoder is missing or hangs twice.
+    """
+    if arguments["codec"] not in av.codecs_available:
+        pytest.skip(f"this build of FFmpeg has no {arguments['codec']}")
+    code = "import json, pathlib, sys; from tests.media.videos import encode; encode(pathlib.Path(sys.argv[1]), "
+    code += "**json.loads(sys.argv[2]))"
+    root = Path(__file__).resolve().parents[2]
+    for _ in range(2):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run(
+                [sys.executable, "-c", code, str(path), json.dumps(arguments)],
+                check=True,
+                timeout=20,
+                cwd=root,
+                env={**os.environ, "SVT_LOG": "1"},
+            )
+            return path
+    pytest.skip(f"{arguments['codec']} hangs")
 
 
 def decode_everything(path: Path) -> list[tuple[Fraction, bool, np.ndarray]]:
