@@ -106,7 +106,9 @@ class SampleOptions:
 class ClassifyOptions:
     """Probability that a frame shows surgery, from a timm network."""
 
-    model: str = option("default", "Name of a shipped model, or the path of a safetensors file.")
+    model: str = option(
+        "default", "Name of a shipped model, a model folder, a safetensors file, or LEMON checkpoints (.pt, .pth)."
+    )
     device: str = option("auto", "auto, cpu, cuda, or cuda:N.", output=False)
     batch_size: int = option(0, "Frames per forward pass; 0 chooses by device.", output=False, low=0)
 
@@ -119,6 +121,14 @@ class TrimOptions:
         None, "Frames at or above it are surgical; the model's own if not given.", low=0, high=1
     )
     min_run: float = option(3.0, "Seconds of consecutive surgical frames that start and end the kept part.", low=0)
+    uncertain_low: float | None = option(
+        None, "Frames from here to uncertain_high are marked uncertain; the model's own if not given.", low=0, high=1
+    )
+    uncertain_high: float | None = option(
+        None, "End of the uncertain band; the model's own if not given.", low=0, high=1
+    )
+    smooth: bool = option(False, "Let neighbouring frames inform a verdict.")
+    stay: float = option(0.9, "With smooth: chance that the next second shows the same kind.", low=0.5, high=0.9999)
 
 
 @dataclass(frozen=True)

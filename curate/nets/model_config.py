@@ -1,0 +1,143 @@
+"""What travels with the weights of a frame classifier: ``config.json``."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from curate.errors import CurateError
+from curate.records import NON_SURGICAL, SURGICAL
+
+FILE_NAME = "config.json"
+
+FORMAT = 1
+"""Raised when a reader of the old form would misread the new one."""
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A file of weights beside its config.
+
+    Attributes:
+        file: File name in the folder of the config.
+        sha256: Hex digest of its content.
+    """
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """How to run a frame classifier, and how to read its answer.
+
+    Attributes:
+        name: Written into every table the model makes.
+        architecture: timm name of the network; its head has ``len(classes)`` outputs.
+        classes: Names in the order of the outputs; ``surgical`` is one of them.
+        width: Input width in pixels.
+        height: Input height in pixels.
+        interpolation: ``area`` or ``linear``, see `curate.nets.preprocess.to_input`.
+        mean: Per RGB channel, of values in 0..1, subtracted.
+        std: Per RGB channel, of values in 0..1, divided by.
+        weights: One safetensors or PyTorch state dict a member; the logits of several are averaged.
+        onnx: The same network as an ONNX graph from uint8 (N, H, W, 3) to logits, used on CPUs; ``None`` without one.
+        temperature: Logits are divided by it before the softmax (Guo et al., ICML 2017).
+        threshold: Operating point: frames with ``p_surgical`` at or above it are surgical.
+        uncertain: ``(low, high)``: frames with ``low <= p_surgical < high`` are marked for review.
+        training_command: The command that made the weights.
+        curate_version: Version of this package that made them.
+        format: `FORMAT`.
+    """
+
+    name: str
+    architecture: str
+    weights: tuple[WeightsFile, ...]
+    width: int = 224
+    height: int = 224
+    interpolation: Literal["area", "linear"] = "area"
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    classes: tuple[str, ...] = (SURGICAL, NON_SURGICAL)
+    onnx: WeightsFile | None = None
+    temperature: float = 1.0
+    threshold: float = 0.5
+    uncertain: tuple[float, float] = (0.5, 0.5)
+    training_command: str = ""
+    curate_version: str = ""
+    format: int = field(default=FORMAT)
+
+    def __post_init__(self) -> None:
+        checks = {
+            f"format {self.format} is not {FORMAT}": self.format != FORMAT,
+            "classes have no 'surgical'": SURGICAL not in self.classes,
+            "weights are missing": not self.weights,
+            "width and height must be 8 to 4096": not (8 <= self.width <= 4096 and 8 <= self.height <= 4096),
+            "interpolation is not 'area' or 'linear'": self.interpolation not in ("area", "linear"),
+            "mean and std need three values": len(self.mean) != 3 or len(self.std) != 3,
+            "std must be above 0": min(self.std, default=0) <= 0,
+            "temperature must be above 0": not (0 < self.temperature < math.inf),
+            "threshold must be in 0..1": not 0 <= self.threshold <= 1,
+            "uncertain must be two values, low <= high, in 0..1": len(self.uncertain) != 2
+            or not 0 <= self.uncertain[0] <= self.uncertain[-1] <= 1,
+        }
+        for said, wrong in checks.items():
+            if wrong:
+                raise ValueError(said)
+        for part in (*self.weights, *([self.onnx] if self.onnx else [])):
+            if Path(part.file).name != part.file or part.file in ("", ".", ".."):
+                raise ValueError(f"weights file {part.file!r} is not a plain file name")
+
+    @property
+    def surgical_index(self) -> int:
+        """Index of the surgical class in the outputs."""
+        return self.classes.index(SURGICAL)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What of this config determines ``p_surgical``, weights by their digest; ready for JSON."""
+        kept = {"architecture", "classes", "width", "height", "interpolation", "mean", "std", "temperature"}
+        plain = json.loads(json.dumps(dataclasses.asdict(self)))
+        return {k: v for k, v in plain.items() if k in kept} | {"sha256": [w.sha256 for w in self.weights]}
+
+
+def read_config(path: Path) -> ModelConfig:
+    """Read a ``config.json``.
+
+    Raises:
+        CurateError: Missing, not JSON, or with values that cannot be used.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        data["weights"] = tuple(WeightsFile(**part) for part in data["weights"])
+        data["onnx"] = WeightsFile(**data["onnx"]) if data.get("onnx") else None
+        for name in ("mean", "std", "classes", "uncertain"):
+            if name in data:
+                data[name] = tuple(data[name])
+        return ModelConfig(**data)
+    except OSError as error:
+        raise CurateError(f"cannot read the model's config {path}: {error.strerror}") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CurateError(f"{path} is not a usable model config: {error}") from error
+
+
+def write_config(config: ModelConfig, path: Path) -> None:
+    """Write a ``config.json`` that `read_config` reads."""
+    path.write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n", encoding="utf-8")
+
+
+def sha256_of(path: Path) -> str:
+    """Hex SHA-256 of a file's content.
+
+    Raises:
+        CurateError: Unreadable.
+    """
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise CurateError(f"cannot read {path}: {error.strerror}") from error

@@ -1,0 +1,115 @@
+"""From the name of a frame classifier to its files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from curate.errors import CurateError
+from curate.nets.model_config import FILE_NAME, ModelConfig, WeightsFile, read_config, sha256_of
+from curate.resources import models_folder
+
+DEFAULT = "frames-mobilenetv2"
+"""The shipped frame classifier that ``default`` stands for."""
+
+LEMON_SUFFIXES = (".pt", ".pth")
+"""PyTorch checkpoints; a folder of them, or one without a config, is taken for LEMON's frame classifier."""
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """A resolved model.
+
+    Attributes:
+        config: What travels with the weights.
+        folder: Where the weights named in the config lie.
+    """
+
+    config: ModelConfig
+    folder: Path
+
+    def verified(self, part: WeightsFile) -> Path:
+        """Path of a weights file whose content is what the config says.
+
+        Raises:
+            CurateError: Missing, or with another SHA-256.
+        """
+        path = self.folder / part.file
+        found = sha256_of(path)
+        if found != part.sha256:
+            raise CurateError(
+                f"{path} is not the file its config describes: sha256 {found}, expected {part.sha256}; "
+                "fetch it again, or correct the config if the change was meant"
+            )
+        return path
+
+
+def resolve_model(model: str) -> ModelFiles:
+    """Find a frame classifier.
+
+    Args:
+        model: ``default``, the name of a shipped model, a folder with a ``config.json``, a safetensors file with
+            ``config.json`` or ``{stem}.json`` beside it, or a ``.pt`` / ``.pth`` file or a folder of them in LEMON's
+            published format.
+
+    Raises:
+        CurateError: Nothing of that name, or its config is unusable.
+    """
+    shipped = models_folder() / (DEFAULT if model == "default" else model)
+    if "/" not in model and (shipped / FILE_NAME).is_file():
+        return ModelFiles(read_config(shipped / FILE_NAME), shipped)
+    path = Path(model).expanduser()
+    if path.is_dir():
+        return _from_folder(path)
+    if path.is_file():
+        return _from_file(path)
+    raise CurateError(
+        f"no frame classifier {model!r}: give one of {', '.join(['default', *shipped_models()])}, a folder with a "
+        f"{FILE_NAME}, a safetensors file with its config beside it, or LEMON checkpoints (.pt, .pth)"
+    )
+
+
+def shipped_models() -> list[str]:
+    """Names of the frame classifiers in the package, sorted."""
+    folder = models_folder()
+    return sorted(p.parent.name for p in folder.glob(f"*/{FILE_NAME}")) if folder.is_dir() else []
+
+
+def lemon_config(weights: tuple[WeightsFile, ...]) -> ModelConfig:
+    """Config of LEMON's frame classifier: an ensemble of ResNet-18, logits averaged, class 0 surgical.
+
+    Frames are stretched to 384x384 by OpenCV's bilinear resize and normalised by LEMON's own mean and deviation
+    (visurg-ai/LEMON, ``src/video_processor.py``, ``TestDataset`` and ``build_preprocessing_transforms``).
+    """
+    return ModelConfig(
+        name="lemon-frames",
+        architecture="resnet18",
+        weights=weights,
+        width=384,
+        height=384,
+        interpolation="linear",
+        mean=(0.4299694, 0.29676908, 0.27707579),
+        std=(0.24373249, 0.20208984, 0.19319402),
+    )
+
+
+def _from_folder(folder: Path) -> ModelFiles:
+    if (folder / FILE_NAME).is_file():
+        return ModelFiles(read_config(folder / FILE_NAME), folder)
+    members = sorted(p for p in folder.iterdir() if p.suffix in LEMON_SUFFIXES and p.is_file())
+    if not members:
+        raise CurateError(f"{folder} holds neither a {FILE_NAME} nor LEMON checkpoints (.pt, .pth)")
+    return ModelFiles(lemon_config(tuple(WeightsFile(p.name, sha256_of(p)) for p in members)), folder)
+
+
+def _from_file(path: Path) -> ModelFiles:
+    for beside in (path.with_suffix(".json"), path.parent / FILE_NAME):
+        if beside.is_file():
+            config = read_config(beside)
+            if path.name in [part.file for part in config.weights]:
+                return ModelFiles(config, path.parent)
+    if path.suffix in LEMON_SUFFIXES:
+        return ModelFiles(lemon_config((WeightsFile(path.name, sha256_of(path)),)), path.parent)
+    raise CurateError(
+        f"{path} has no config: put {FILE_NAME} or {path.stem}.json beside it, naming {path.name} under 'weights'"
+    )

@@ -1,0 +1,124 @@
+"""How surely each sampled frame shows surgery."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from curate.config import ClassifyOptions
+from curate.nets.device import may_have_cuda, resolve_device
+from curate.nets.registry import ModelFiles, resolve_model
+from curate.records import Done, Failed, Outcome, Reason, Video, score_schema
+from curate.stage import Files, Lane, Stage
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from curate.nets.classifier import Classifier
+
+_NEEDED = ["n", "timestamp", "image"]
+
+
+class BadFrames(Exception):
+    """The sampled frames cannot be read; the message says where."""
+
+
+class ClassifyStage(Stage[ClassifyOptions]):
+    """Probability of surgery for every sampled frame of one video."""
+
+    name = "classify"
+    folder = "scores"
+    inputs = ("sample",)
+
+    _classifier: Classifier | None = None
+
+    @property
+    def lane(self) -> Lane:
+        """The GPU worker where a CUDA device is asked for, or likely there; torch is imported only in that case."""
+        if self.options.device == "cpu" or (self.options.device == "auto" and not may_have_cuda()):
+            return "cpu"
+        return "cpu" if resolve_device(self.options.device) == "cpu" else "gpu"
+
+    def fingerprint_extra(self) -> dict[str, Any]:
+        """The weights' SHA-256 and the preprocessing, wherever they lie.
+
+        Raises:
+            CurateError: The model is not there.
+        """
+        return {"model": self._files.config.fingerprint()}
+
+    def setup(self) -> None:
+        """Load the network.
+
+        Raises:
+            CurateError: The model or the device is not there, or the weights are damaged.
+        """
+        from curate.nets.classifier import load_classifier
+
+        self._classifier = load_classifier(
+            self.options.model, device=self.options.device, batch_size=self.options.batch_size
+        )
+
+    def process(self, video: Video, files: Files) -> Outcome:
+        """Score the frames of one video."""
+        path = files.temporary(".parquet")
+        try:
+            figures = self._write(files.inputs["sample"], path)
+        except BadFrames as error:
+            return Failed(Reason.BAD_ARTEFACT, str(error), retryable=True)
+        return Done(path, figures=figures)
+
+    def close(self) -> None:
+        """Let the network go."""
+        self._classifier = None
+
+    @cached_property
+    def _files(self) -> ModelFiles:
+        return resolve_model(self.options.model)
+
+    def _write(self, frames: Path, path: Path) -> dict[str, int | float]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        config = self._files.config
+        metadata = {
+            "model": config.name,
+            "sha256": " ".join(part.sha256 for part in config.weights),
+            "threshold": repr(config.threshold),
+            "uncertain_low": repr(config.uncertain[0]),
+            "uncertain_high": repr(config.uncertain[1]),
+        }
+        count = surgical = uncertain = 0
+        schema = score_schema().with_metadata(metadata)
+        with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+            for numbers, timestamps, scores in self._scored(frames):
+                writer.write_table(pa.table([numbers, timestamps, scores], schema=schema))
+                count += len(scores)
+                surgical += int((scores >= config.threshold).sum())
+                uncertain += int(((scores >= config.uncertain[0]) & (scores < config.uncertain[1])).sum())
+        if not count:
+            raise BadFrames(f"{frames} holds no frame; sample the video again")
+        return {"frames": count, "surgical": surgical, "non_surgical": count - surgical, "uncertain": uncertain}
+
+    def _scored(self, frames: Path) -> Iterator[tuple[list[int], list[float], npt.NDArray[np.float32]]]:
+        """Numbers, timestamps and probabilities, one row group at a time."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        assert self._classifier is not None, "setup() loads the network"
+        try:
+            with pq.ParquetFile(frames) as table:
+                for index in range(table.num_row_groups):
+                    group = table.read_row_group(index, columns=_NEEDED)
+                    numbers, timestamps, images = (group[name].to_pylist() for name in _NEEDED)
+                    try:
+                        scores = self._classifier.predict(images)
+                    except ValueError as error:
+                        among = f"n = {numbers[0]} to {numbers[-1]}"
+                        raise BadFrames(f"{frames}: a picture of frames {among} cannot be decoded: {error}") from error
+                    yield numbers, timestamps, scores
+        except (OSError, pa.ArrowException, KeyError) as error:
+            raise BadFrames(f"{frames} is not a readable table of frames: {error}") from error

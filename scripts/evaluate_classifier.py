@@ -1,0 +1,240 @@
+"""Measure the frame classifier honestly.
+
+``sources`` leaves families of sources out in turn (`classifier_protocol.FOLDS`), trains on the rest by the recipe of
+the shipped model and tests on what was left out; it writes every prediction, the tables of the model card, the
+calibration for ``train_classifier.py``, and the network that never saw the cholecystectomies. ``videos`` runs the
+sample, classify and trim stages on videos with known truth and compares second by second.
+
+    python scripts/evaluate_classifier.py sources --labels frames/labels.csv --backbone mobilenet_v2-b0353104.pth \
+        --cache cache --out evaluation
+    python scripts/evaluate_classifier.py videos --videos videos --model evaluation/without-cholecystectomies
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from classifier_protocol import BASE, FAMILIES, FOLDS, add_arguments, prepare, recipe
+
+from curate.config import ClassifyOptions, SampleOptions, TrimOptions
+from curate.nets.training import evaluation
+from curate.nets.training.data import without
+from curate.nets.training.fit import Upper, answer, fit, pretrained
+from curate.nets.training.save import save_model
+from curate.records import NON_SURGICAL, SURGICAL, Done, Dropped, Video
+from curate.stage import Files
+from curate.stages.classify import ClassifyStage
+from curate.stages.sample import SampleStage
+from curate.stages.trim import TrimStage
+
+RECALLS = (0.95, 0.98, 0.99)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    sources = commands.add_parser("sources", help="leave families of sources out")
+    add_arguments(sources)
+    sources.add_argument("--folds", nargs="+", default=list(FOLDS), help="which folds to run")
+    sources.add_argument("--out", type=Path, required=True, help="folder for predictions, tables, calibration")
+    sources.set_defaults(run=evaluate_sources)
+    videos = commands.add_parser("videos", help="videos with truth in JSON beside them")
+    videos.add_argument("--videos", type=Path, required=True, help="folder of NAME.mp4 with NAME.json")
+    videos.add_argument("--model", default="default")
+    videos.add_argument("--smooth", action="store_true", help="let neighbouring frames inform a verdict")
+    videos.set_defaults(run=evaluate_videos)
+    arguments = parser.parse_args()
+    arguments.run(arguments)
+
+
+def evaluate_sources(arguments: argparse.Namespace) -> None:
+    torch.set_num_threads(arguments.threads)
+    prepared = prepare(arguments)
+    frames, draws = prepared.frames, prepared.draws
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    plain = prepared.maker.of((f.path.read_bytes() for f in frames), len(frames))
+    settings = recipe(arguments)
+    family = np.array([FAMILIES.of(f.source) for f in frames])
+    rows: list[dict[str, object]] = []
+    composed: dict[bool, list[bool]] = {True: [], False: []}
+    for fold in arguments.folds:
+        network = pretrained(arguments.backbone, BASE)
+        upper = Upper(network, settings.frozen_blocks, settings.dropout)
+        seen = without(draws, frames, FAMILIES, FOLDS[fold])
+        fit(upper, prepared.features, prepared.surgical, seen, settings)
+        tested = np.flatnonzero(np.isin(family, FOLDS[fold]))
+        for index, logits in zip(tested, answer(upper, plain[tested]), strict=True):
+            frame = frames[index]
+            rows.append(
+                {
+                    "file": str(frame.path.relative_to(arguments.labels.parent)),
+                    "source": frame.source,
+                    "label": SURGICAL if frame.surgical else NON_SURGICAL,
+                    "fold": fold,
+                    "margin": float(logits[0] - logits[1]),
+                }
+            )
+        unseen = [i for i, d in enumerate(draws) if d.frame >= 0 and family[d.frame] in FOLDS[fold]]
+        for index, logits in zip(unseen, answer(upper, prepared.features[unseen]), strict=True):
+            composed[draws[index].surgical].append(bool((logits[0] > logits[1]) == draws[index].surgical))
+        if "cholecystectomies" in FOLDS[fold]:
+            save_model(network, BASE, arguments.out / "without-cholecystectomies")
+        print(f"fold {fold}: {len(seen)} pictures seen, {len(tested)} frames tested", flush=True)
+    with (arguments.out / "predictions.csv").open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    text = _report(rows, composed, arguments.out)
+    (arguments.out / "sources.md").write_text(text)
+    print(text)
+
+
+def _report(rows: list[dict[str, object]], composed: dict[bool, list[bool]], out: Path) -> str:
+    margin = np.array([float(str(r["margin"])) for r in rows])
+    truth = np.array([r["label"] == SURGICAL for r in rows])
+    source = np.array([str(r["source"]) for r in rows])
+    weights = _even_weights(source, truth)
+    temperature = evaluation.fit_temperature(margin, truth, weights)
+    p = 1 / (1 + np.exp(-margin / temperature))
+    point = evaluation.choose_operating_point(p, truth, weights)
+    (out / "calibration.json").write_text(
+        json.dumps(
+            {"temperature": round(temperature, 4), "threshold": point.threshold, "uncertain": point.uncertain}, indent=2
+        )
+        + "\n"
+    )
+    lines = [
+        "| source | label | frames | right | accuracy | 95 % interval | right at 0.5 |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name in sorted(set(source), key=lambda s: (not truth[source == s].all(), s)):
+        mine = source == name
+        label = bool(truth[mine].all())
+        right = int(((p[mine] >= point.threshold) == label).sum())
+        low, high = evaluation.wilson(right, int(mine.sum()))
+        at_half = int(((p[mine] >= 0.5) == label).sum())
+        said = SURGICAL if label else NON_SURGICAL
+        interval = f"{low:.4f} to {high:.4f}"
+        cells = (name, said, mine.sum(), right, f"{right / mine.sum():.4f}", interval, at_half)
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    lines += ["", f"Temperature {temperature:.4f}, threshold {point.threshold}, uncertain {point.uncertain}.", ""]
+    for named, w in (("every frame alike", np.ones(len(p))), ("sources by the root of their size", weights)):
+        taken = p >= point.threshold
+        precision = (w * (taken & truth)).sum() / (w * taken).sum()
+        recall = (w * (taken & truth)).sum() / (w * truth).sum()
+        at = ", ".join(
+            f"{value:.4f} at recall {r} (threshold {t:.3f})"
+            for r in RECALLS
+            for value, t in [evaluation.precision_at_recall(p, truth, r, w)]
+        )
+        error = evaluation.calibration_error(p, truth, w)
+        raw = evaluation.calibration_error(1 / (1 + np.exp(-margin)), truth, w)
+        lines.append(
+            f"Weighing {named}: precision {precision:.4f}, recall {recall:.4f} at the threshold; precision {at}; "
+            f"calibration error {error:.4f} (before temperature {raw:.4f})."
+        )
+    band = (p >= point.uncertain[0]) & (p < point.uncertain[1])
+    wrong = (p >= point.threshold) != truth
+    lines.append(
+        f"Uncertain: {band.sum()} of {len(p)} frames, with {(band & wrong).sum()} of the {wrong.sum()} errors."
+    )
+    for label, said in ((True, SURGICAL), (False, NON_SURGICAL)):
+        right = sum(composed[label])
+        low, high = evaluation.wilson(right, len(composed[label]))
+        lines.append(
+            f"Composed pictures of held-out {said} frames: {right} of {len(composed[label])} right at 0.5 uncalibrated "
+            f"({right / len(composed[label]):.4f}, {low:.4f} to {high:.4f})."
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _even_weights(source: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Weights by which a source counts as the root of its size, and both classes alike; they sum to 1."""
+    counts: dict[str, int] = defaultdict(int)
+    for name in source:
+        counts[name] += 1
+    weights = np.array([counts[name] ** -0.5 for name in source])
+    for label in (True, False):
+        weights[truth == label] /= 2 * weights[truth == label].sum()
+    return weights
+
+
+def evaluate_videos(arguments: argparse.Namespace) -> None:
+    classify = ClassifyStage(ClassifyOptions(model=arguments.model, device="cpu"))
+    sample, trim = SampleStage(SampleOptions()), TrimStage(TrimOptions(smooth=arguments.smooth))
+    for stage in (sample, classify, trim):
+        stage.setup()
+    print("| video | seconds | right | accuracy | uncertain | kept | truth | trim error, s |\n" + "|---" * 8 + "|")
+    total = total_right = 0
+    for path in sorted(arguments.videos.glob("*.mp4")):
+        truth = json.loads(path.with_suffix(".json").read_text())
+        with tempfile.TemporaryDirectory() as folder:
+            verdicts, threshold = _through(sample, classify, trim, path, Path(folder))
+        seconds = np.array(verdicts["n"], float)
+        expected = np.array([_label_at(truth["segments"], t) for t in seconds])
+        said = np.array(verdicts["p_surgical"]) >= threshold
+        if arguments.smooth:
+            named = np.array(verdicts["verdict"])
+            said = np.where(named == "uncertain", said, named == SURGICAL)
+        right = int((said == expected).sum())
+        kept = seconds[np.array(verdicts["kept"])]
+        shown = f"{kept[0]:g} to {kept[-1] + 1:g}" if len(kept) else "nothing"
+        wanted = _expected_cut(truth["segments"])
+        true = f"{wanted[0]:g} to {wanted[1]:g}" if wanted else "nothing"
+        if wanted and len(kept):
+            error = f"{abs(kept[0] - wanted[0]):.2f}, {abs(kept[-1] + 1 - wanted[1]):.2f}"
+        else:
+            error = "0" if bool(wanted) == bool(len(kept)) else "all"
+        unsure = sum(v == "uncertain" for v in verdicts["verdict"])
+        cells = (path.stem, len(seconds), right, f"{right / len(seconds):.4f}", unsure, shown, true, error)
+        print("| " + " | ".join(map(str, cells)) + " |")
+        total, total_right = total + len(seconds), total_right + right
+    low, high = evaluation.wilson(total_right, total)
+    print(f"\nPer second: {total_right} of {total}, {total_right / total:.4f} ({low:.4f} to {high:.4f}).")
+
+
+def _through(
+    sample: SampleStage, classify: ClassifyStage, trim: TrimStage, path: Path, folder: Path
+) -> tuple[dict[str, list], float]:
+    import pyarrow.parquet as pq
+
+    video = Video(id=path.stem, source=str(path))
+    artefact = {"download": path}
+    for stage in (sample, classify, trim):
+        place = folder / stage.folder
+        place.mkdir()
+        outcome = stage.process(video, Files({name: artefact[name] for name in stage.inputs}, place, video.id))
+        if not isinstance(outcome, Done | Dropped) or outcome.artefact is None:
+            raise SystemExit(f"{path}: {stage.name} answered {outcome}")
+        artefact[stage.name] = outcome.artefact
+    table = pq.read_table(artefact["trim"])
+    return table.to_pydict(), float(table.schema.metadata[b"threshold"])
+
+
+def _label_at(segments: list[dict], t: float) -> bool:
+    return any(s["start"] <= t < s["end"] and s["label"] == SURGICAL for s in segments)
+
+
+def _expected_cut(segments: list[dict], min_run: float = 3.0) -> tuple[float, float] | None:
+    """First start and last end of stretches of surgery of at least ``min_run`` seconds, neighbours joined."""
+    joined: list[list[float]] = []
+    for segment in segments:
+        if segment["label"] != SURGICAL:
+            continue
+        if joined and abs(joined[-1][1] - segment["start"]) < 1e-6:
+            joined[-1][1] = segment["end"]
+        else:
+            joined.append([segment["start"], segment["end"]])
+    long = [s for s in joined if s[1] - s[0] >= min_run]
+    return (long[0][0], long[-1][1]) if long else None
+
+
+if __name__ == "__main__":
+    main()
