@@ -174,7 +174,7 @@ def render(result: Funnel, *, procedures: bool) -> str:
     rows = []
     for name, row in result.stages.items():
         dropped, failed = row.dropped.total(), row.failed.total()
-        figures = ", ".join(f"{_number(v)} {k}" for k, v in row.figures.items())
+        figures = ", ".join(_figure(k, v) for k, v in row.figures.items())
         rows.append([name, str(row.done), str(dropped), str(failed), str(row.pending), figures])
     text = table(["stage", "done", "dropped", "failed", "pending"], [r[:-1] for r in rows]).split("\n")
     parts.append("\n".join([text[0], *(f"{line}  {r[-1]}".rstrip() for line, r in zip(text[1:], rows, strict=True))]))
@@ -196,8 +196,11 @@ def render(result: Funnel, *, procedures: bool) -> str:
     return "\n\n".join(parts)
 
 
-def _number(value: int | float) -> str:
-    return str(value) if isinstance(value, int) else f"{value:.1f}"
+def _figure(name: str, value: int | float) -> str:
+    if name == "bytes":
+        return f"{value / 1e6:.1f} MB"
+    number = str(value) if isinstance(value, int) else f"{value:.1f}"
+    return f"{number} {name.replace('_', ' ')}"
 
 
 def render_troubles(result: Funnel, limit: int = 20) -> str:

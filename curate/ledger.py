@@ -7,6 +7,7 @@ last line, which readers ignore.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import socket
@@ -107,18 +108,17 @@ def event_of(
 
 
 class LedgerWriter:
-    """Appends events to this process's own file. Open once, close at the end."""
+    """Appends events to this process's own file, which is made at the first event. Close it at the end."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / f"{socket.gethostname()}-{os.getpid()}.jsonl"
-        self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        self._mend_torn_line()
+        self._descriptor: int | None = None
 
-    def _mend_torn_line(self) -> None:
-        """End a torn line that an earlier process with the same host and pid may have left."""
-        size = os.fstat(self._descriptor).st_size
-        if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
-            os.write(self._descriptor, b"\n")
+    def _open(self) -> int:
+        if self._descriptor is None:
+            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            _end_torn_line(self._descriptor)
+        return self._descriptor
 
     def append(self, event: Event) -> None:
         """Write one event and flush it to disk.
@@ -126,16 +126,25 @@ class LedgerWriter:
         Raises:
             OSError: The disk is full or gone; a partly written line is ended, so later lines stay readable.
         """
+        descriptor = self._open()
         line = event.to_json().encode() + b"\n"
-        written = os.write(self._descriptor, line)
-        if written != len(line):
-            self._mend_torn_line()
-            raise OSError(28, os.strerror(28), str(self.path))
-        os.fsync(self._descriptor)
+        if os.write(descriptor, line) != len(line):
+            _end_torn_line(descriptor)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+        os.fsync(descriptor)
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._descriptor)
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _end_torn_line(descriptor: int) -> None:
+    """End a line that this process, or an earlier one with the same host and pid, could not write whole."""
+    size = os.fstat(descriptor).st_size
+    if size and os.pread(descriptor, 1, size - 1) != b"\n":
+        os.write(descriptor, b"\n")
 
 
 @dataclass

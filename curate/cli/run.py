@@ -92,7 +92,7 @@ def run(
     Exit codes: 0 all done, 1 wrong usage or configuration, 2 finished with failures, which are listed.
     """
     sources = Sources(source, source_format, opt_out)
-    session = open_session(workspace, given=given, config_file=config_file, sources=sources, create=True)
+    session = open_session(workspace, given=given, config_file=config_file, sources=sources, create=bool(source))
     stages = UNTIL[: UNTIL.index(until) + 1]
     ctx.exit(_work(ctx, session, [s for s in stages if s in STAGES], shard, export="export" in stages))
 
