@@ -6,8 +6,9 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from curate.config import ExportOptions
 from curate.exports.balance import ProcedureRow, frame_weights, procedure_rows
@@ -28,12 +29,14 @@ class Dataset:
         options: What to take and how to paint and encode it.
         context: Facts about how it was made, such as names and checksums of weights; written into every export.
         on_frame: Called for each frame that is handed to the writer.
+        on_file: To be called by the writer for each shard that it will not touch again, except to rename it.
     """
 
     plan: Plan
     options: ExportOptions
     context: Mapping[str, str]
-    on_frame: Callable[[], None] = field(default=lambda: None)
+    on_frame: Callable[[], None]
+    on_file: Callable[[Path], None]
 
     @cached_property
     def renderer(self) -> Renderer:

@@ -78,6 +78,7 @@ def _write_split(
                 entries[row] = (classes.index(class_id), class_id, offset - BLOCK, tar.size, file)
                 table.add(frame_row(frame, dataset.renderer), file=name, offset=offset, size=len(jpeg))
                 row += 1
+        dataset.on_file(folder / name)
     entries.flush()
 
 

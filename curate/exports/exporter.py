@@ -13,8 +13,9 @@ from curate.config import ExportOptions, fingerprint_fields
 from curate.errors import CurateError
 from curate.exports import dinov2, folders, lmdb, parquet, webdataset
 from curate.exports.card import dataset_card
+from curate.exports.checksums import Checksums
 from curate.exports.dataset import Dataset
-from curate.exports.folder import is_whole, list_files, read_account, recover, replaced_folder, write_account
+from curate.exports.folder import is_whole, read_account, recover, replaced_folder, write_account
 from curate.exports.plan import BrokenVideo, ExportEntry, Plan, make_plan
 from curate.exports.tables import write_tables
 from curate.workspace import digest
@@ -178,8 +179,8 @@ class _Run:
             done += 1
             self.progress(name, done)
 
-        dataset = Dataset(plan, self.options, self.context, count)
-        with replaced_folder(final) as folder:
+        with replaced_folder(final) as folder, Checksums() as checksums:
+            dataset = Dataset(plan, self.options, self.context, count, checksums.finished)
             facts = FORMATS[name].write(dataset, folder)
             write_tables(dataset, folder)
             card = dataset_card(dataset, FORMATS[name].reading, header=FORMATS[name].on_hub)
@@ -201,7 +202,7 @@ class _Run:
                 },
                 "left_out": dict(plan.left_out),
                 "without_frames": list(plan.without_frames),
-                "files": list_files(folder),
+                "files": checksums.files(folder),
             }
             write_account(folder, account)
         return account

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -84,27 +82,6 @@ def _sync_tree(folder: Path) -> None:
             with open(Path(root) / name, "rb") as stream:
                 os.fsync(stream.fileno())
         sync_folder(Path(root))
-
-
-def list_files(folder: Path) -> dict[str, dict[str, Any]]:
-    """Size in bytes and SHA-256 of the files below ``folder``, by relative path with ``/``.
-
-    The account itself is left out, and so are loose pictures, of which there may be millions: their checksums are in
-    ``metadata.parquet``.
-    """
-    paths = (path for path in folder.rglob("*") if path.suffix != PICTURE and path.is_file())
-    ordered = sorted(path for path in paths if path.name != ACCOUNT)
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        checksums = list(pool.map(_checksum, ordered))
-    return {
-        path.relative_to(folder).as_posix(): {"size": path.stat().st_size, "sha256": checksum}
-        for path, checksum in zip(ordered, checksums, strict=True)
-    }
-
-
-def _checksum(path: Path) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def write_account(folder: Path, account: dict[str, Any]) -> None:

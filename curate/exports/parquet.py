@@ -7,7 +7,7 @@ small enough to be read one at a time, and a page index lets readers fetch singl
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,8 @@ def write_parquet(dataset: Dataset, folder: Path) -> dict[str, Any]:
     data = folder / "data"
     data.mkdir()
     for split, videos in dataset.plan.splits().items():
-        with _Shards(data, split, schema(dataset), dataset.options.shard_size * 1_000_000) as shards:
+        limit = dataset.options.shard_size * 1_000_000
+        with _Shards(data, split, schema(dataset), limit, dataset.on_file) as shards:
             for rows, size in _groups(dataset, videos):
                 shards.write(rows, size)
     return {}
@@ -102,8 +103,11 @@ def _groups(dataset: Dataset, videos: list[PlannedVideo]) -> Iterator[tuple[list
 class _Shards:
     """Writes row groups to files of a bounded size, and gives them their final names once their number is known."""
 
-    def __init__(self, folder: Path, split: str, schema: pa.Schema, limit: int) -> None:
+    def __init__(
+        self, folder: Path, split: str, schema: pa.Schema, limit: int, on_file: Callable[[Path], None]
+    ) -> None:
         self._folder, self._split, self._schema, self._limit = folder, split, schema, limit
+        self._on_file = on_file
         self._paths: list[Path] = []
         self._writer: pq.ParquetWriter | None = None
         self._size = 0
@@ -145,6 +149,7 @@ class _Shards:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+            self._on_file(self._paths[-1])
 
 
 def _leaves(schema: pa.Schema) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def write_webdataset(dataset: Dataset, folder: Path) -> dict[str, Any]:
     lengths: dict[str, dict[str, int]] = defaultdict(dict)
     with FrameTable(folder / "metadata.parquet", made_with(dataset)) as table:
         for split, videos in dataset.plan.splits().items():
-            with _Shards(folder, split, dataset.options.shard_size * 1_000_000) as shards:
+            with _Shards(folder, split, dataset.options.shard_size * 1_000_000, dataset.on_file) as shards:
                 for frame, jpeg in dataset.pictures(videos):
                     row = frame_row(frame, dataset.renderer)
                     text = json.dumps(row, sort_keys=True, ensure_ascii=False).encode()
@@ -81,8 +82,8 @@ def _write_json(path: Path, data: dict[str, Any]) -> None:
 class _Shards:
     """Writes samples to tars of a bounded size."""
 
-    def __init__(self, folder: Path, split: str, limit: int) -> None:
-        self._folder, self._split, self._limit = folder, split, limit
+    def __init__(self, folder: Path, split: str, limit: int, on_file: Callable[[Path], None]) -> None:
+        self._folder, self._split, self._limit, self._on_file = folder, split, limit, on_file
         self._count = 0
         self._name = ""
         self._tar: TarWriter | None = None
@@ -110,3 +111,4 @@ class _Shards:
         if self._tar is not None:
             self._tar.__exit__(None, None, None)
             self._tar = None
+            self._on_file(self._folder / self._name)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +141,8 @@ def test_shards_are_bounded_numbered_and_laid_out_for_random_reads(tmp_path, exp
             assert image.has_offset_index and "PLAIN" in image.encodings and not image.has_dictionary_page
         found += [row["image"]["bytes"] for row in file.read().to_pylist()]
     assert found == jpegs
+    files = json.loads((tmp_path / "exports" / "parquet" / "export.json").read_text())["files"]
+    assert all(files[f"data/{path.name}"]["sha256"] == sha256(path.read_bytes()).hexdigest() for path in paths)
 
 
 def test_local_paths_do_not_leave_the_machine(tmp_path, export):

@@ -15,7 +15,7 @@ from curate.cli import run_command
 from curate.config import ExportOptions
 from curate.errors import CurateError
 from curate.exports import export_dataset, exporter
-from curate.exports.folder import list_files
+from curate.exports.checksums import Checksums
 from curate.exports.verify import verify_export
 from tests.exports.making import encode, make_entry, picture
 
@@ -47,7 +47,8 @@ def found(folder: Path, **kw) -> list[tuple[str, str]]:
 def bless(folder: Path) -> None:
     """Make the account agree with the files, as if the writer itself had made the mistake."""
     account = json.loads((folder / "export.json").read_text())
-    account["files"] = list_files(folder)
+    with Checksums() as checksums:
+        account["files"] = checksums.files(folder)
     (folder / "export.json").write_text(json.dumps(account))
 
 

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from curate.exports.verify import verify_export
 from curate.nets.torchvision_repair import import_timm
 from tests.exports.making import make_entry, picture, sampled_jpeg
 
@@ -93,3 +94,4 @@ def test_shards_are_bounded(tmp_path, export):
         with tarfile.open(path) as tar:
             found += [member.name for member in tar if member.name.endswith(".jpg")]
     assert found == [f"v_{n}.jpg" for n in range(700)]
+    assert list(verify_export(folder)) == []
