@@ -21,7 +21,7 @@ from curate.media.colour import Converter, describe, describe_orientation
 from curate.media.packets import Unplannable
 from curate.media.plan import Plan, Wanted, index_packets, plan
 from curate.media.probe import MAX_PIXELS, MediaError, VideoInfo, open_video
-from curate.media.select import AtRate, Clip, Selection
+from curate.media.select import AtRate, Clip, FrameList, Selection
 from curate.media.timeline import Clock
 from curate.records import Reason
 
@@ -55,6 +55,8 @@ class Account:
         sent: Packets that were given to a decoder, those of a broken-off first attempt included.
         damaged: Frames that are lost or that the decoder had to patch, as far as they were decoded.
         missing: Frames that would fill gaps at a frame rate that is otherwise constant.
+        listed: How many different frames a `FrameList` asked for.
+        absent: Numbers of those that the video does not have.
         jumps: Places where timestamps ran backwards or leapt, and the time axis was closed.
         whole: Why everything had to be decoded; empty if it had not.
         missing_end: Seconds by which the file ends before the time its header states; 0 if it does not.
@@ -67,6 +69,8 @@ class Account:
     sent: int = 0
     damaged: int = 0
     missing: int = 0
+    listed: int = 0
+    absent: tuple[int, ...] = ()
     jumps: int = 0
     whole: str = ""
     missing_end: float = 0.0
@@ -82,6 +86,9 @@ class Account:
             parts.append(f"{self.missing} frames are missing in gaps")
         if self.missing_end:
             parts.append(f"the file ends {self.missing_end:.1f} s before its header says")
+        if self.absent:
+            named = ", ".join(map(str, self.absent[:10])) + (", ..." if len(self.absent) > 10 else "")
+            parts.append(f"{len(self.absent)} of {self.listed} listed frames do not exist: {named}")
         if self.jumps:
             parts.append(f"timestamps jump in {self.jumps} places")
         return "; ".join(parts)
@@ -130,6 +137,17 @@ class Sampler:
         Raises:
             MediaError: No frame can be had out of this file; says why.
         """
+        if not isinstance(self._selection, FrameList):
+            yield from self._sampled()
+            return
+        absent = set(self._selection.numbers)
+        self.account.listed = len(absent)
+        for sampled in self._sampled():
+            absent.discard(sampled.n)
+            yield sampled
+        self.account.absent = tuple(sorted(absent))
+
+    def _sampled(self) -> Iterator[SampledFrame]:
         planned = None if self._whole else self._plan()
         if planned is not None:
             self.account.missing = planned.missing
