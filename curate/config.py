@@ -100,6 +100,9 @@ class SampleOptions:
     chroma: Literal["420", "422", "444"] = option("420", "Chroma subsampling of the JPEGs.")
     max_long_side: int = option(0, "Largest long side of the images in pixels; 0 keeps the size.", low=0)
     max_short_side: int = option(0, "Largest short side of the images in pixels; 0 keeps the size.", low=0)
+    decoder: Literal["cpu", "gpu"] = option(
+        "cpu", "gpu: NVDEC, if it agrees with the CPU bit for bit on the first samples of a video.", output=False
+    )
 
 
 @dataclass(frozen=True)

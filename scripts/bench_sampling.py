@@ -368,23 +368,17 @@ def bench(paths: dict[str, Path], rate: float, rounds: int, methods: list[str]) 
         sys.stdout.flush()
 
 
-def memory(cache: Path) -> None:
+def memory(cache: Path, rate: float) -> None:
     """Peak memory of the sample stage on an hour of 1080p, made by repeating a clip."""
     short = clips(cache, ["h264_1080p"], [])["h264_1080p"]
-    for name, once in (("GOPs of 250 frames", False), ("one key frame in the hour", True)):
-        with tempfile.TemporaryDirectory(dir=cache) as folder:
-            path = Path(folder) / "hour.mp4"
-            repeat(short, path, 3600, once)
-            answer = run_apart("--stage", str(path), folder)
-            print(f"an hour of 1080p, {name}: {answer}")
+    with tempfile.TemporaryDirectory(dir=cache) as folder:
+        path = Path(folder) / "hour.mp4"
+        repeat(short, path, 3600)
+        print(f"an hour of 1080p: {run_apart('--stage', str(path), folder, str(rate), limit=3600)}")
 
 
-def repeat(source: Path, target: Path, seconds: int, only_first_is_key: bool) -> None:
-    """Remux a clip over and over until it lasts long enough.
-
-    With ``only_first_is_key`` the copies after the first begin with their second GOP's packets marked as ordinary
-    ones and their IDR pictures left out, so that the file has one key frame in all.
-    """
+def repeat(source: Path, target: Path, seconds: int) -> None:
+    """Remux a clip over and over until it lasts long enough."""
     import av
 
     with av.open(str(source)) as given:
@@ -395,8 +389,6 @@ def repeat(source: Path, target: Path, seconds: int, only_first_is_key: bool) ->
             copy = made.add_stream_from_template(stream)
             for turn in range(-(-seconds // int(span * stream.time_base))):
                 for packet in packets:
-                    if only_first_is_key and packet.is_keyframe and (turn or packet is not packets[0]):
-                        continue
                     again = av.Packet(bytes(packet))
                     again.stream, again.time_base = copy, packet.time_base
                     again.pts, again.dts = packet.pts + turn * span, packet.dts + turn * span
@@ -404,13 +396,13 @@ def repeat(source: Path, target: Path, seconds: int, only_first_is_key: bool) ->
                     made.mux(again)
 
 
-def stage(path: Path, folder: Path) -> dict[str, Any]:
+def stage(path: Path, folder: Path, rate: float) -> dict[str, Any]:
     from curate.config import SampleOptions
     from curate.records import Video
     from curate.stage import Files
     from curate.stages.sample import SampleStage
 
-    worker = SampleStage(SampleOptions())
+    worker = SampleStage(SampleOptions(rate=rate))
     worker.setup()
     outcome = worker.process(Video("hour", str(path)), Files({"download": path}, folder, "hour"))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -428,7 +420,7 @@ def main() -> None:
     parser.add_argument("--memory", action="store_true", help="measure memory instead of time")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--make", nargs=2, help=argparse.SUPPRESS)
-    parser.add_argument("--stage", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--stage", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
         method, path, rate = given.child
@@ -437,9 +429,9 @@ def main() -> None:
         make_clip(given.make[0], Path(given.make[1]))
         print("{}")
     elif given.stage:
-        print(json.dumps(stage(Path(given.stage[0]), Path(given.stage[1]))))
+        print(json.dumps(stage(Path(given.stage[0]), Path(given.stage[1]), float(given.stage[2]))))
     elif given.memory:
-        memory(given.cache)
+        memory(given.cache, given.rate)
     else:
         bench(clips(given.cache, given.clips, given.videos), given.rate, given.rounds, given.methods)
 

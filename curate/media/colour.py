@@ -20,6 +20,10 @@ _MATRICES = {
 }
 """From the matrix coefficients of ITU-T H.273, table 4 (FFmpeg's ``AVColorSpace``), to swscale's names."""
 
+_PLANAR = {"nv12": "yuv420p", "p010le": "yuv420p10le"}
+"""What GPUs put out, and the format of the same samples that software decoders put out. Going through it makes both
+take the same path to RGB, to the last bit."""
+
 _NAMES = {
     Colorspace.ITU709: "bt709",
     Colorspace.FCC: "fcc",
@@ -93,6 +97,7 @@ class Converter:
         self._aspect = pixel_aspect
         self._limits = (max_long_side, max_short_side)
         self._reformatter = VideoReformatter()
+        self._planar = VideoReformatter()
 
     def __call__(self, frame: Any) -> np.ndarray:
         """Convert one ``av.VideoFrame``.
@@ -100,6 +105,9 @@ class Converter:
         Returns:
             uint8, RGB, height x width x 3, C-contiguous.
         """
+        planar = _PLANAR.get(frame.format.name)
+        if planar is not None:
+            frame = self._planar.reformat(frame, format=planar, threads=1)
         width, height = output_size(frame.width, frame.height, self._aspect, *self._limits)
         grows = width > frame.width or height > frame.height
         converted = self._reformatter.reformat(

@@ -9,8 +9,10 @@ gives.
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,15 @@ import numpy as np
 from curate.media.colour import Converter, describe, describe_orientation
 from curate.media.packets import Unplannable
 from curate.media.plan import Plan, Wanted, index_packets, plan
-from curate.media.probe import MAX_PIXELS, MediaError, VideoInfo, open_video
+from curate.media.probe import MAX_PIXELS, Decoder, MediaError, VideoInfo, open_video
 from curate.media.select import AtRate, Clip, FrameList, Selection
 from curate.media.timeline import Clock
 from curate.records import Reason
+
+_LOG = logging.getLogger(__name__)
+
+_CHECKED = 4
+"""Samples of each video on which the GPU has to agree with the CPU before it is trusted."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,7 @@ class Account:
         jumps: Places where timestamps ran backwards or leapt, and the time axis was closed.
         whole: Why everything had to be decoded; empty if it had not.
         missing_end: Seconds by which the file ends before the time its header states; 0 if it does not.
+        decoder: Which decoder gave the samples.
         colours: Matrix and range used for the first sample, e.g. ``bt709 limited``.
         orientation: How the first sample was turned upright, e.g. ``transposed, flipped left-right``; empty if not.
     """
@@ -74,6 +82,7 @@ class Account:
     jumps: int = 0
     whole: str = ""
     missing_end: float = 0.0
+    decoder: Decoder = "cpu"
     colours: str = ""
     orientation: str = ""
 
@@ -106,6 +115,8 @@ class Sampler:
         selection: Which frames; see `curate.media.select`.
         max_long_side: Largest long side of the images in pixels; 0 for no limit.
         max_short_side: Largest short side of the images in pixels; 0 for no limit.
+        decoder: ``gpu`` decodes on an NVIDIA GPU where there is one and it proves itself on the first samples of this
+            very video, bit for bit against the CPU; else, and whenever it stumbles, the CPU decodes.
         whole: Decode everything, whatever the packets say. Gives the same frames; for tests and comparisons.
 
     Attributes:
@@ -120,11 +131,13 @@ class Sampler:
         *,
         max_long_side: int = 0,
         max_short_side: int = 0,
+        decoder: Decoder = "cpu",
         whole: bool = False,
     ) -> None:
         self._path = path
         self._selection = selection
         self._limits = (max_long_side, max_short_side)
+        self._decoder = decoder
         self._whole = whole
         self._given = self._skip = self._refused = 0
         self._latest: int | None = None
@@ -151,14 +164,48 @@ class Sampler:
         planned = None if self._whole else self._plan()
         if planned is not None:
             self.account.missing = planned.missing
+            if self._decoder == "gpu" and self._gpu_agrees(planned):
+                try:
+                    self.account.decoder = "gpu"
+                    yield from self._decode_planned(planned, "gpu")
+                    self._close(planned.end, len(planned.timestamps), planned.jumps)
+                    return
+                except (_Stumbled, MediaError) as error:
+                    _LOG.info("%s: the CPU takes over from the GPU: %s", self._path.name, error)
+                    self._start_over()
             try:
-                yield from self._decode_planned(planned)
+                self.account.decoder = "cpu"
+                yield from self._decode_planned(planned, "cpu")
                 self._close(planned.end, len(planned.timestamps), planned.jumps)
                 return
             except _Stumbled as error:
                 self.account.whole = str(error)
-                self._skip, self._given = self._given, 0
+                self._start_over()
         yield from self._decode_whole(planned)
+
+    def _start_over(self) -> None:
+        """Make the next attempt leave out the samples that were given already."""
+        self._skip, self._given = max(self._skip, self._given), 0
+
+    def _gpu_agrees(self, planned: Plan) -> bool:
+        """Whether the GPU gives the same first samples as the CPU."""
+        first: dict[str, list[SampledFrame]] = {}
+        for decoder in ("cpu", "gpu"):
+            try:
+                first[decoder] = list(islice(self._decode_planned(planned, decoder), _CHECKED))
+            except (_Stumbled, MediaError) as error:
+                _LOG.info("%s: decoded by the CPU, for the %s decoder fails: %s", self._path.name, decoder, error)
+                return False
+            finally:
+                self._given = 0
+        same = len(first["cpu"]) == len(first["gpu"]) and all(
+            (one.n, one.source_index, one.key_frame) == (other.n, other.source_index, other.key_frame)
+            and np.array_equal(one.image, other.image)
+            for one, other in zip(first["cpu"], first["gpu"], strict=True)
+        )
+        if not same:
+            _LOG.info("%s: decoded by the CPU, for the GPU gives other pixels", self._path.name)
+        return same
 
     def _plan(self) -> Plan | None:
         with open_video(self._path) as (container, stream, info):
@@ -168,8 +215,8 @@ class Sampler:
                 self.account.whole = str(error)
                 return None
 
-    def _decode_planned(self, planned: Plan) -> Iterator[SampledFrame]:
-        with open_video(self._path) as (container, stream, info):
+    def _decode_planned(self, planned: Plan, decoder: Decoder) -> Iterator[SampledFrame]:
+        with open_video(self._path, decoder) as (container, stream, info):
             self._start(info)
             context = stream.codec_context
             pending: dict[int, Wanted] = {}

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import av
+import av.codec.hwaccel
 
 from curate.records import Reason
 
@@ -44,6 +45,8 @@ FORMATS = (
 Playlists (HLS, DASH, concat) are left out on purpose: such a file names further files or URLs, which FFmpeg would read
 on behalf of whoever made it.
 """
+
+Decoder = Literal["cpu", "gpu"]
 
 _UNSPECIFIED_ASPECT = Fraction(1)
 _SANE_ASPECT = (Fraction(1, 4), Fraction(4))
@@ -108,11 +111,15 @@ def probe(path: Path) -> VideoInfo:
 
 
 @contextlib.contextmanager
-def open_video(path: Path) -> Iterator[tuple[Any, Any, VideoInfo]]:
+def open_video(path: Path, decoder: Decoder = "cpu") -> Iterator[tuple[Any, Any, VideoInfo]]:
     """Open a local video file and choose its stream.
 
     The stream is the one marked as default, then the one with the most pixels, then the first. Attached pictures
     (covers) never count.
+
+    Args:
+        path: The file.
+        decoder: ``gpu`` for NVDEC, through FFmpeg's CUDA acceleration; frames still arrive in main memory.
 
     Yields:
         The ``av.container.InputContainer``, the ``av.video.stream.VideoStream``, and what the header says. The
@@ -120,7 +127,7 @@ def open_video(path: Path) -> Iterator[tuple[Any, Any, VideoInfo]]:
         benchmarks), and single-threaded decoding is deterministic.
 
     Raises:
-        MediaError: No frame can be had out of this file; says why.
+        MediaError: No frame can be had out of this file, or not with this decoder; says why.
     """
     try:
         size = path.stat().st_size
@@ -134,8 +141,9 @@ def open_video(path: Path) -> Iterator[tuple[Any, Any, VideoInfo]]:
         "max_pixels": str(MAX_PIXELS),
     }
     try:
-        container = av.open("file:" + os.fspath(path), options=options, metadata_errors="replace")
-    except (av.FFmpegError, ValueError) as error:
+        hwaccel = av.codec.hwaccel.HWAccel("cuda", allow_software_fallback=False) if decoder == "gpu" else None
+        container = av.open("file:" + os.fspath(path), options=options, metadata_errors="replace", hwaccel=hwaccel)
+    except (av.FFmpegError, ValueError, RuntimeError) as error:
         raise MediaError(Reason.NOT_A_VIDEO, str(error)) from error
     with container:
         streams = [

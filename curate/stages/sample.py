@@ -57,6 +57,7 @@ class SampleStage(Stage[SampleOptions]):
             selection,
             max_long_side=self.options.max_long_side,
             max_short_side=self.options.max_short_side,
+            decoder=self.options.decoder,
         )
         path = files.temporary(".parquet")
         try:

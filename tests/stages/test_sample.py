@@ -222,4 +222,18 @@ def test_real_video_bit_for_bit(shared_data: Path) -> None:
 
 def test_options_that_change_nothing_stay_out_of_the_fingerprint() -> None:
     outside = {field.name for field in dataclasses.fields(SampleOptions) if not field.metadata["output"]}
-    assert outside == {"frame_list"}
+    assert outside == {"frame_list", "decoder"}
+
+
+def test_without_a_gpu_the_cpu_decodes(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    caplog.set_level("INFO", logger="curate")
+    content = {}
+    for decoder in ("cpu", "gpu"):
+        outcome = done(run(source, tmp_path, SampleOptions(decoder=decoder)))  # type: ignore[arg-type]
+        assert outcome.artefact is not None
+        content[decoder] = outcome.artefact.read_bytes()
+    assert content["gpu"] == content["cpu"]
+    assert "decoded by the CPU" in caplog.text
