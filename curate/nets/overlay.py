@@ -20,7 +20,7 @@ from curate.resources import models_folder
 CLASSES = ("surgery", "text", "logo", "ui", "pip")
 """What a pixel can be; all but the first are kinds of regions."""
 
-MODEL = "overlay.onnx"
+MODEL = "overlay/model.onnx"
 
 PIXEL = 0.4
 """Probability of overlay from which a pixel belongs to a region; whether the region stands is decided by its mean."""
