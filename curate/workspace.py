@@ -13,7 +13,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,19 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def commit(temporary: Path, final: Path) -> None:
-    """Make a finished temporary file durable and give it its final name."""
-    if not temporary.is_symlink():
-        with open(temporary, "rb") as stream:
-            os.fsync(stream.fileno())
-    os.replace(temporary, final)
-    sync_folder(final.parent)
+def commit(files: Mapping[Path, Path]) -> None:
+    """Make finished temporary files durable and give them their final names.
+
+    Args:
+        files: Final path of each temporary one, renamed in this order.
+    """
+    for temporary, final in files.items():
+        if not temporary.is_symlink():
+            with open(temporary, "rb") as stream:
+                os.fsync(stream.fileno())
+        os.replace(temporary, final)
+    for folder in dict.fromkeys(final.parent for final in files.values()):
+        sync_folder(folder)
 
 
 def sync_folder(folder: Path) -> None:
@@ -52,7 +58,7 @@ def write_atomic(path: Path, data: bytes) -> None:
     """Write a small file so that readers see the old content or the new, never a part."""
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_bytes(data)
-    commit(temporary, path)
+    commit({temporary: path})
 
 
 class Workspace:

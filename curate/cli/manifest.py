@@ -201,7 +201,7 @@ def _write(report: ManifestReport, output: Path, kind: Kind) -> None:
     temporary = output.with_name(f".{output.name}.tmp")
     try:
         write_table(report.videos, temporary, kind)
-        commit(temporary, output)
+        commit({temporary: output})
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise CurateError(f"cannot write {output}: {error.strerror or error}") from error

@@ -79,7 +79,7 @@ def _click_type(kind: Any, metadata: Any) -> click.ParamType:
     if kind is float:
         return click.FloatRange(low, high)
     if kind is Path:
-        return click.Path(path_type=Path)
+        return click.Path(path_type=Path, resolve_path=True)
     return click.STRING
 
 

@@ -165,6 +165,8 @@ def _work(ctx: click.Context, session: Session, stages: Sequence[str], shard: tu
     """Run stages and the export, print what came of it, and return the exit code."""
     quiet = ctx.meta["curate.verbosity"] < 0
     bad_rows = _report_manifest(session)
+    if "download" in stages and not quiet:
+        _say_estimate(session)
     progress = Progress(session.pipeline.pending(stages, shard), quiet=quiet)
     try:
         run_stages(session, stages, progress, shard=shard)
@@ -183,6 +185,15 @@ def _work(ctx: click.Context, session: Session, stages: Sequence[str], shard: tu
     elif not quiet:
         _say_waiting(result, stages)
     return 2 if result.troubles or progress.halts or bad_rows or left_out else 0
+
+
+def _say_estimate(session: Session) -> None:
+    """Say how much there is to fetch, if anything."""
+    from curate.estimate import estimate_pending
+
+    cost = estimate_pending(session.pipeline)
+    if cost.videos:
+        click.echo(f"to download: {cost}", err=True)
 
 
 def _report_manifest(session: Session) -> int:

@@ -116,13 +116,9 @@ def _commit_outcome(outcome: Outcome, files: Files) -> str:
     if isinstance(outcome, Failed):
         return ""
     assert isinstance(outcome, Done | Dropped)
-    for sidecar in outcome.sidecars:
-        commit(sidecar, files.final(sidecar))
-    if outcome.artefact is None:
-        return ""
-    final = files.final(outcome.artefact)
-    commit(outcome.artefact, final)
-    return final.name
+    artefact = () if outcome.artefact is None else (outcome.artefact,)
+    commit({temporary: files.final(temporary) for temporary in (*outcome.sidecars, *artefact)})
+    return files.final(outcome.artefact).name if outcome.artefact is not None else ""
 
 
 def _limit_threads(threads: int) -> None:
