@@ -23,7 +23,7 @@ from curate.media.colour import Converter, describe, describe_orientation
 from curate.media.packets import Unplannable
 from curate.media.plan import Plan, Wanted, index_packets, plan
 from curate.media.probe import MAX_PIXELS, Decoder, MediaError, VideoInfo, open_video
-from curate.media.select import AtRate, Clip, FrameList, Selection
+from curate.media.select import AtRate, Clip, FrameList, Selection, Spread
 from curate.media.timeline import Clock
 from curate.records import Reason
 
@@ -253,6 +253,8 @@ class Sampler:
         were never decoded; none of them is wanted.
         """
         for frame in frames:
+            if frame.pts is None:
+                raise _Stumbled("a frame has lost its timestamp")
             if frame.pts >= floor:
                 if frame.is_corrupt:
                     raise _Stumbled("a frame is damaged")
@@ -266,7 +268,7 @@ class Sampler:
     def _decode_whole(self, planned: Plan | None) -> Iterator[SampledFrame]:
         with open_video(self._path) as (container, stream, info):
             self._start(info)
-            end = planned.end if planned else round((info.duration or 0.0) / info.time_base)
+            end = planned.end if planned else self._measured_end()
             match = self._selection.matcher(Clip(info.time_base, info.fps, end))
             places: _PlacesByPlan | _PlacesByClock
             places = _PlacesByPlan(planned) if planned and not planned.jumps else _PlacesByClock(info)
@@ -291,6 +293,17 @@ class Sampler:
             yield from self._samples(frame, Wanted(rank, start, match(rank, start, places.end, bool(frame.key_frame))))
             self.account.damaged += places.lost if isinstance(places, _PlacesByPlan) else self._refused
             self._close(places.end, places.frames, places.jumps)
+
+    def _measured_end(self) -> int:
+        """Ticks from the start of the first frame to the end of the last, for the one selection that needs them."""
+        if not isinstance(self._selection, Spread):
+            return 0
+        with open_video(self._path) as (container, stream, info):
+            clock = Clock(info.time_base, info.fps, info.container)
+            for frame, pts in _mended(self._every_frame(container, stream)):
+                clock.place(pts, frame.duration, key_frame=bool(frame.key_frame))
+            self._refused = 0
+            return clock.end
 
     def _every_frame(self, container: Any, stream: Any) -> Iterator[Any]:
         context = stream.codec_context

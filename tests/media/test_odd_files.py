@@ -354,6 +354,12 @@ def test_no_duration_in_the_header(tmp_path: Path, container: str, options: dict
     assert len(list(Sampler(path, Spread(5)))) == 5
 
 
+def test_spread_over_a_stream_that_cannot_be_planned(tmp_path: Path) -> None:
+    path = encode(tmp_path / "video.ts", "mpeg2video", frames=50, container="mpegts")
+    samples = list(Sampler(path, Spread(5)))
+    assert [sampled.source_index for sampled in samples] == [5, 15, 25, 35, 45]
+
+
 def test_audio_only(tmp_path: Path) -> None:
     path = tmp_path / "sound.mp4"
     with av.open(str(path), "w") as output:
