@@ -247,6 +247,6 @@ def _export(ctx: click.Context, session: Session) -> bool:
         for video, why in made.left_out.items():
             click.echo(f"left out of {made.name}: {video}: {why}", err=True)
     if summary.stale:
-        stale = ", ".join(summary.stale)
+        stale = ", ".join(map(str, summary.stale))
         click.echo(f"not written now, and made from older input: {stale}; write again or delete", err=True)
     return any(made.left_out for made in summary.formats)

@@ -24,7 +24,14 @@ class Bench:
     """An engine over a folder, and everything it answered."""
 
     def __init__(
-        self, root: Path, *, workers: int = 1, seconds: float = 60, memory: int = 2 << 30, stage: type[Stage] = Behave
+        self,
+        root: Path,
+        *,
+        workers: int = 1,
+        seconds: float = 60,
+        memory: int = 2 << 30,
+        stage: type[Stage] = Behave,
+        trace: str = "",
     ) -> None:
         self.root = root
         self.answers: dict[tuple[str, str], Answer] = {}
@@ -32,7 +39,7 @@ class Bench:
         for name in ("ledger", "behaved", "after"):
             (root / name).mkdir(exist_ok=True)
         self.engine = LocalEngine(
-            {"behave": StageSpec(stage, Nothing()), "after": StageSpec(After, Nothing())},
+            {"behave": StageSpec(stage, Nothing(trace=trace)), "after": StageSpec(After, Nothing())},
             Limits({"download": 1, "cpu": workers, "gpu": 0}, 1, (), seconds, memory),
             ledger=root / "ledger",
             lock=root / ".workers",
@@ -118,7 +125,7 @@ import sys
 from pathlib import Path
 from tests.engine.test_local import Bench
 if __name__ == "__main__":
-    Bench(Path(sys.argv[1]), workers=2).run("hang", "hang")
+    Bench(Path(sys.argv[1]), workers=2, trace=sys.argv[2]).run("hang", "hang")
 """
 
 
@@ -127,17 +134,17 @@ def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
     script.write_text(RUN_AND_WAIT)
     root = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root)}
-    parent = subprocess.Popen([sys.executable, str(script), str(tmp_path)], env=environment, cwd=root)
+    trace = tmp_path / "trace"
+    trace.mkdir()
+    parent = subprocess.Popen([sys.executable, str(script), str(tmp_path), str(trace)], env=environment, cwd=root)
     try:
-        workers = _wait_for(lambda: len(_ledgers(tmp_path)) >= 3 and _ledgers(tmp_path) - {parent.pid})
+        tries = _wait_for(lambda: found if len(found := list(trace.iterdir())) == 2 else None)
     finally:
         parent.send_signal(signal.SIGKILL)
         parent.wait()
-    assert _wait_for(lambda: not [pid for pid in workers if Path(f"/proc/{pid}").exists()] or None) is True
-
-
-def _ledgers(root: Path) -> set[int]:
-    return {int(p.stem.rpartition("-")[2]) for p in (root / "ledger").glob("*.jsonl")}
+    workers = [path.name.split("-")[1] for path in tries]
+    assert len(set(workers)) == 2
+    assert _wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
 
 
 def _wait_for(condition, seconds: float = 30):
