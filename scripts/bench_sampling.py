@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-SECONDS = 30
+SECONDS = 20
 """Length of the generated clips."""
 
 CLIPS: dict[str, dict[str, Any]] = {
@@ -55,7 +55,7 @@ CLIPS: dict[str, dict[str, Any]] = {
     "vp9_720p": {
         "codec": "libvpx-vp9",
         "size": (1280, 720),
-        "options": {"deadline": "good", "cpu-used": "5", "g": "160", "b": "1800k", "row-mt": "1"},
+        "options": {"deadline": "realtime", "cpu-used": "6", "g": "160", "b": "1800k"},
     },
     "av1_720p": {
         "codec": "libsvtav1",

@@ -98,6 +98,7 @@ class Converter:
         self._limits = (max_long_side, max_short_side)
         self._reformatter = VideoReformatter()
         self._planar = VideoReformatter()
+        self._turned: tuple[int, tuple[bool, bool, bool]] | None = None
 
     def __call__(self, frame: Any) -> np.ndarray:
         """Convert one ``av.VideoFrame``.
@@ -122,7 +123,11 @@ class Converter:
             threads=1,
         )
         image = converted.to_ndarray()
-        transpose, left_right, up_down = orientation(frame)
+        # Reading side data ties a frame into a reference cycle that keeps its buffers until the garbage collector
+        # runs, so it is read only when the cheap part of it, the angle, changes.
+        if self._turned is None or self._turned[0] != frame.rotation:
+            self._turned = (frame.rotation, orientation(frame))
+        transpose, left_right, up_down = self._turned[1]
         if transpose:
             image = image.transpose(1, 0, 2)
         if left_right:

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from curate.media.select import Selection
 
 ROWS_A_GROUP = 100
-"""Frames in one row group: some 15 MB of 720p JPEGs, which bounds the memory of writers and readers."""
+"""Most frames in one row group: some 15 MB of 720p JPEGs."""
+
+BYTES_A_GROUP = 16 << 20
+"""JPEG bytes after which a row group is closed early, to bound the memory of writers and readers."""
 
 
 class SampleStage(Stage[SampleOptions]):
@@ -110,14 +113,7 @@ class SampleStage(Stage[SampleOptions]):
             write_statistics=["n", "timestamp"],
             write_page_index=True,
         ) as writer:
-            group: list[dict[str, Any]] = []
-            for row in self._rows(sampler):
-                group.append(row)
-                if len(group) == ROWS_A_GROUP:
-                    writer.write_table(pa.Table.from_pylist(group, schema))
-                    count += len(group)
-                    group.clear()
-            if group:
+            for group in _groups(self._rows(sampler)):
                 writer.write_table(pa.Table.from_pylist(group, schema))
                 count += len(group)
             writer.add_key_value_metadata(self._metadata(sampler))
@@ -162,3 +158,16 @@ class SampleStage(Stage[SampleOptions]):
             "timestamp_jumps": str(account.jumps),
             "losses": account.losses(),
         }
+
+
+def _groups(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    group: list[dict[str, Any]] = []
+    size = 0
+    for row in rows:
+        group.append(row)
+        size += len(row["image"])
+        if len(group) == ROWS_A_GROUP or size >= BYTES_A_GROUP:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group

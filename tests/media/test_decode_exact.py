@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import tempfile
 from fractions import Fraction
 from pathlib import Path
@@ -160,6 +162,30 @@ def test_av1_frames_equal_decode_everything(av1: Path, selection: Selection) -> 
     assert sampler.account.whole == ""
     if selection == AtRate(1.0):
         assert sampler.account.sent < 0.7 * sampler.account.frames, "leaves of the pyramid and tails are skipped"
+
+
+def resident_megabytes() -> float:
+    with open("/proc/self/statm") as stream:
+        return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's /proc")
+def test_memory_is_flat_even_without_the_garbage_collector(tmp_path: Path) -> None:
+    still = np.zeros((480, 640, 3), np.uint8)
+    path = encode(
+        tmp_path / "video.mp4", options={"preset": "ultrafast"}, frames=300, size=(640, 480), images=lambda index: still
+    )
+    gc.collect()
+    gc.disable()
+    try:
+        start = 0.0
+        for sampled in Sampler(path, Native()):
+            if sampled.n == 60:
+                start = resident_megabytes()
+        # 240 frames of 1.4 MB of RGB and YUV went through since.
+        assert resident_megabytes() - start < 40
+    finally:
+        gc.enable()
 
 
 @pytest.mark.slow
