@@ -15,10 +15,10 @@ import numpy.typing as npt
 
 from curate.config import MaskOptions
 from curate.nets import overlay, text_detector
-from curate.nets.fusion import Fusion, Region
-from curate.nets.overlay import OverlayNet
-from curate.nets.text_detector import TextDetector, providers, sha256
-from curate.nets.yolo import Yolo, model_files, suppress
+from curate.nets.fusion import Region
+from curate.nets.regions import RegionFinder
+from curate.nets.text_detector import providers, sha256
+from curate.nets.yolo import model_files
 from curate.records import NON_SURGICAL, Done, Failed, Outcome, Reason, Video, region_schema
 from curate.stage import Files, Lane, Stage
 
@@ -46,9 +46,7 @@ class MaskStage(Stage[MaskOptions]):
     folder = "regions"
     inputs = ("sample", "trim")
 
-    _detector: TextDetector | None = None
-    _overlays: OverlayNet | None = None
-    _ensemble: tuple[Yolo, ...] = ()
+    _finder: RegionFinder | None = None
 
     @property
     def lane(self) -> Lane:
@@ -70,32 +68,17 @@ class MaskStage(Stage[MaskOptions]):
 
     def setup(self) -> None:
         """Load the networks in use."""
-        if self.options.detector == "text":
-            self._detector = TextDetector(
-                text_detector.packaged_model(),
-                side=self.options.side,
-                threshold=self.options.threshold,
-                device=self.options.device,
-                threads=self.options.threads,
-            )
-        if self.options.overlays:
-            self._overlays = OverlayNet(
-                overlay.packaged_model(), threshold=self.options.overlay_threshold, threads=self.options.threads
-            )
-
-        self._ensemble = tuple(
-            Yolo(path, device=self.options.device, threads=self.options.threads)
-            for path in model_files(self.options.yolo)
-        )
+        self._finder = RegionFinder(self.options)
 
     def process(self, video: Video, files: Files) -> Outcome:
         """Write ``regions/{id}.parquet``; a video without regions gets an empty table."""
+        assert self._finder is not None, "setup() loads the networks"
         artefact = files.temporary(".parquet")
         figures = {"frames": 0, "frames_with_regions": 0, "regions": 0}
         try:
             wanted = frames_to_look_at(files.inputs["trim"])
             with RegionWriter(artefact) as writer:
-                for n, regions in self._regions(decoded_frames(files.inputs["sample"], wanted)):
+                for n, regions in self._finder.find(decoded_frames(files.inputs["sample"], wanted)):
                     writer.add(n, regions)
                     figures["frames"] += 1
                     figures["frames_with_regions"] += bool(regions)
@@ -108,16 +91,7 @@ class MaskStage(Stage[MaskOptions]):
 
     def close(self) -> None:
         """Let the networks go."""
-        self._detector = self._overlays = None
-        self._ensemble = ()
-
-    def _regions(self, frames: Iterator[tuple[int, Image]]) -> Iterator[tuple[int, list[Region]]]:
-        fusion = Fusion(self._overlays, self.options.threshold)
-        for n, image in frames:
-            (text,) = self._detector.detect([image]) if self._detector else ([],)
-            pooled = [found for model in self._ensemble for found in model.detect(image)]
-            yield from fusion.push(n, image, text, [Region(*found) for found in suppress(pooled)])
-        yield from fusion.flush()
+        self._finder = None
 
 
 def frames_to_look_at(verdicts: Path) -> frozenset[int]:

@@ -61,7 +61,7 @@ class TrimStage(Stage[TrimOptions]):
             return Failed(
                 Reason.BAD_ARTEFACT, f"{files.inputs['classify']} is not a table of scores: {error}", retryable=True
             )
-        threshold, band = self._operating_point(scores)
+        threshold, band = operating_point(self.options, scores.threshold, scores.band)
         p = scores.p_surgical.astype("float64")
         if self.options.smooth:
             p = verdicts.smooth(p, scores.timestamps, self.options.stay)
@@ -82,20 +82,6 @@ class TrimStage(Stage[TrimOptions]):
             detail = f"no {self.options.min_run:g} s of consecutive surgical frames"
             return Dropped(Reason.NO_SURGICAL_RUN, detail, path, figures=figures)
         return Done(path, figures=figures)
-
-    def _operating_point(self, scores: Scores) -> tuple[float, tuple[float, float]]:
-        """Threshold and uncertain band: the options', else the model's.
-
-        A band of the model is widened to a threshold of the user's that lies outside it.
-        """
-        options = self.options
-        threshold = scores.threshold if options.threshold is None else options.threshold
-        low, high = scores.band
-        if low < high:
-            low, high = min(low, threshold), max(high, threshold)
-        low = low if options.uncertain_low is None else options.uncertain_low
-        high = high if options.uncertain_high is None else options.uncertain_high
-        return threshold, (low, high)
 
     def _write(
         self,
@@ -129,6 +115,28 @@ class TrimStage(Stage[TrimOptions]):
             [scores.n, scores.timestamps, scores.p_surgical, named, kept, np.where(kept, "", outside)], schema=schema
         )
         pq.write_table(table, path, compression="zstd", row_group_size=ROWS_A_GROUP)
+
+
+def operating_point(
+    options: TrimOptions, threshold: float, band: tuple[float, float]
+) -> tuple[float, tuple[float, float]]:
+    """Threshold and uncertain band: the options', else the model's.
+
+    A band of the model is widened to a threshold of the user's that lies outside it.
+
+    Args:
+        options: What the user wants.
+        threshold: The model's own.
+        band: The model's own, ``(low, high)``.
+    """
+    if options.threshold is not None:
+        threshold = options.threshold
+    low, high = band
+    if low < high:
+        low, high = min(low, threshold), max(high, threshold)
+    low = low if options.uncertain_low is None else options.uncertain_low
+    high = high if options.uncertain_high is None else options.uncertain_high
+    return threshold, (low, high)
 
 
 def read_scores(path: Path) -> Scores:
