@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -272,6 +273,32 @@ def run_export(session: Session, progress: Callable[[str, int], None] | None = N
             context=context,
             progress=progress,
         )
+
+
+def explain_masks(session: Session, video: str) -> tuple[Path, int]:
+    """Draw the stored boxes of a video on its frames, for inspection.
+
+    Returns:
+        The folder of pictures, ``report/masks/{id}``, and how many there are.
+
+    Raises:
+        CurateError: No such video, or it has no boxes for the present options.
+    """
+    from curate.media.explain import write_explanations
+
+    pipeline = session.pipeline
+    found = next((v for v in pipeline.videos if v.id == video), None)
+    if found is None:
+        raise CurateError(f"no video {video!r} in the manifest of {session.workspace.root}")
+    states = {standing.stage: standing.state for standing in pipeline.standings(found)}
+    if states.get("mask") != "done":
+        stage, state = list(states.items())[-1]
+        raise CurateError(f"video {video} has no boxes to show: it is {state} at {stage}")
+    folder = session.workspace.root / "report" / "masks" / video
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    written = write_explanations(pipeline.artefact(found, "sample"), pipeline.artefact(found, "mask"), folder)
+    return folder, len(written)
 
 
 def _weights(pipeline: Pipeline) -> dict[str, str]:

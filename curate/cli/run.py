@@ -14,7 +14,7 @@ from curate.cli.progress import FrameCounter, Progress
 from curate.funnel import Funnel, funnel, render, render_troubles
 from curate.manifests import FORMATS, Format
 from curate.pipeline import STAGES
-from curate.session import Session, Sources, open_session, run_export, run_stages
+from curate.session import Session, Sources, explain_masks, open_session, run_export, run_stages
 
 UNTIL = (*STAGES, "export")
 
@@ -141,10 +141,30 @@ trim = _stage_command(
     Kept is what lies between the start of the first and the end of the last run of surgical frames that is long
     enough. A video without such a run is dropped; its verdicts stay for inspection.""",
 )
-mask = _stage_command(
-    "mask",
-    """Find regions of surgical frames that are not surgery, and store their boxes; nothing is painted.""",
-)
+
+
+@click.command()
+@workspace_flags
+@shard_flag
+@click.option("--explain", metavar="VIDEO", multiple=True, help="Write frames of this video with their boxes drawn.")
+@stage_flags("mask", "engine")
+@verbosity
+@click.pass_context
+def mask(
+    ctx: click.Context,
+    workspace: Path,
+    config_file: Path | None,
+    shard: tuple[int, int],
+    explain: tuple[str, ...],
+    given: Layer,
+) -> None:
+    """Find regions of surgical frames that are not surgery, and store their boxes; nothing is painted."""
+    session = open_session(workspace, given=given, config_file=config_file)
+    code = _work(ctx, session, ["mask"], shard, export=False)
+    for video in explain:
+        folder, count = explain_masks(session, video)
+        click.echo(f"{video}: {count} frames with their boxes drawn: {folder}")
+    ctx.exit(code)
 
 
 @click.command()

@@ -291,6 +291,18 @@ def test_shards_of_a_job_array_together_do_everything(finished: Path, videos: Pa
     assert contents(tmp_path / "w" / "exports") == contents(finished / "exports")
 
 
+def test_explain_draws_the_boxes_of_a_video(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    workspace = copy_of(finished, tmp_path)
+    assert run_command(["mask", "-w", str(workspace), "--explain", "operation"]) == 0
+    pictures = sorted((workspace / "report" / "masks" / "operation").glob("*.jpg"))
+    assert len(pictures) == len(set(pq.read_table(workspace / "regions" / "operation.parquet")["n"].to_pylist()))
+    assert cv2.imread(str(pictures[0])).shape == (360, 640, 3)
+    capsys.readouterr()
+    for video, said in (("slides", "dropped at trim"), ("nobody", "no video 'nobody'")):
+        assert run_command(["mask", "-w", str(workspace), "--explain", video]) == 1
+        assert said in capsys.readouterr().err
+
+
 def test_status_shows_the_funnel(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import json
 
