@@ -62,8 +62,8 @@ def evaluate_sources(arguments: argparse.Namespace) -> None:
     plain = prepared.maker.of((f.path.read_bytes() for f in frames), len(frames))
     settings = recipe(arguments)
     family = np.array([FAMILIES.of(f.source) for f in frames])
-    rows: list[dict[str, object]] = []
-    composed: dict[bool, list[bool]] = {True: [], False: []}
+    rows = _kept(arguments.out / "predictions.csv", arguments.folds)
+    composed = _kept(arguments.out / "composed.csv", arguments.folds)
     for fold in arguments.folds:
         network = pretrained(arguments.backbone, BASE)
         upper = Upper(network, settings.frozen_blocks, settings.dropout)
@@ -82,21 +82,38 @@ def evaluate_sources(arguments: argparse.Namespace) -> None:
                 }
             )
         unseen = [i for i, d in enumerate(draws) if d.frame >= 0 and family[d.frame] in FOLDS[fold]]
-        for index, logits in zip(unseen, answer(upper, prepared.features[unseen]), strict=True):
-            composed[draws[index].surgical].append(bool((logits[0] > logits[1]) == draws[index].surgical))
+        labels = prepared.surgical[unseen]
+        logits = answer(upper, prepared.features[unseen])
+        right = (logits[:, 0] > logits[:, 1]) == labels
+        for label, said in ((True, SURGICAL), (False, NON_SURGICAL)):
+            counts = {"right": int(right[labels == label].sum()), "count": int((labels == label).sum())}
+            composed.append({"fold": fold, "label": said, **counts})
         if "cholecystectomies" in FOLDS[fold]:
             save_model(network, BASE, arguments.out / "without-cholecystectomies")
         print(f"fold {fold}: {len(seen)} pictures seen, {len(tested)} frames tested", flush=True)
-    with (arguments.out / "predictions.csv").open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        _write(arguments.out / "predictions.csv", rows)
+        _write(arguments.out / "composed.csv", composed)
     text = _report(rows, composed, arguments.out)
     (arguments.out / "sources.md").write_text(text)
     print(text)
 
 
-def _report(rows: list[dict[str, object]], composed: dict[bool, list[bool]], out: Path) -> str:
+def _kept(path: Path, folds: list[str]) -> list[dict[str, object]]:
+    """Rows of an earlier run for the folds that are not run now."""
+    if not path.is_file():
+        return []
+    with path.open(newline="") as stream:
+        return [dict(row) for row in csv.DictReader(stream) if row["fold"] not in folds]
+
+
+def _write(path: Path, rows: list[dict[str, object]]) -> None:
+    with path.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _report(rows: list[dict[str, object]], composed: list[dict[str, object]], out: Path) -> str:
     margin = np.array([float(str(r["margin"])) for r in rows])
     truth = np.array([r["label"] == SURGICAL for r in rows])
     source = np.array([str(r["source"]) for r in rows])
@@ -145,12 +162,13 @@ def _report(rows: list[dict[str, object]], composed: dict[bool, list[bool]], out
     lines.append(
         f"Uncertain: {band.sum()} of {len(p)} frames, with {(band & wrong).sum()} of the {wrong.sum()} errors."
     )
-    for label, said in ((True, SURGICAL), (False, NON_SURGICAL)):
-        right = sum(composed[label])
-        low, high = evaluation.wilson(right, len(composed[label]))
+    for said in (SURGICAL, NON_SURGICAL):
+        mine_composed = [r for r in composed if r["label"] == said]
+        right, count = (sum(int(str(r[name])) for r in mine_composed) for name in ("right", "count"))
+        low, high = evaluation.wilson(right, count)
         lines.append(
-            f"Composed pictures of held-out {said} frames: {right} of {len(composed[label])} right at 0.5 uncalibrated "
-            f"({right / len(composed[label]):.4f}, {low:.4f} to {high:.4f})."
+            f"Composed pictures of held-out {said} frames: {right} of {count} right at 0.5 before temperature "
+            f"({right / count:.4f}, {low:.4f} to {high:.4f})."
         )
     return "\n".join(lines) + "\n"
 

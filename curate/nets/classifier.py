@@ -6,7 +6,10 @@ through timm; on CUDA through timm in half precision. Preprocessing comes from t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import Protocol
 
 import numpy as np
@@ -18,11 +21,15 @@ from curate.nets.preprocess import Image, to_input
 from curate.nets.registry import resolve_model
 
 Logits = npt.NDArray[np.float32]
+Scores = npt.NDArray[np.float32]
 
 CPU_BATCH = 32
 """Frames a pass on a CPU: larger ones were no faster and hold more memory."""
 
 CUDA_BATCH = 256
+
+BATCHES_AHEAD = 2
+"""Batches decoded or being decoded while the network works on one."""
 
 
 class Network(Protocol):
@@ -41,10 +48,19 @@ class Classifier:
         batch_size: Frames per forward pass; answers do not depend on it (to float tolerance).
     """
 
-    def __init__(self, config: ModelConfig, network: Network, batch_size: int) -> None:
+    def __init__(self, config: ModelConfig, network: Network, batch_size: int, decoders: int = 1) -> None:
+        """Put a classifier together; `load_classifier` does it from files.
+
+        Args:
+            config: What travels with the weights.
+            network: Answers logits.
+            batch_size: Frames per forward pass.
+            decoders: Threads that decode ahead; with 1 pictures are decoded in between.
+        """
         self.config = config
         self.batch_size = batch_size
         self._network = network
+        self._decoders = decoders
 
     def prepare(self, image: bytes | Image) -> Image:
         """Decode and resize one picture to the network's input, uint8 RGB (height, width, 3).
@@ -54,7 +70,7 @@ class Classifier:
         """
         return to_input(image, self.config.width, self.config.height, self.config.interpolation)
 
-    def predict(self, images: Sequence[bytes | Image]) -> npt.NDArray[np.float32]:
+    def predict(self, images: Sequence[bytes | Image]) -> Scores:
         """Probability of surgery for each picture.
 
         Args:
@@ -66,18 +82,40 @@ class Classifier:
         Raises:
             ValueError: A picture cannot be decoded.
         """
-        parts = [
-            self.predict_prepared(np.stack([self.prepare(image) for image in images[start : start + self.batch_size]]))
-            for start in range(0, len(images), self.batch_size)
-        ]
-        return np.concatenate(parts) if parts else np.empty(0, np.float32)
+        return np.concatenate([np.empty(0, np.float32), *self.stream(images)])
 
-    def predict_prepared(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    def stream(self, images: Iterable[bytes | Image]) -> Iterator[Scores]:
+        """Probabilities batch by batch; the next batches are decoded while the network works on one.
+
+        Args:
+            images: As for `predict`; taken a few batches ahead, so memory does not grow with their number.
+
+        Yields:
+            float32 (n,), ``n`` the batch size but for the last.
+
+        Raises:
+            ValueError: A picture cannot be decoded; the answers before its batch have been given.
+        """
+        batches = _batches(images, self.batch_size)
+        if self._decoders < 2:
+            for batch in batches:
+                yield self.predict_prepared(np.stack([self.prepare(image) for image in batch]))
+            return
+        with ThreadPoolExecutor(self._decoders, "decode") as pool:
+            waiting: deque[list[Future[Image]]] = deque()
+            for batch in batches:
+                waiting.append([pool.submit(self.prepare, image) for image in batch])
+                if len(waiting) > BATCHES_AHEAD:
+                    yield self.predict_prepared(np.stack([future.result() for future in waiting.popleft()]))
+            while waiting:
+                yield self.predict_prepared(np.stack([future.result() for future in waiting.popleft()]))
+
+    def predict_prepared(self, pixels: npt.NDArray[np.uint8]) -> Scores:
         """Probability of surgery, float32 (N,), for pictures already of the input size, uint8 (N, H, W, 3)."""
         return probability(self._network.logits(pixels), self.config)
 
 
-def probability(logits: Logits, config: ModelConfig) -> npt.NDArray[np.float32]:
+def probability(logits: Logits, config: ModelConfig) -> Scores:
     """Calibrated probability of the surgical class, float32 (N,), from logits (N, classes)."""
     scaled = logits.astype(np.float64) / config.temperature
     scaled -= scaled.max(axis=1, keepdims=True)
@@ -109,4 +147,10 @@ def load_classifier(model: str, *, device: str = "auto", threads: int = 0, batch
         from curate.nets.torch_network import TorchNetwork
 
         network = TorchNetwork(files, device, threads)
-    return Classifier(files.config, network, batch_size or (CPU_BATCH if device == "cpu" else CUDA_BATCH))
+    return Classifier(files.config, network, batch_size or (CPU_BATCH if device == "cpu" else CUDA_BATCH), threads)
+
+
+def _batches(images: Iterable[bytes | Image], size: int) -> Iterator[list[bytes | Image]]:
+    iterator = iter(images)
+    while batch := list(islice(iterator, size)):
+        yield batch

@@ -80,6 +80,7 @@ class ClassifyStage(Stage[ClassifyOptions]):
         return resolve_model(self.options.model)
 
     def _write(self, frames: Path, path: Path) -> dict[str, int | float]:
+        import numpy as np
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -91,34 +92,50 @@ class ClassifyStage(Stage[ClassifyOptions]):
             "uncertain_low": repr(config.uncertain[0]),
             "uncertain_high": repr(config.uncertain[1]),
         }
-        count = surgical = uncertain = 0
-        schema = score_schema().with_metadata(metadata)
-        with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-            for numbers, timestamps, scores in self._scored(frames):
-                writer.write_table(pa.table([numbers, timestamps, scores], schema=schema))
-                count += len(scores)
-                surgical += int((scores >= config.threshold).sum())
-                uncertain += int(((scores >= config.uncertain[0]) & (scores < config.uncertain[1])).sum())
-        if not count:
+        numbers: list[int] = []
+        timestamps: list[float] = []
+        parts = list(self._scored(frames, numbers, timestamps))
+        if not parts:
             raise BadFrames(f"{frames} holds no frame; sample the video again")
-        return {"frames": count, "surgical": surgical, "non_surgical": count - surgical, "uncertain": uncertain}
+        scores = np.concatenate(parts)
+        schema = score_schema().with_metadata(metadata)
+        pq.write_table(pa.table([numbers, timestamps, scores], schema=schema), path, compression="zstd")
+        surgical = int((scores >= config.threshold).sum())
+        uncertain = int(((scores >= config.uncertain[0]) & (scores < config.uncertain[1])).sum())
+        return {
+            "frames": len(scores),
+            "surgical": surgical,
+            "non_surgical": len(scores) - surgical,
+            "uncertain": uncertain,
+        }
 
-    def _scored(self, frames: Path) -> Iterator[tuple[list[int], list[float], npt.NDArray[np.float32]]]:
-        """Numbers, timestamps and probabilities, one row group at a time."""
+    def _scored(self, frames: Path, numbers: list[int], timestamps: list[float]) -> Iterator[npt.NDArray[np.float32]]:
+        """Probabilities batch by batch; the frames' numbers and timestamps are added to the lists.
+
+        Pictures are read a row group at a time, so memory does not grow with the video.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         assert self._classifier is not None, "setup() loads the network"
+
+        def pictures(table: pq.ParquetFile) -> Iterator[bytes]:
+            for index in range(table.num_row_groups):
+                group = table.read_row_group(index, columns=_NEEDED)
+                numbers.extend(group["n"].to_pylist())
+                timestamps.extend(group["timestamp"].to_pylist())
+                for picture in group["image"]:
+                    yield picture.as_py()
+
+        scored = 0
         try:
             with pq.ParquetFile(frames) as table:
-                for index in range(table.num_row_groups):
-                    group = table.read_row_group(index, columns=_NEEDED)
-                    numbers, timestamps, images = (group[name].to_pylist() for name in _NEEDED)
-                    try:
-                        scores = self._classifier.predict(images)
-                    except ValueError as error:
-                        among = f"n = {numbers[0]} to {numbers[-1]}"
-                        raise BadFrames(f"{frames}: a picture of frames {among} cannot be decoded: {error}") from error
-                    yield numbers, timestamps, scores
+                for scores in self._classifier.stream(pictures(table)):
+                    scored += len(scores)
+                    yield scores
         except (OSError, pa.ArrowException, KeyError) as error:
             raise BadFrames(f"{frames} is not a readable table of frames: {error}") from error
+        except ValueError as error:
+            last = numbers[min(scored + self._classifier.batch_size, len(numbers)) - 1]
+            among = f"n = {numbers[scored]} to {last}"
+            raise BadFrames(f"{frames}: a picture of frames {among} cannot be decoded: {error}") from error

@@ -95,7 +95,7 @@ def test_a_damaged_picture_fails_the_video_alone(stage: ClassifyStage, tmp_path:
     assert isinstance(outcome, Failed)
     assert outcome.reason is Reason.BAD_ARTEFACT
     assert outcome.retryable
-    assert "n = 4 to 7" in outcome.detail
+    assert "n = 0 to 9" in outcome.detail
     good = stage.process(VIDEO, files(tmp_path, frames(tmp_path / "g.parquet", [jpeg(2)])))
     assert isinstance(good, Done)
 

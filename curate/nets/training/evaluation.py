@@ -83,8 +83,8 @@ def choose_operating_point(
 ) -> OperatingPoint:
     """Choose the lowest threshold from 0.5 up that reaches a precision without losing a recall.
 
-    Where no threshold does both, the one with the best precision at that recall. The band holds ``share`` of the
-    weight on either side of the threshold: the least sure frames.
+    Where no threshold does both, the one with the best precision at that recall. The band reaches equally far to both
+    sides of the threshold in log-odds, so far that it holds ``share`` of the weight: the least sure frames.
     """
     candidates = np.round(np.arange(0.5, 0.96, 0.01), 2)
     best = (-1.0, 0.5)
@@ -100,14 +100,14 @@ def choose_operating_point(
         if exact >= precision:
             break
     threshold = best[1]
-    return OperatingPoint(threshold, (_edge(p, weights, threshold, share, -1), _edge(p, weights, threshold, share, 1)))
+    distance = np.abs(_log_odds(p) - _log_odds(np.array(threshold)))
+    order = np.argsort(distance, kind="stable")
+    inside = order[np.cumsum(weights[order]) <= share * weights.sum()]
+    reach = float(distance[inside].max()) if len(inside) else 0.0
+    low, high = (float(1 / (1 + np.exp(-(_log_odds(np.array(threshold)) + side * reach)))) for side in (-1, 1))
+    return OperatingPoint(threshold, (round(low, 3), round(high, 3)))
 
 
-def _edge(p: Floats, weights: Floats, threshold: float, share: float, side: int) -> float:
-    """Probability up to which ``share`` / 2 of the weight lies on one side of the threshold."""
-    near = (p < threshold) if side < 0 else (p >= threshold)
-    order = np.argsort(np.abs(p[near] - threshold), kind="stable")
-    reached = np.cumsum(weights[near][order]) <= share / 2 * weights.sum()
-    inside = p[near][order][reached]
-    edge = float(inside.min() if side < 0 else inside.max()) if len(inside) else threshold
-    return round(edge, 3)
+def _log_odds(p: Floats) -> Floats:
+    clipped = np.clip(p, 1e-9, 1 - 1e-9)
+    return np.log(clipped / (1 - clipped))

@@ -45,8 +45,8 @@ class Recipe:
         seed: Of order and dropout.
     """
 
-    frozen_blocks: int = 6
-    epochs: float = 3.0
+    frozen_blocks: int = 7
+    epochs: float = 2.5
     batch: int = 64
     rate: float = 1.5e-3
     decay: float = 0.02
