@@ -270,3 +270,24 @@ def region_schema() -> pa.Schema:
             pa.field("model", pa.string(), nullable=False),
         ]
     )
+
+
+@cache
+def prediction_schema() -> pa.Schema:
+    """Output of ``curate predict``: one row an image or sampled frame.
+
+    ``path`` is as the user gave it; ``timestamp`` is null for images; boxes are in pixels of the image, ``x2``/``y2``
+    exclusive.
+    """
+    import pyarrow as pa
+
+    region = pa.struct([field for field in region_schema() if field.name != "n"])
+    return pa.schema(
+        [
+            pa.field("path", pa.string(), nullable=False),
+            ("timestamp", pa.float64()),
+            pa.field("p_surgical", pa.float32(), nullable=False),
+            pa.field("verdict", pa.string(), nullable=False),
+            pa.field("regions", pa.list_(region), nullable=False),
+        ]
+    )

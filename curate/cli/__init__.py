@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "trim": ("curate.cli.run:trim", "Give verdicts and cut what lies outside the surgery."),
     "mask": ("curate.cli.run:mask", "Find regions that are not surgery."),
     "export": ("curate.cli.run:export", "Write the shards."),
+    "predict": ("curate.cli.predict:predict", "The models alone, on images and videos."),
     "verify": ("curate.cli.verify:verify", "Check exports: checksums, counts, keys, pictures."),
     "retry": ("curate.cli.retry:retry", "Give failed videos another try."),
     "status": ("curate.cli.status:status", "The funnel: videos and frames by stage, outcome and reason."),
