@@ -123,8 +123,8 @@ def open_video(path: Path, decoder: Decoder = "cpu") -> Iterator[tuple[Any, Any,
 
     Yields:
         The ``av.container.InputContainer``, the ``av.video.stream.VideoStream``, and what the header says. The
-        decoder of the stream is set to one thread: one process a core beats threads (MACHINE notes in the
-        benchmarks), and single-threaded decoding is deterministic.
+        decoder of the stream is set to one thread: one process a core beats threads
+        (``scripts/bench_sampling.py``), and single-threaded decoding is deterministic.
 
     Raises:
         MediaError: No frame can be had out of this file, or not with this decoder; says why.
