@@ -83,6 +83,27 @@ class DownloadOptions:
 
 
 @dataclass(frozen=True)
+class ScreenOptions:
+    """A look at whole videos before they are sampled."""
+
+    method: Literal["none", "frames", "lemon"] = option(
+        "none", "frames: share of surgical frames among a few; lemon: LEMON's storyboard models; none: no screening."
+    )
+    model: str = option(
+        "default",
+        "For 'frames': as for classify. For 'lemon': storyboard checkpoints; default is LEMON's own, pulled before.",
+    )
+    count: int = option(16, "For 'frames': how many frames, spread over the video; LEMON's is 16.", low=1, high=400)
+    share: float = option(
+        0.1,
+        "For 'frames': videos with a smaller share of surgical frames are dropped; LEMON's paper: 0.9.",
+        low=0,
+        high=1,
+    )
+    device: str = option("auto", "auto, cpu, cuda, or cuda:N.", output=False)
+
+
+@dataclass(frozen=True)
 class SampleOptions:
     """Frames by presentation time, encoded once as JPEG."""
 
@@ -160,7 +181,7 @@ class ExportOptions:
 
     formats: tuple[str, ...] = option(
         ("parquet", "lmdb"),
-        "Formats to write: parquet, lmdb, lmdb-lemon, webdataset, folders, surgenet, dinov2.",
+        "Formats to write: parquet, lmdb, lmdb-lemon, lmdb-generic, webdataset, folders, surgenet, dinov2.",
         output=False,
     )
     include: Literal["surgical", "trimmed"] = option(
@@ -208,6 +229,7 @@ class Config:
     """Options of all stages, in pipeline order, and of the engine."""
 
     download: DownloadOptions = field(default_factory=DownloadOptions)
+    screen: ScreenOptions = field(default_factory=ScreenOptions)
     sample: SampleOptions = field(default_factory=SampleOptions)
     classify: ClassifyOptions = field(default_factory=ClassifyOptions)
     trim: TrimOptions = field(default_factory=TrimOptions)

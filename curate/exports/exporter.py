@@ -42,6 +42,9 @@ FORMATS: Mapping[str, Format] = {
     "parquet": Format(parquet.VERSION, parquet.write_parquet, parquet.READING, on_hub=True),
     "lmdb": Format(lmdb.VERSION, partial(lmdb.write_lmdb, channel_order="rgb"), lmdb.READING),
     "lmdb-lemon": Format(lmdb.VERSION, partial(lmdb.write_lmdb, channel_order="bgr"), lmdb.LEMON_READING),
+    "lmdb-generic": Format(
+        lmdb.VERSION, partial(lmdb.write_lmdb, channel_order="rgb", index=True), lmdb.GENERIC_READING
+    ),
     "webdataset": Format(webdataset.VERSION, webdataset.write_webdataset, webdataset.READING),
     "folders": Format(folders.VERSION, folders.write_folders, folders.READING),
     "surgenet": Format(folders.VERSION, folders.write_surgenet, folders.SURGENET_READING),

@@ -6,10 +6,15 @@ images and nothing else, since the readers take every key for one; all metadata 
 
 ``rgb`` stores ordinary JPEGs, byte for byte where nothing had to be painted. ``bgr`` is what LEMON's own writer
 makes: JPEGs with R and B exchanged.
+
+The generic flavour has two entries more, for readers that cannot list keys: ``__keys__``, the pickled list of all keys
+as bytes in the order of ``metadata.parquet``, and ``__len__``, the pickled number of them. LEMON's readers would take
+these for images.
 """
 
 from __future__ import annotations
 
+import pickle
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -46,6 +51,12 @@ LEMON_READING = (
     "converting it. All metadata is in `metadata.parquet`, one row a key."
 )
 
+GENERIC_READING = (
+    "One LMDB environment a split, `{split}.lmdb`. Values are ordinary JPEGs (`channel_order` is `rgb`). Two further "
+    "entries serve readers that look for them: `__keys__`, a pickled list of all keys as bytes, and `__len__`, a "
+    "pickled integer. All metadata is in `metadata.parquet`, one row a key, in the order of `__keys__`."
+)
+
 INITIAL_MAP = 1 << 30
 """Bytes of address space to start with; it doubles whenever it is full."""
 
@@ -54,7 +65,12 @@ _BATCH_BYTES = 64_000_000
 
 
 def write_lmdb(
-    dataset: Dataset, folder: Path, channel_order: Literal["rgb", "bgr"], *, initial_map: int = INITIAL_MAP
+    dataset: Dataset,
+    folder: Path,
+    channel_order: Literal["rgb", "bgr"],
+    *,
+    index: bool = False,
+    initial_map: int = INITIAL_MAP,
 ) -> dict[str, Any]:
     """Write one environment a split and the sidecar table.
 
@@ -62,6 +78,7 @@ def write_lmdb(
         dataset: What to write.
         folder: Existing folder of the export.
         channel_order: ``rgb`` or ``bgr``, see the module.
+        index: Whether to add ``__keys__`` and ``__len__``.
         initial_map: Bytes of the map at first.
 
     Returns:
@@ -75,14 +92,24 @@ def write_lmdb(
     with FrameTable(folder / "metadata.parquet", metadata) as table:
 
         def items(split: str, videos: list[PlannedVideo]) -> Iterator[tuple[bytes, bytes]]:
+            keys: list[bytes] = []
             for frame, image in dataset.pictures(videos, swapped=channel_order == "bgr"):
                 row = frame_row(frame, dataset.renderer)
                 table.add(row, file=f"{split}.lmdb", offset=None, size=len(image))
+                if index:
+                    keys.append(frame.key.encode())
                 yield frame.key.encode(), image
+            if index:
+                yield from index_entries(keys).items()
 
         for split, videos in dataset.plan.splits().items():
             write_environment(items(split, videos), folder / f"{split}.lmdb", initial_map=initial_map)
     return {"channel_order": channel_order}
+
+
+def index_entries(keys: list[bytes]) -> dict[bytes, bytes]:
+    """The two entries of the generic flavour for these keys."""
+    return {b"__keys__": pickle.dumps(keys, protocol=4), b"__len__": pickle.dumps(len(keys), protocol=4)}
 
 
 def write_environment(items: Iterable[tuple[bytes, bytes]], path: Path, *, initial_map: int = INITIAL_MAP) -> None:

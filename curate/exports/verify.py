@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import simplejpeg
 
 from curate.exports.folder import ACCOUNT, PICTURE
+from curate.exports.lmdb import index_entries
 from curate.exports.stores import FrameStore, LmdbStore, RangeStore, open_account, open_store
 from curate.exports.tar import BLOCK
 
@@ -181,7 +182,7 @@ def _check_picture(jpeg: bytes | str, size: tuple[int, int]) -> str:
 
 def _check_format(store: FrameStore, name: str, keys: list[str]) -> Iterator[Problem]:
     if isinstance(store, LmdbStore):
-        yield from _check_lmdb(store, keys)
+        yield from _check_lmdb(store, keys, index=name == "lmdb-generic")
     elif isinstance(store, RangeStore) and name in ("folders", "surgenet"):
         yield from _check_loose(store)
     elif isinstance(store, RangeStore):
@@ -192,13 +193,18 @@ def _check_format(store: FrameStore, name: str, keys: list[str]) -> Iterator[Pro
             yield from _check_entries(store, keys)
 
 
-def _check_lmdb(store: LmdbStore, keys: list[str]) -> Iterator[Problem]:
-    expected = {key.encode() for key in keys}
+def _check_lmdb(store: LmdbStore, keys: list[str], *, index: bool) -> Iterator[Problem]:
+    listed = [key.encode() for key in keys]
+    entries = index_entries(listed) if index else {}
+    expected = set(listed)
     with store.environment().begin() as transaction:
         for key in transaction.cursor().iternext(values=False):
-            if key not in expected:
+            if key not in expected and key not in entries:
                 yield Problem(key.decode(errors="replace"), "is in the environment but not in metadata.parquet")
             expected.discard(key)
+        for key, value in entries.items():
+            if transaction.get(key) != value:
+                yield Problem(key.decode(), "does not agree with metadata.parquet")
     for key in sorted(expected):
         yield Problem(key.decode(), "is in metadata.parquet but not in the environment")
 
