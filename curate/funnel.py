@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from curate.pipeline import STAGES, Pipeline, Standing
+from curate.pipeline import Pipeline, Standing
 from curate.records import Video
 
 NO_PROCEDURE = "(none)"
@@ -67,7 +67,7 @@ class Funnel:
 
     videos: int = 0
     complete: int = 0
-    stages: dict[str, StageRow] = field(default_factory=lambda: {name: StageRow() for name in STAGES})
+    stages: dict[str, StageRow] = field(default_factory=dict)
     procedures: dict[str, ProcedureRow] = field(default_factory=dict)
     troubles: list[Trouble] = field(default_factory=list)
     notes: list[tuple[str, str, str]] = field(default_factory=list)
@@ -109,7 +109,7 @@ class Funnel:
 
 def funnel(pipeline: Pipeline) -> Funnel:
     """Count where every video of a workspace stands."""
-    result = Funnel(videos=len(pipeline.videos))
+    result = Funnel(videos=len(pipeline.videos), stages={name: StageRow() for name in pipeline.specs})
     for video in pipeline.videos:
         standings = list(pipeline.standings(video))
         rows = [

@@ -26,6 +26,7 @@ from curate.workspace import Workspace, digest
 
 STAGES: Mapping[str, str] = {
     "download": "curate.stages.download:DownloadStage",
+    "screen": "curate.stages.screen:ScreenStage",
     "sample": "curate.stages.sample:SampleStage",
     "classify": "curate.stages.classify:ClassifyStage",
     "trim": "curate.stages.trim:TrimStage",
@@ -71,6 +72,9 @@ class Standing:
 class Pipeline:
     """The stages with their options over the videos of one workspace.
 
+    Attributes:
+        specs: Stages that are switched on, in order.
+
     Args:
         workspace: Where artefacts live.
         config: Options of all stages.
@@ -84,10 +88,11 @@ class Pipeline:
         self.workspace = workspace
         self.config = config
         self.videos = list(videos)
-        self.specs = {name: StageSpec(stage_class(name), getattr(config, name)) for name in STAGES}
-        self._base = {name: self._stage_fingerprint(name) for name in STAGES}
+        every = {name: StageSpec(stage_class(name), getattr(config, name)) for name in STAGES}
+        self.specs = {name: spec for name, spec in every.items() if spec.make().enabled}
+        self._base = {name: self._stage_fingerprint(name) for name in self.specs}
         self._rank = {video.id: i for i, video in enumerate(self.videos)}
-        self._depth = {name: i for i, name in enumerate(STAGES)}
+        self._depth = {name: i for i, name in enumerate(self.specs)}
         self._records = read_ledger(workspace.ledger_folder)
 
     def _stage_fingerprint(self, name: str) -> dict[str, Any]:
@@ -110,7 +115,7 @@ class Pipeline:
     def standings(self, video: Video) -> Iterator[Standing]:
         """Walk a video down the stages, as far as the first that is not done."""
         fingerprints = self.fingerprints(video)
-        for name in STAGES:
+        for name in self.specs:
             record = self._records.get((video.id, name))
             state = self._state(name, record, fingerprints[name])
             yield Standing(name, state, fingerprints[name], record)
@@ -168,7 +173,7 @@ class Pipeline:
             return ready(task.video) if isinstance(answer, Event) and answer.outcome == "done" else ()
 
         tasks = (task for video in self.videos[index::count] for task in ready(video))
-        engine({name: self.specs[name] for name in STAGES if name in wanted}, tasks, on_answer)
+        engine({name: spec for name, spec in self.specs.items() if name in wanted}, tasks, on_answer)
 
     def pending(self, stages: Sequence[str], shard: tuple[int, int]) -> dict[str, int]:
         """How many videos will reach each stage if nothing is dropped or fails on the way."""

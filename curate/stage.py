@@ -67,6 +67,11 @@ class Stage(ABC, Generic[OptionsT]):
         self.options = options
 
     @property
+    def enabled(self) -> bool:
+        """Whether these options ask for the stage; one that is switched off is left out of the pipeline."""
+        return True
+
+    @property
     def lane(self) -> Lane:
         """Kind of worker this stage wants with these options."""
         return "cpu"

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "manifest": ("curate.cli.manifest:manifest", "Check, convert and count lists of videos."),
     "search": ("curate.cli.search:search", "Find videos on YouTube and write a manifest."),
     "download": ("curate.cli.run:download", "Fetch the videos; local files are linked."),
+    "screen": ("curate.cli.run:screen", "Drop videos that do not show surgery; off by default."),
     "sample": ("curate.cli.run:sample", "Take frames at a fixed rate, by presentation time."),
     "classify": ("curate.cli.run:classify", "Tell surgical from non-surgical frames."),
     "trim": ("curate.cli.run:trim", "Give verdicts and cut what lies outside the surgery."),

@@ -11,6 +11,7 @@ import click
 from curate.cli.common import verbosity
 from curate.cli.options import Layer, stage_flags
 from curate.cli.progress import FrameCounter, Progress
+from curate.errors import CurateError
 from curate.funnel import Funnel, funnel, render, render_troubles
 from curate.manifests import FORMATS, Format
 from curate.pipeline import STAGES
@@ -94,7 +95,7 @@ def run(
     sources = Sources(source, source_format, opt_out)
     session = open_session(workspace, given=given, config_file=config_file, sources=sources, create=bool(source))
     stages = UNTIL[: UNTIL.index(until) + 1]
-    ctx.exit(_work(ctx, session, [s for s in stages if s in STAGES], shard, export="export" in stages))
+    ctx.exit(_work(ctx, session, [s for s in stages if s in session.pipeline.specs], shard, export="export" in stages))
 
 
 def _stage_command(name: str, summary: str) -> click.Command:
@@ -117,6 +118,8 @@ def _stage_command(name: str, summary: str) -> click.Command:
     ) -> None:
         sources = Sources(source, source_format, opt_out)
         session = open_session(workspace, given=given, config_file=config_file, sources=sources, create=bool(source))
+        if name not in session.pipeline.specs:
+            raise CurateError(f"{name} is switched off in {session.workspace.config_path}: see 'curate {name} --help'")
         ctx.exit(_work(ctx, session, [name], shard, export=False))
 
     body.__doc__ = summary
@@ -128,6 +131,13 @@ download = _stage_command(
     """Fetch the videos of SOURCE, or of the workspace's own manifest; local files are linked, not copied.
 
     Safe to interrupt and to run again: finished videos are skipped, partial files resume.""",
+)
+screen = _stage_command(
+    "screen",
+    """Look at whole videos, and drop those that do not show surgery, before they are sampled.
+
+    Off by default: --method frames or lemon switches it on for the workspace. Every video gets a storyboard picture
+    to look at in storyboards/, dropped ones too.""",
 )
 sample = _stage_command(
     "sample",
@@ -235,7 +245,8 @@ def _report_manifest(session: Session) -> int:
 
 def _say_waiting(result: Funnel, stages: Sequence[str]) -> None:
     first = result.stages[stages[0]]
-    earlier = [name for name in STAGES if list(STAGES).index(name) < list(STAGES).index(stages[0])]
+    names = list(result.stages)
+    earlier = names[: names.index(stages[0])]
     waiting = sum(result.stages[name].pending for name in earlier)
     if waiting and not first.pending:
         click.echo(f"{waiting} videos wait for an earlier stage ({', '.join(earlier)})")

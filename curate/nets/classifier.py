@@ -18,7 +18,7 @@ import numpy.typing as npt
 from curate.nets.device import available_threads, resolve_device
 from curate.nets.model_config import ModelConfig
 from curate.nets.preprocess import Image, to_input
-from curate.nets.registry import resolve_model
+from curate.nets.registry import Kind, resolve_model
 
 Logits = npt.NDArray[np.float32]
 Scores = npt.NDArray[np.float32]
@@ -123,11 +123,14 @@ def probability(logits: Logits, config: ModelConfig) -> Scores:
     return (weights[:, config.surgical_index] / weights.sum(axis=1)).astype(np.float32)
 
 
-def load_classifier(model: str, *, device: str = "auto", threads: int = 0, batch_size: int = 0) -> Classifier:
-    """Load a frame classifier.
+def load_classifier(
+    model: str, *, kind: Kind = "frame", device: str = "auto", threads: int = 0, batch_size: int = 0
+) -> Classifier:
+    """Load a classifier.
 
     Args:
         model: As `curate.nets.registry.resolve_model` takes it.
+        kind: As `curate.nets.registry.resolve_model` takes it.
         device: ``auto`` (the first CUDA device if there is one), ``cpu``, ``cuda`` or ``cuda:N``.
         threads: CPU threads; 0 takes `curate.nets.device.available_threads`.
         batch_size: Frames per forward pass; 0 chooses by device.
@@ -135,7 +138,7 @@ def load_classifier(model: str, *, device: str = "auto", threads: int = 0, batch
     Raises:
         CurateError: The model or the device is not there, or the weights are damaged or do not fit the architecture.
     """
-    files = resolve_model(model)
+    files = resolve_model(model, kind)
     device = resolve_device(device)
     threads = threads or available_threads()
     network: Network

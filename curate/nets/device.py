@@ -25,6 +25,17 @@ def may_have_cuda() -> bool:
     return any(Path(p).exists() for p in ("/dev/nvidiactl", "/dev/dxg"))
 
 
+def wants_gpu(device: str) -> bool:
+    """Whether a network on this device needs a CUDA worker; torch is imported only where that is likely.
+
+    Raises:
+        CurateError: As `resolve_device`.
+    """
+    if device == "cpu" or (device == "auto" and not may_have_cuda()):
+        return False
+    return resolve_device(device) != "cpu"
+
+
 def resolve_device(device: str) -> str:
     """Turn ``auto`` into ``cuda`` or ``cpu``, and check the others.
 

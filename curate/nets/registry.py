@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from curate.errors import CurateError
 from curate.nets.model_config import FILE_NAME, ModelConfig, WeightsFile, read_config, sha256_of
@@ -11,6 +13,12 @@ from curate.resources import models_folder
 
 DEFAULT = "frames-mobilenetv2"
 """The shipped frame classifier that ``default`` stands for."""
+
+Kind = Literal["frame", "storyboard"]
+"""What a classifier looks at: single frames, or a collage of a whole video."""
+
+LEMON_HUB = "visurg/LEMON_curation_models"
+"""Where LEMON publishes its models on the Hugging Face hub."""
 
 LEMON_SUFFIXES = (".pt", ".pth")
 """PyTorch checkpoints; a folder of them, or one without a config, is taken for LEMON's frame classifier."""
@@ -44,13 +52,14 @@ class ModelFiles:
         return path
 
 
-def resolve_model(model: str) -> ModelFiles:
-    """Find a frame classifier.
+def resolve_model(model: str, kind: Kind = "frame") -> ModelFiles:
+    """Find a classifier.
 
     Args:
         model: ``default``, the name of a shipped model, a folder with a ``config.json``, a safetensors file with
             ``config.json`` or ``{stem}.json`` beside it, or a ``.pt`` / ``.pth`` file or a folder of them in LEMON's
             published format.
+        kind: What checkpoints without a config are.
 
     Raises:
         CurateError: Nothing of that name, or its config is unusable.
@@ -60,9 +69,9 @@ def resolve_model(model: str) -> ModelFiles:
         return ModelFiles(read_config(shipped / FILE_NAME), shipped)
     path = Path(model).expanduser()
     if path.is_dir():
-        return _from_folder(path)
+        return _from_folder(path, kind)
     if path.is_file():
-        return _from_file(path)
+        return _from_file(path, kind)
     raise CurateError(
         f"no frame classifier {model!r}: give one of {', '.join(['default', *shipped_models()])}, a folder with a "
         f"{FILE_NAME}, a safetensors file with its config beside it, or LEMON checkpoints (.pt, .pth)"
@@ -93,23 +102,40 @@ def lemon_config(weights: tuple[WeightsFile, ...]) -> ModelConfig:
     )
 
 
-def _from_folder(folder: Path) -> ModelFiles:
+def storyboard_config(weights: tuple[WeightsFile, ...]) -> ModelConfig:
+    """Config of LEMON's storyboard classifier: as `lemon_config`, of collages, class 0 informative.
+
+    Mean and deviation are of ``src/video_classifier.py`` in visurg-ai/LEMON.
+    """
+    return dataclasses.replace(
+        lemon_config(weights),
+        name="lemon-storyboards",
+        mean=(0.44476654, 0.35751768, 0.34613244),
+        std=(0.28885465, 0.25989645, 0.26113421),
+    )
+
+
+def _lemon(kind: Kind, weights: tuple[WeightsFile, ...]) -> ModelConfig:
+    return lemon_config(weights) if kind == "frame" else storyboard_config(weights)
+
+
+def _from_folder(folder: Path, kind: Kind) -> ModelFiles:
     if (folder / FILE_NAME).is_file():
         return ModelFiles(read_config(folder / FILE_NAME), folder)
     members = sorted(p for p in folder.iterdir() if p.suffix in LEMON_SUFFIXES and p.is_file())
     if not members:
         raise CurateError(f"{folder} holds neither a {FILE_NAME} nor LEMON checkpoints (.pt, .pth)")
-    return ModelFiles(lemon_config(tuple(WeightsFile(p.name, sha256_of(p)) for p in members)), folder)
+    return ModelFiles(_lemon(kind, tuple(WeightsFile(p.name, sha256_of(p)) for p in members)), folder)
 
 
-def _from_file(path: Path) -> ModelFiles:
+def _from_file(path: Path, kind: Kind) -> ModelFiles:
     for beside in (path.with_suffix(".json"), path.parent / FILE_NAME):
         if beside.is_file():
             config = read_config(beside)
             if path.name in [part.file for part in config.weights]:
                 return ModelFiles(config, path.parent)
     if path.suffix in LEMON_SUFFIXES:
-        return ModelFiles(lemon_config((WeightsFile(path.name, sha256_of(path)),)), path.parent)
+        return ModelFiles(_lemon(kind, (WeightsFile(path.name, sha256_of(path)),)), path.parent)
     raise CurateError(
         f"{path} has no config: put {FILE_NAME} or {path.stem}.json beside it, naming {path.name} under 'weights'"
     )

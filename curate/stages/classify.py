@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curate.config import ClassifyOptions
-from curate.nets.device import may_have_cuda, resolve_device
+from curate.nets.device import wants_gpu
 from curate.nets.registry import ModelFiles, resolve_model
 from curate.records import Done, Failed, Outcome, Reason, Video, score_schema
 from curate.stage import Files, Lane, Stage
@@ -37,10 +37,8 @@ class ClassifyStage(Stage[ClassifyOptions]):
 
     @property
     def lane(self) -> Lane:
-        """The GPU worker where a CUDA device is asked for, or likely there; torch is imported only in that case."""
-        if self.options.device == "cpu" or (self.options.device == "auto" and not may_have_cuda()):
-            return "cpu"
-        return "cpu" if resolve_device(self.options.device) == "cpu" else "gpu"
+        """The GPU worker where a CUDA device is asked for, or there."""
+        return "gpu" if wants_gpu(self.options.device) else "cpu"
 
     def fingerprint_extra(self) -> dict[str, Any]:
         """The weights' SHA-256 and the preprocessing, wherever they lie.
