@@ -32,6 +32,9 @@ FOLDS = {
 }
 """Families left out together: every family is tested by a network that never saw it, nor the rest of its fold."""
 
+COMPOSITIONS = 2
+"""Raised when `curate.nets.training.augment` makes other pictures of the same draws, so that no cache is stale."""
+
 BASE = ModelConfig(
     name="frames-mobilenetv2", architecture=ARCHITECTURE, weights=(WeightsFile("model.safetensors", ""),)
 )
@@ -71,7 +74,7 @@ def prepare(arguments: argparse.Namespace) -> Prepared:
     draws = Sampler(frames, FAMILIES, emphasis=EMPHASIS).draws(arguments.draws, arguments.seed)
     lower = Lower(pretrained(arguments.backbone, BASE), BASE, arguments.frozen_blocks)
     maker = FeatureMaker(lower, BASE, arguments.cache, arguments.threads)
-    key = {"frozen_blocks": arguments.frozen_blocks, "compositions": 1}
+    key = {"frozen_blocks": arguments.frozen_blocks, "compositions": COMPOSITIONS}
     return Prepared(frames, draws, cached_features(maker, draws, frames, key, arguments.cache), maker)
 
 

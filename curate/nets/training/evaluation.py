@@ -79,7 +79,7 @@ class OperatingPoint:
 
 
 def choose_operating_point(
-    p: Floats, truth: Bools, weights: Floats, *, precision: float = 0.995, recall: float = 0.98, share: float = 0.02
+    p: Floats, truth: Bools, weights: Floats, *, precision: float = 0.995, recall: float = 0.97, share: float = 0.02
 ) -> OperatingPoint:
     """Choose the lowest threshold from 0.5 up that reaches a precision without losing a recall.
 
