@@ -11,12 +11,13 @@ import errno
 import json
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from curate.records import Done, Dropped, Failed, Outcome, Reason
+from curate.workspace import write_atomic
 
 EventKind = Literal["done", "dropped", "failed", "reset"]
 
@@ -200,6 +201,41 @@ def read_ledger(folder: Path) -> dict[tuple[str, str], Record]:
                 except ValueError:
                     continue
     return unite(events)
+
+
+def forget(folder: Path, videos: Collection[str]) -> int:
+    """Rewrite a ledger without some videos; nothing may be writing to it.
+
+    Files that do not speak of them are left alone, and one that speaks of nothing else is removed. A torn line goes as
+    well where the text of such an id stands in it.
+
+    Args:
+        folder: The ledger folder.
+        videos: Ids of the videos.
+
+    Returns:
+        How many lines were removed.
+    """
+    removed = 0
+    for path in sorted(folder.glob("*.jsonl")):
+        lines = path.read_bytes().splitlines(keepends=True)
+        kept = [line for line in lines if not _speaks_of(line, videos)]
+        if len(kept) == len(lines):
+            continue
+        removed += len(lines) - len(kept)
+        if kept:
+            write_atomic(path, b"".join(kept))
+        else:
+            path.unlink()
+    return removed
+
+
+def _speaks_of(line: bytes, videos: Collection[str]) -> bool:
+    text = line.decode(errors="replace")
+    try:
+        return Event.from_json(text).video in videos
+    except ValueError:
+        return any(video in text for video in videos)
 
 
 def unite(events: Iterable[Event]) -> dict[tuple[str, str], Record]:

@@ -23,8 +23,9 @@ from curate.stage import Lane
 from curate.workspace import Workspace, write_atomic
 
 if TYPE_CHECKING:
-    from curate.exports import ExportSummary
+    from curate.exports import ExportEntry, ExportSummary
     from curate.manifests import Format, ManifestReport
+    from curate.manifests.opt_out import OptOuts
     from curate.records import Video
 
 
@@ -89,7 +90,7 @@ def open_session(
     layers = [config.load_toml(config_file)] if config_file is not None else []
     # Read and checked before anything is written: a mistake leaves no half-made workspace behind.
     config.resolve("options", *layers, given or {})
-    report = _read_sources(sources)
+    report = _read_sources(sources, Workspace(root).purged_path)
     workspace = Workspace.open(root, create=create, write=write)
     resolved = config.resolve(str(workspace.config_path), workspace.stored_options(), *layers, given or {})
     previous = _stored_videos(workspace)
@@ -106,26 +107,47 @@ def open_session(
 
 
 def store(session: Session) -> None:
-    """Write ``curate.toml`` and ``manifest.parquet`` of a session that is about to do work."""
-    from curate.manifests import write_manifest
+    """Write ``curate.toml`` and ``manifest.parquet`` of a session that is about to do work; the lock is held.
 
+    Raises:
+        CurateError: A video was purged since the session was opened.
+    """
+    purged = read_purged(session.workspace)
+    if gone := [video.id for video in session.pipeline.videos if purged.covers(video)]:
+        raise CurateError(f"{', '.join(gone[:3])} was purged in the meantime: run the same command again")
     session.workspace.store_options(session.config)
     if session.report is not None:
-        temporary = session.workspace.root / ".manifest.parquet.new"
-        write_manifest(session.pipeline.videos, temporary)
-        data = temporary.read_bytes()
-        temporary.unlink()
-        path = session.workspace.manifest_path
-        if not path.exists() or path.read_bytes() != data:
-            write_atomic(path, data)
+        store_manifest(session.workspace, session.pipeline.videos)
 
 
-def _read_sources(sources: Sources | None) -> ManifestReport | None:
+def store_manifest(workspace: Workspace, videos: Sequence[Video]) -> None:
+    """Write ``manifest.parquet``, if it would change."""
+    from curate.manifests import write_manifest
+
+    temporary = workspace.root / ".manifest.parquet.new"
+    write_manifest(videos, temporary)
+    data = temporary.read_bytes()
+    temporary.unlink()
+    path = workspace.manifest_path
+    if not path.exists() or path.read_bytes() != data:
+        write_atomic(path, data)
+
+
+def read_purged(workspace: Workspace) -> OptOuts:
+    """What was purged from a workspace, and so must not come back."""
+    from curate.manifests.opt_out import OptOuts, read_opt_outs
+
+    path = workspace.purged_path
+    return read_opt_outs([path]) if path.exists() else OptOuts()
+
+
+def _read_sources(sources: Sources | None, purged: Path) -> ManifestReport | None:
     if sources is None or not sources.paths:
         return None
     from curate.manifests import read_sources
 
-    report = read_sources(sources.paths, format=sources.format, opt_out=sources.opt_out)
+    opt_out = (*sources.opt_out, purged) if purged.exists() else sources.opt_out
+    report = read_sources(sources.paths, format=sources.format, opt_out=opt_out)
     if not report.videos:
         raise CurateError(
             f"no usable video in {', '.join(sources.paths)}: 'curate manifest check' says what is wrong with each row"
@@ -138,7 +160,8 @@ def _stored_videos(workspace: Workspace) -> list[Video] | None:
         return None
     from curate.manifests import read_manifest
 
-    return read_manifest(workspace.manifest_path)
+    purged = read_purged(workspace)
+    return [video for video in read_manifest(workspace.manifest_path) if not purged.covers(video)]
 
 
 def run_stages(
@@ -242,7 +265,7 @@ def run_export(session: Session, progress: Callable[[str, int], None] | None = N
     Raises:
         CurateError: There is no complete video, or another run is at work.
     """
-    from curate.exports import ExportEntry, export_dataset
+    from curate.exports import export_dataset
 
     pipeline = session.pipeline
     videos = pipeline.complete()
@@ -250,17 +273,7 @@ def run_export(session: Session, progress: Callable[[str, int], None] | None = N
         raise CurateError(
             f"no video of {session.workspace.root} is complete, so there is nothing to export: see 'curate status'"
         )
-    entries = [
-        ExportEntry(
-            video=video,
-            frames=pipeline.artefact(video, "sample"),
-            verdicts=pipeline.artefact(video, "trim"),
-            regions=pipeline.artefact(video, "mask"),
-            source_meta=pipeline.source_metadata(video),
-        )
-        for video in videos
-    ]
-    context = {"curate": __version__, **_weights(pipeline)}
+    entries = [export_entry(pipeline, video) for video in videos]
     with session.workspace.lock(), _terminate_as_interrupt():
         store(session)
         folder = session.workspace.exports_folder
@@ -270,9 +283,27 @@ def run_export(session: Session, progress: Callable[[str, int], None] | None = N
             session.config.export,
             folder,
             fingerprint=pipeline.export_fingerprint(videos),
-            context=context,
+            context=export_context(pipeline),
             progress=progress,
         )
+
+
+def export_entry(pipeline: Pipeline, video: Video) -> ExportEntry:
+    """What an export is told of a finished video."""
+    from curate.exports import ExportEntry
+
+    return ExportEntry(
+        video=video,
+        frames=pipeline.artefact(video, "sample"),
+        verdicts=pipeline.artefact(video, "trim"),
+        regions=pipeline.artefact(video, "mask"),
+        source_meta=pipeline.source_metadata(video),
+    )
+
+
+def export_context(pipeline: Pipeline) -> dict[str, str]:
+    """Facts that are written into every export: the version of curate, names and checksums of the weights."""
+    return {"curate": __version__, **_weights(pipeline)}
 
 
 def explain_masks(session: Session, video: str) -> tuple[Path, int]:

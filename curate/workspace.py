@@ -137,6 +137,11 @@ class Workspace:
         return self.root / "ledger"
 
     @property
+    def purged_path(self) -> Path:
+        """``purged.txt``: videos that were purged, in the format of an opt-out list."""
+        return self.root / "purged.txt"
+
+    @property
     def exports_folder(self) -> Path:
         """Folder with one folder an export."""
         return self.root / "exports"
@@ -178,7 +183,9 @@ class Workspace:
             except BlockingIOError as error:
                 raise CurateError(f"another curate is at work in {self.root}: wait for it, or stop it") from error
             workers = self.root / f".workers-{index}-of-{count}"
-            _wait_until_unused(workers, seconds=30)
+            earlier = {workers, *self.root.glob(".workers-*")} if count == 1 else {workers}
+            for held in sorted(earlier):
+                _wait_until_unused(held, seconds=30)
             yield workers
 
 

@@ -20,6 +20,19 @@ class OptOuts:
     sources: set[str] = field(default_factory=set)
     bad_rows: list[BadRow] = field(default_factory=list)
 
+    def add(self, word: str) -> None:
+        """Take in an id or a URL.
+
+        Raises:
+            RowError: It is neither.
+        """
+        if "/" in word:
+            video_id, source = parse_url(word)
+            self.sources.add(source)
+        else:
+            video_id = checked_video_id(word)
+        self.ids.add(video_id)
+
     def covers(self, video: Video) -> bool:
         """Whether a video is to be left out.
 
@@ -47,12 +60,7 @@ def read_opt_outs(files: Iterable[Path]) -> OptOuts:
                     raise RowError("bytes that are not UTF-8")
                 if len(words) > 1 and not words[1].startswith("#"):
                     raise RowError("expected one id or URL; a comment starts with ' #'")
-                if "/" in words[0]:
-                    video_id, source = parse_url(words[0])
-                    found.sources.add(source)
-                else:
-                    video_id = checked_video_id(words[0])
-                found.ids.add(video_id)
+                found.add(words[0])
             except RowError as error:
                 found.bad_rows.append(bad_row(str(file), number, line, error))
     return found

@@ -1,0 +1,97 @@
+"""``curate purge``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from curate.cli.common import verbosity
+from curate.cli.progress import FrameCounter
+from curate.errors import CurateError
+from curate.manifests.entries import RowError
+from curate.manifests.opt_out import OptOuts, read_opt_outs
+from curate.purge import PurgeReport
+from curate.purge import purge as remove
+
+_SHOWN = 20
+"""Places printed in full; the rest are counted."""
+
+
+@click.command()
+@click.option("-w", "--workspace", type=click.Path(path_type=Path), required=True, help="Workspace folder.")
+@click.option(
+    "--ids", type=click.Path(path_type=Path), multiple=True, help="File with an id or a URL a line; repeatable."
+)
+@click.option("--id", "words", metavar="ID", multiple=True, help="An id or a URL; repeatable.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@verbosity
+@click.pass_context
+def purge(ctx: click.Context, workspace: Path, ids: tuple[Path, ...], words: tuple[str, ...], yes: bool) -> None:
+    """Remove videos for good, from the workspace and from all its exports, and prove it.
+
+    The ids stay in purged.txt of the workspace, so that no run brings the videos back. Exports are written again from
+    what is left. Files of yours that the workspace only links to are not touched, nor are copies of exports elsewhere.
+    Safe to interrupt and to run again. The exit code is 2 if anything remains, or if a line was not understood.
+    """
+    asked = _asked(ids, words)
+    for row in asked.bad_rows:
+        click.echo(f"bad row: {row}", err=True)
+    if not yes:
+        _confirm(workspace, asked)
+    quiet = ctx.meta["curate.verbosity"] < 0
+    with FrameCounter(quiet=quiet) as counter:
+        report = remove(workspace, asked, lists=ids, progress=counter)
+    if not quiet:
+        _say_done(report)
+    remains = [export for export in report.exports if export.state == "kept"]
+    for export in remains:
+        click.echo(f"{export.folder} still holds {', '.join(export.videos) or 'what it held'}: {export.why}", err=True)
+    for mention in report.remaining[:_SHOWN]:
+        click.echo(f"remains: {mention}", err=True)
+    if len(report.remaining) > _SHOWN:
+        click.echo(f"and {len(report.remaining) - _SHOWN} more places", err=True)
+    ctx.exit(2 if asked.bad_rows or remains or report.remaining else 0)
+
+
+def _asked(ids: tuple[Path, ...], words: tuple[str, ...]) -> OptOuts:
+    asked = read_opt_outs(ids)
+    for word in words:
+        try:
+            asked.add(word)
+        except RowError as error:
+            raise CurateError(f"--id {word}: {error}") from error
+    if not asked.ids:
+        raise CurateError("nothing to purge: name videos with --ids FILE or --id ID")
+    return asked
+
+
+def _confirm(workspace: Path, asked: OptOuts) -> None:
+    if not sys.stdin.isatty():
+        raise CurateError("a purge cannot be undone: confirm it with --yes")
+    click.confirm(f"Remove {_named(sorted(asked.ids))} from {workspace} and its exports for good?", abort=True)
+
+
+def _named(videos: list[str]) -> str:
+    return ", ".join(videos) if len(videos) <= 3 else f"{len(videos)} videos"
+
+
+def _say_done(report: PurgeReport) -> None:
+    if report.unknown:
+        click.echo(f"not in the workspace, and kept out of it by purged.txt: {', '.join(report.unknown)}")
+    click.echo(f"removed {len(report.removed)} files and {report.lines} lines of the ledger")
+    for export in report.exports:
+        if export.state != "kept":
+            click.echo(f"{export.folder}: {export.state}: {export.why}")
+    named = _named(list(report.videos))
+    places = len({mention.path for mention in report.remaining})
+    size = report.search.size / 1e6
+    click.echo(
+        f"proof: {places} of {report.search.files} files ({size:.1f} MB) mention {named}; looked at were names, links, "
+        "bytes and compressed columns of everything but purged.txt"
+    )
+    for mention in report.chance[:_SHOWN]:
+        click.echo(f"the same letters by chance: {mention}")
+    if len(report.chance) > _SHOWN:
+        click.echo(f"and {len(report.chance) - _SHOWN} more such places")

@@ -1,0 +1,59 @@
+"""Workspaces in which everything is done, made without networks or videos."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from curate.config import Config, ExportOptions
+from curate.ledger import Event, LedgerWriter
+from curate.records import Video
+from curate.session import open_session, run_export, store_manifest
+from curate.workspace import Workspace
+from tests.exports.making import make_entry
+
+
+def make_finished(
+    root: Path,
+    sources: Mapping[str, str],
+    formats: Sequence[str] = ("parquet", "lmdb"),
+    titles: Mapping[str, str] | None = None,
+) -> Path:
+    """A workspace whose videos are done at every stage and exported.
+
+    Args:
+        root: Folder to make.
+        sources: Source of each video by id; a local file's folder and the file are made.
+        formats: Formats to export to.
+        titles: Titles of videos by id.
+    """
+    workspace = Workspace.open(root, create=True)
+    workspace.store_options(Config(export=ExportOptions(formats=tuple(formats))))
+    videos = [Video(id=name, source=source, title=(titles or {}).get(name, "")) for name, source in sources.items()]
+    for video in videos:
+        if video.is_local:
+            Path(video.source).parent.mkdir(exist_ok=True)
+            Path(video.source).write_bytes(b"the user's own file")
+    store_manifest(workspace, videos)
+    pipeline = open_session(root).pipeline
+    writer = LedgerWriter(workspace.ledger_folder)
+    for video in videos:
+        entry = make_entry(root.parent / "made", video.id, "nssss", regions=[2])
+        fingerprints = pipeline.fingerprints(video)
+        for stage, spec in pipeline.specs.items():
+            path = workspace.folder(spec.stage.folder) / f"{video.id}.parquet"
+            made = {"sample": entry.frames, "trim": entry.verdicts, "mask": entry.regions}.get(stage)
+            if made is not None:
+                shutil.copyfile(made, path)
+            elif stage == "download" and video.is_local:
+                path = path.with_suffix(".mp4")
+                path.symlink_to(video.source)
+            else:
+                shutil.copyfile(entry.verdicts, path)
+            event = Event(1.0, video.id, stage, "done", fingerprints[stage], artefact=path.name)
+            writer.append(event)
+        (workspace.root / "videos" / f"{video.id}.json").write_text("{}")
+    writer.close()
+    run_export(open_session(root))
+    return root
