@@ -131,7 +131,8 @@ class ClassifyOptions:
     """Probability that a frame shows surgery, from a timm network."""
 
     model: str = option(
-        "default", "Name of a shipped model, a model folder, a safetensors file, or LEMON checkpoints (.pt, .pth)."
+        "default",
+        "Name of a shipped or pulled model, a model folder, a safetensors file, or LEMON checkpoints (.pt, .pth).",
     )
     device: str = option("auto", "auto, cpu, cuda, or cuda:N.", output=False)
     batch_size: int = option(0, "Frames per forward pass; 0 chooses by device.", output=False, low=0)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from curate.errors import CurateError
+from curate.nets.hub import HUB_NAME, find_pulled
 from curate.nets.model_config import FILE_NAME, ModelConfig, WeightsFile, read_config, sha256_of
 from curate.resources import models_folder
 
@@ -56,7 +58,8 @@ def resolve_model(model: str, kind: Kind = "frame") -> ModelFiles:
     """Find a classifier.
 
     Args:
-        model: ``default``, the name of a shipped model, a folder with a ``config.json``, a safetensors file with
+        model: ``default``, the name of a shipped model or of one in ``models/registry.toml``, a hub repository
+            (``owner/name``) that was pulled, a folder with a ``config.json``, a safetensors file with
             ``config.json`` or ``{stem}.json`` beside it, or a ``.pt`` / ``.pth`` file or a folder of them in LEMON's
             published format.
         kind: What checkpoints without a config are.
@@ -72,9 +75,14 @@ def resolve_model(model: str, kind: Kind = "frame") -> ModelFiles:
         return _from_folder(path, kind)
     if path.is_file():
         return _from_file(path, kind)
+    for known in _hub_models():
+        if known["name"] == model and known["kind"] == kind:
+            return _from_hub(known["hub"], kind)
+    if HUB_NAME.fullmatch(model):
+        return _from_hub(model, kind)
     raise CurateError(
-        f"no frame classifier {model!r}: give one of {', '.join(['default', *shipped_models()])}, a folder with a "
-        f"{FILE_NAME}, a safetensors file with its config beside it, or LEMON checkpoints (.pt, .pth)"
+        f"no {kind} classifier {model!r}: give one of {', '.join(['default', *shipped_models()])}, a folder with a "
+        f"{FILE_NAME}, a safetensors file with its config beside it, LEMON checkpoints (.pt, .pth), or a hub repository"
     )
 
 
@@ -117,6 +125,43 @@ def storyboard_config(weights: tuple[WeightsFile, ...]) -> ModelConfig:
 
 def _lemon(kind: Kind, weights: tuple[WeightsFile, ...]) -> ModelConfig:
     return lemon_config(weights) if kind == "frame" else storyboard_config(weights)
+
+
+def _from_hub(repository: str, kind: Kind) -> ModelFiles:
+    """The classifier of a kind in a pulled repository.
+
+    With a config at its top that is it; else the checkpoints whose paths speak of the kind are, or, where none speaks
+    of any, those at its top.
+    """
+    pulled = find_pulled(repository)
+    if pulled is None:
+        raise CurateError(f"{repository} is not on this machine: run 'curate models pull {repository}' first")
+    if FILE_NAME in pulled.sha256:
+        return _from_folder(pulled.folder, kind)
+    names = [name for name in pulled.sha256 if name.endswith(LEMON_SUFFIXES)]
+    spoken = {name: _spoken_kind(name) for name in names}
+    chosen = [name for name in names if spoken[name] == kind]
+    if not any(spoken.values()):
+        chosen = [name for name in names if "/" not in name]
+    folders = sorted({Path(name).parent for name in chosen})
+    if len(folders) != 1:
+        raise CurateError(
+            f"{pulled.folder} does not tell which of its files are a {kind} classifier: {', '.join(names) or 'none'}; "
+            "name their folder instead of the repository"
+        )
+    weights = tuple(WeightsFile(Path(name).name, pulled.sha256[name]) for name in sorted(chosen))
+    return ModelFiles(_lemon(kind, weights), pulled.folder / folders[0])
+
+
+def _spoken_kind(name: str) -> str:
+    """Which kind of model a path in a repository speaks of; empty if of none."""
+    words = {"storyboard": "storyboard", "detect": "detector", "yolo": "detector", "frame": "frame"}
+    return next((kind for word, kind in words.items() if word in name.lower()), "")
+
+
+def _hub_models() -> list[dict[str, str]]:
+    with open(models_folder() / "registry.toml", "rb") as stream:
+        return [entry for entry in tomllib.load(stream)["model"] if entry.get("hub")]
 
 
 def _from_folder(folder: Path, kind: Kind) -> ModelFiles:

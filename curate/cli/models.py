@@ -1,0 +1,99 @@
+"""``curate models``: what weights there are, fetching them, checking them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from curate.cli.common import verbosity
+from curate.errors import CurateError
+
+
+@click.group()
+def models() -> None:
+    """List, fetch and check the weights that curate knows."""
+
+
+@models.command(name="list")
+@verbosity
+def list_models() -> None:
+    """Say which models there are, where they are, and what their cards say of them."""
+    from curate.nets.catalogue import card_section, digests, known_models
+    from curate.nets.hub import find_pulled
+
+    for model in known_models():
+        pulled = find_pulled(model.hub) if model.hub else None
+        if not model.hub:
+            place = "shipped"
+        elif pulled is None:
+            place = f"not here: curate models pull {model.name}"
+        else:
+            place = f"pulled from {model.hub} at {pulled.commit[:12]}"
+        click.echo(f"{model.name}  ({model.kind}, {place})")
+        for label, text in (
+            ("address", f"https://huggingface.co/{model.hub}" if model.hub else ""),
+            ("licence", model.licence),
+            ("preprocessing", model.preprocessing),
+            ("note", model.note),
+            ("figures", card_section(model.name, "Figures") if not model.hub else ""),
+        ):
+            if text:
+                click.echo(f"    {label}: {text}")
+        for name, digest in digests(model).items():
+            click.echo(f"    sha256: {digest}  {name}")
+
+
+@models.command()
+@click.argument("name", metavar="NAME_OR_HUB_REPO")
+@click.option("--folder", type=click.Path(path_type=Path), help="Put it here instead of in the user's cache folder.")
+@click.option("--revision", help="Branch, tag or commit.  [default: the main branch]")
+@click.option("--update", is_flag=True, help="Accept files that differ from those pulled before.")
+@verbosity
+def pull(name: str, folder: Path | None, revision: str | None, update: bool) -> None:
+    """Fetch weights from the Hugging Face hub.
+
+    The SHA-256 of every file is kept: where the registry knows none, the first pull pins what it found, and later ones
+    must bring the same.
+    """
+    from curate.nets import hub
+    from curate.nets.catalogue import known_model
+
+    known = known_model(name)
+    if known is not None and not known.hub:
+        click.echo(f"{name} is shipped with curate: there is nothing to fetch")
+        return
+    repository = known.hub if known else name
+    first = hub.find_pulled(repository, folder) is None
+    pulled = hub.pull(repository, cache=folder, revision=revision, known=known.sha256 if known else None, update=update)
+    click.echo(f"{repository} at {pulled.commit[:12]}: {len(pulled.sha256)} files in {pulled.folder}")
+    if not (known and known.sha256) and (first or update):
+        click.echo("no digests are published for it: those found now are pinned, and later pulls must bring the same")
+    if folder is not None:
+        click.echo(f"it is outside the cache folder: name it by its path, e.g. --classify-model {pulled.folder}")
+
+
+@models.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@verbosity
+@click.pass_context
+def check(ctx: click.Context, names: tuple[str, ...]) -> None:
+    """Verify the digests of models and run each once; without NAME, all that are on this machine.
+
+    Exit codes: 0 all good, 1 wrong usage, 2 a model is missing or damaged.
+    """
+    from curate.nets.catalogue import check_model, known_models
+    from curate.nets.hub import find_pulled
+
+    every = {model.name: model for model in known_models()}
+    if unknown := [name for name in names if name not in every]:
+        raise CurateError(f"no model {', '.join(unknown)}; known: {', '.join(every)}")
+    chosen = [every[n] for n in names] or [m for m in every.values() if not m.hub or find_pulled(m.hub)]
+    bad = 0
+    for model in chosen:
+        try:
+            click.echo(f"{model.name}: {check_model(model)}")
+        except CurateError as error:
+            bad += 1
+            click.echo(f"{model.name}: FAILED: {error}", err=True)
+    ctx.exit(2 if bad else 0)

@@ -1,0 +1,163 @@
+"""The models curate knows, those it ships, and whether they are as they should be."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from curate.errors import CurateError
+from curate.nets.hub import find_pulled
+from curate.nets.model_config import sha256_of
+from curate.nets.registry import FILE_NAME, resolve_model, shipped_models
+from curate.resources import models_folder
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+NOT_FINITE = "its answers are not finite numbers: the weights are damaged"
+
+ModelKind = Literal["frame", "storyboard", "detector"]
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """One entry of ``models/registry.toml``, or a shipped classifier.
+
+    Attributes:
+        name: For ``--model`` and ``curate models``.
+        kind: What it looks at.
+        licence: As stated by the publisher.
+        preprocessing: What is done to a picture before the network sees it.
+        hub: Repository on the Hugging Face hub; empty for what is on every machine.
+        note: What else to know.
+        sha256: Known digests by path; empty where they are not known.
+    """
+
+    name: str
+    kind: ModelKind
+    licence: str
+    preprocessing: str
+    hub: str = ""
+    note: str = ""
+    sha256: Mapping[str, str] = field(default_factory=dict)
+
+
+def known_models() -> list[KnownModel]:
+    """Shipped classifiers by name, then the registry in its order."""
+    with open(models_folder() / "registry.toml", "rb") as stream:
+        listed = [KnownModel(**entry) for entry in tomllib.load(stream)["model"]]
+    return [*(_shipped(name) for name in shipped_models()), *listed]
+
+
+def known_model(name: str) -> KnownModel | None:
+    """The entry of that name, if there is one."""
+    return next((model for model in known_models() if model.name == name), None)
+
+
+def card_section(name: str, heading: str) -> str:
+    """A section of a shipped model's card, as one line; empty if there is none."""
+    card = models_folder() / name / "README.md"
+    if not card.is_file():
+        return ""
+    found = re.search(rf"^##+ {re.escape(heading)}[^\n]*\n(.*?)(?=^##|\Z)", card.read_text("utf-8"), re.M | re.S)
+    return " ".join(found[1].split()) if found else ""
+
+
+def check_model(model: KnownModel) -> str:
+    """Verify a model's files and run it once.
+
+    Returns:
+        What was checked.
+
+    Raises:
+        CurateError: Not on this machine, other files than those pinned, not loadable, or answers that are not finite.
+    """
+    import numpy as np
+
+    held = "loads and answers"
+    if model.hub:
+        pulled = find_pulled(model.hub)
+        if pulled is None:
+            raise CurateError(f"not on this machine: run 'curate models pull {model.name}'")
+        if changed := pulled.changed():
+            raise CurateError(f"files in {pulled.folder} are not those that were pulled: {', '.join(changed)}")
+        held = f"sha256 as {'in the registry' if model.sha256 else 'pinned when first pulled'}; {held}"
+    picture = np.random.default_rng(0).integers(0, 256, (360, 640, 3), dtype=np.uint8)
+    if model.kind == "detector":
+        if model.hub:
+            return held.replace("loads and answers", "not run, for it needs an export to ONNX")
+        _check_detector(model, picture)
+        return held
+    from curate.nets.classifier import load_classifier
+
+    files = resolve_model(model.name, model.kind)
+    for part in (*files.config.weights, *([files.config.onnx] if files.config.onnx else [])):
+        files.verified(part)
+    answers = load_classifier(model.name, kind=model.kind, device="cpu").predict([picture, 255 - picture])
+    if not np.isfinite(answers).all():
+        raise CurateError(NOT_FINITE)
+    return held if model.hub else f"sha256 as in its config; {held}"
+
+
+def digests(model: KnownModel) -> Mapping[str, str]:
+    """SHA-256 by file: as known, else as pulled, else of the file on this machine; empty for what is not here."""
+    if model.sha256:
+        return model.sha256
+    if model.hub:
+        pulled = find_pulled(model.hub)
+        return pulled.sha256 if pulled else {}
+    path = _packaged(model.name)
+    return {path.name: sha256_of(path)}
+
+
+def _packaged(name: str) -> Path:
+    """File of a detector that is on every machine."""
+    from curate.nets import overlay, text_detector
+
+    return {"overlay": overlay.packaged_model, "text": text_detector.packaged_model}[name]()
+
+
+def _check_detector(model: KnownModel, picture: npt.NDArray[np.uint8]) -> None:
+    """Run a detector of the package once.
+
+    Raises:
+        CurateError: Not loadable, or answers that are not finite.
+    """
+    import numpy as np
+
+    from curate.media.evidence import reduce, statistics
+    from curate.nets.overlay import OverlayNet
+    from curate.nets.text_detector import TextDetector
+
+    path = _packaged(model.name)
+    if model.name == "overlay":
+        answers = OverlayNet(path).probabilities(statistics([reduce(picture)]))
+    else:
+        answers = np.array([box.score for box in TextDetector(path).detect([picture])[0]])
+    if not np.isfinite(answers).all():
+        raise CurateError(NOT_FINITE)
+
+
+def _shipped(name: str) -> KnownModel:
+    from curate.nets.model_config import read_config
+
+    config = read_config(models_folder() / name / FILE_NAME)
+    return KnownModel(
+        name,
+        "frame",
+        card_licence(name),
+        f"{config.width}x{config.height} {config.interpolation}, threshold {config.threshold:g}",
+        sha256={part.file: part.sha256 for part in config.weights},
+    )
+
+
+def card_licence(name: str) -> str:
+    """The first sentence on the licence in a shipped model's card."""
+    text = (models_folder() / name / "README.md").read_text("utf-8")
+    found = re.search(r"licence\W*:?\W*(?:the weights are )?(?:for )?([^.;\n]+)", text, re.I)
+    return found[1].strip() if found else "see its card"
