@@ -19,7 +19,7 @@ def models() -> None:
 @verbosity
 def list_models() -> None:
     """Say which models there are, where they are, and what their cards say of them."""
-    from curate.nets.catalogue import card_section, digests, known_models
+    from curate.nets.catalogue import card_of, card_section, digests, known_models
     from curate.nets.hub import find_pulled
 
     for model in known_models():
@@ -36,10 +36,12 @@ def list_models() -> None:
             ("licence", model.licence),
             ("preprocessing", model.preprocessing),
             ("note", model.note),
-            ("figures", card_section(model.name, "Figures") if not model.hub else ""),
+            ("card", str(card_of(model.name) or "") if not model.hub else ""),
         ):
             if text:
                 click.echo(f"    {label}: {text}")
+        for line in card_section(model.name, "Figures") if not model.hub else ():
+            click.echo(f"    | {line}")
         for name, digest in digests(model).items():
             click.echo(f"    sha256: {digest}  {name}")
 

@@ -66,6 +66,7 @@ def predict(
     """Write one row for every image and every sampled frame of a video: p_surgical, verdict, regions.
 
     Nothing else is written, and no workspace is needed. A video gets the verdicts that curate run would give it.
+    Regions are looked for whatever the verdict.
 
     Exit codes: 0 all read, 1 wrong usage, 2 some files could not be read; they are listed, the others are in OUTPUT.
     """

@@ -59,13 +59,23 @@ def known_model(name: str) -> KnownModel | None:
     return next((model for model in known_models() if model.name == name), None)
 
 
-def card_section(name: str, heading: str) -> str:
-    """A section of a shipped model's card, as one line; empty if there is none."""
-    card = models_folder() / name / "README.md"
-    if not card.is_file():
-        return ""
-    found = re.search(rf"^##+ {re.escape(heading)}[^\n]*\n(.*?)(?=^##|\Z)", card.read_text("utf-8"), re.M | re.S)
-    return " ".join(found[1].split()) if found else ""
+def card_of(name: str) -> Path | None:
+    """Card of a shipped model; ``None`` where it has none."""
+    path = models_folder() / name / "README.md"
+    return path if path.is_file() else None
+
+
+def card_section(name: str, heading: str) -> list[str]:
+    """Lines of a section of a shipped model's card, tables and blank lines left out; empty if there is none.
+
+    Args:
+        name: Of the model.
+        heading: What the section's heading begins with.
+    """
+    card = card_of(name)
+    text = card.read_text(encoding="utf-8") if card else ""
+    found = re.search(rf"^##+ {re.escape(heading)}[^\n]*\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL)
+    return [line for line in found[1].splitlines() if line.strip() and not line.startswith("|")] if found else []
 
 
 def check_model(model: KnownModel) -> str:
@@ -150,14 +160,13 @@ def _shipped(name: str) -> KnownModel:
     return KnownModel(
         name,
         "frame",
-        card_licence(name),
+        _card_licence(name),
         f"{config.width}x{config.height} {config.interpolation}, threshold {config.threshold:g}",
         sha256={part.file: part.sha256 for part in config.weights},
     )
 
 
-def card_licence(name: str) -> str:
-    """The first sentence on the licence in a shipped model's card."""
-    text = (models_folder() / name / "README.md").read_text("utf-8")
-    found = re.search(r"licence\W*:?\W*(?:the weights are )?(?:for )?([^.;\n]+)", text, re.I)
-    return found[1].strip() if found else "see its card"
+def _card_licence(name: str) -> str:
+    """What a shipped model's card says of the licence, as far as the first stop or colon."""
+    text = " ".join(card_section(name, "Licence"))
+    return re.split(r"[.:;](?: |$)", text)[0] or "see its card"
