@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models": ("curate.cli.models:models", "List, fetch and check the weights."),
     "verify": ("curate.cli.verify:verify", "Check exports: checksums, counts, keys, pictures."),
     "purge": ("curate.cli.purge:purge", "Remove videos for good, from the workspace and all its exports."),
+    "push": ("curate.cli.push:push", "Copy exports to object storage, and only what changed."),
     "retry": ("curate.cli.retry:retry", "Give failed videos another try."),
     "status": ("curate.cli.status:status", "The funnel: videos and frames by stage, outcome and reason."),
     "doctor": ("curate.cli.doctor:doctor", "Check this machine, and a workspace if one is named."),

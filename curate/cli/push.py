@@ -1,0 +1,49 @@
+"""``curate push``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from tqdm import tqdm
+
+from curate.cli.common import verbosity
+
+
+@click.command()
+@click.argument("export", type=click.Path(path_type=Path))
+@click.argument("url")
+@verbosity
+@click.pass_context
+def push(ctx: click.Context, export: Path, url: str) -> None:
+    """Copy an export to object storage, or bring an earlier copy in step.
+
+    EXPORT is the folder of one format, such as W/exports/lmdb, or a folder that holds some; then each goes to a folder
+    of its name. URL is s3://bucket/prefix, gs://bucket/prefix or file:///folder; credentials come from the environment
+    as usual, and ?endpoint_override=host:port&scheme=http names another S3 server.
+
+    Only files that differ are copied, and files that left the export are removed, so that a purge reaches the copy when
+    it is pushed again; a bucket that keeps old versions keeps them. export.json comes last. Safe to interrupt and to
+    run again.
+    """
+    from curate.exports.folder import ACCOUNT
+    from curate.exports.push import push_export
+
+    quiet = ctx.meta["curate.verbosity"] < 0
+    inner = sorted(path.parent for path in export.glob(f"*/{ACCOUNT}")) if export.is_dir() else []
+    folders = [export] if (export / ACCOUNT).exists() or not inner else inner
+    for folder in folders:
+        place = url if folder == export else _inside(url, folder.name)
+        hidden = quiet or not sys.stderr.isatty()
+        with tqdm(desc=f"push {folder.name}", unit="B", unit_scale=True, disable=hidden) as bar:
+            done = push_export(folder, place, progress=bar.update)
+        if not quiet:
+            state = f"{done.copied} copied, {done.copied_bytes / 1e6:.1f} MB, {done.removed} removed"
+            click.echo(f"{folder}: {done.files} files, {state if done.copied else 'up to date'}")
+
+
+def _inside(url: str, name: str) -> str:
+    """The URL of a folder in the place that a URL names."""
+    path, mark, options = url.partition("?")
+    return f"{path.rstrip('/')}/{name}{mark}{options}"
