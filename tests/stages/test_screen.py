@@ -118,6 +118,15 @@ def test_lemons_models_judge_as_the_published_code_does(videos: Path, lemon: Pat
     outcome = screen(tmp_path, videos / "operation.mp4", method="lemon", model=str(lemon))
     assert isinstance(outcome, Done if int(mean_logits.argmax()) == 0 else Dropped)
     assert outcome.artefact is not None
+    swapped = tmp_path / "swapped"
+    swapped.mkdir()
+    for path in lemon.iterdir():
+        state = torch.load(path, weights_only=True)["net"]
+        for name in ("module.fc.weight", "module.fc.bias"):
+            state[name] = state[name].flip(0)
+        torch.save({"net": state}, swapped / path.name)
+    other = screen(tmp_path, videos / "operation.mp4", method="lemon", model=str(swapped))
+    assert {type(outcome), type(other)} == {Done, Dropped}
     assert simplejpeg.decode_jpeg_header(outcome.artefact.read_bytes())[:2] == (1080, 1920)
 
 
