@@ -32,7 +32,7 @@ FOLDS = {
 }
 """Families left out together: every family is tested by a network that never saw it, nor the rest of its fold."""
 
-COMPOSITIONS = 2
+COMPOSITIONS = 1
 """Raised when `curate.nets.training.augment` makes other pictures of the same draws, so that no cache is stale."""
 
 BASE = ModelConfig(

@@ -23,9 +23,6 @@ Step = Callable[[Image, Random], Image]
 CANVAS = 288
 """Short side, in pixels, pictures are composed at: enough for a network of 224, and quick."""
 
-PLAIN = 0.3
-"""Share of pictures that are only cropped, turned, scaled and compressed: most frames of real videos are plain."""
-
 _FONTS = (
     cv2.FONT_HERSHEY_SIMPLEX,
     cv2.FONT_HERSHEY_DUPLEX,
@@ -37,9 +34,7 @@ _FONTS = (
 
 def surgical(image: Image, inset: Image, rng: Random) -> Image:
     """Vary a surgical picture; it stays surgical, also with an inset of ``inset`` that covers up to a ninth of it."""
-    image = _geometry(image, rng, zoom=0.1)
-    if rng.random() < PLAIN:
-        return _apply(image, [(0.4, compress)], rng)
+    image = _geometry(image, rng)
     steps: list[tuple[float, Step]] = [
         (0.7, colours),
         (0.12, smoke),
@@ -53,9 +48,7 @@ def surgical(image: Image, inset: Image, rng: Random) -> Image:
 
 def non_surgical(image: Image, tissue: Image, rng: Random) -> Image:
     """Vary a non-surgical picture; it stays so with ``tissue`` embedded in it, or with the colours of ``tissue``."""
-    image = _geometry(image, rng, zoom=0.25)
-    if rng.random() < PLAIN:
-        return _apply(image, [(0.4, compress)], rng)
+    image = _geometry(image, rng)
     steps: list[tuple[float, Step]] = [
         (0.15, lambda im, r: take_colours(im, tissue, r)),
         (0.6, colours),
@@ -247,13 +240,13 @@ def take_colours(image: Image, other: Image, rng: Random) -> Image:
 def colours(image: Image, rng: Random) -> Image:
     """Exposure, gamma, white balance and saturation; now and then grey, or a narrow band of blue and green."""
     x = image.astype(np.float32) / 255
-    gain = float(np.exp(rng.normal(0, 0.2))) * np.exp(rng.normal(0, 0.08, 3))
-    x = np.clip(x * gain, 0, 1) ** float(np.exp(rng.normal(0, 0.2)))
+    gain = float(np.exp(rng.normal(0, 0.25))) * np.exp(rng.normal(0, 0.1, 3))
+    x = np.clip(x * gain, 0, 1) ** float(np.exp(rng.normal(0, 0.25)))
     kind = rng.random()
     grey = x @ np.array([0.299, 0.587, 0.114])
-    if kind < 0.03:
+    if kind < 0.06:
         x = np.repeat(grey[..., None], 3, axis=2)
-    elif kind < 0.06:
+    elif kind < 0.11:
         x = np.stack([x[..., 1] * rng.uniform(0.5, 1), x[..., 1], x[..., 2]], axis=2)[..., rng.permutation(3)]
     else:
         x = grey[..., None] + (x - grey[..., None]) * rng.uniform(0.4, 1.5)
@@ -327,13 +320,11 @@ def _apply(image: Image, steps: list[tuple[float, Step]], rng: Random) -> Image:
     return image
 
 
-def _geometry(image: Image, rng: Random, *, zoom: float) -> Image:
-    """Crop, mirror, turn, and bring the short side to `CANVAS`; a share ``zoom`` shows only a detail."""
+def _geometry(image: Image, rng: Random) -> Image:
+    """Crop, mirror, turn, and bring the short side to `CANVAS`."""
     height, width = image.shape[:2]
-    kind = rng.random()
-    if kind < 0.6 + zoom:
-        smallest, largest = (0.25, 0.6) if kind < zoom else (0.6, 1.0)
-        h, w = (int(side * rng.uniform(smallest, largest)) for side in (height, width))
+    if rng.random() < 0.6:
+        h, w = (int(side * rng.uniform(0.6, 1)) for side in (height, width))
         y, x = int(rng.integers(0, height - h + 1)), int(rng.integers(0, width - w + 1))
         image = image[y : y + h, x : x + w]
     if rng.random() < 0.5:
