@@ -9,11 +9,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from curate.errors import CurateError
 from curate.exports.exporter import FORMATS
@@ -304,3 +307,15 @@ def test_the_search_sees_text_across_its_pieces_compressed_columns_and_wide_char
     assert where["packed.parquet"] == "column image.path" or where["packed.parquet"].startswith("bytes")
     assert where["torn.parquet"].startswith("unreadable")
     assert dataclasses.asdict(found)["files"] == 4
+
+
+@given(data=st.binary(max_size=60), videos=st.lists(st.text("ab_-", min_size=1, max_size=9), min_size=1, unique=True))
+@settings(max_examples=200, deadline=None)
+def test_the_search_finds_what_a_plain_search_finds(data: bytes, videos: list[str]) -> None:
+    mixed = data[:20] + videos[0].encode() + data[20:40] + videos[-1].encode("utf-32-le") + data[40:]
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "0").write_bytes(mixed)
+        found = {mention.video: mention.where for mention in search_tree(Path(folder), videos).mentions}
+    forms = {video: [video.encode(name) for name in ("utf-8", "utf-16-le", "utf-32-le")] for video in videos}
+    firsts = {video: [place for place in map(mixed.find, forms[video]) if place >= 0] for video in videos}
+    assert found == {video: f"bytes at {min(places)}" for video, places in firsts.items() if places}
