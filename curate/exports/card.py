@@ -48,8 +48,8 @@ def dataset_card(dataset: Dataset, reading: str, *, header: bool) -> str:
         "## Privacy and take-down\n\n"
         "The networks miss things: frames may still show text, faces or other personal data. Do not try to identify "
         "anyone. Authors of videos and people shown in them can ask whoever published this dataset to remove a video; "
-        "every frame carries its `video_id`. The publisher adds the id to the opt-out list and exports again, which "
-        "takes the video out of every shard.",
+        "every frame carries its `video_id`. The publisher runs `curate purge` with the id, which takes the video out "
+        "of every shard.",
     ]
     return "\n\n".join(parts) + "\n"
 
