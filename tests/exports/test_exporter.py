@@ -273,7 +273,7 @@ def test_the_card_carries_splits_procedures_weights_and_harmless_text(entries, e
     assert "0" * 64 in card and "export.fill | black" in card
     assert "&lt;script>" in card and "<script" not in card
     assert r"\|\[a\](http://b)" in card
-    assert "not stated" in card and "opt-out" in card
+    assert "not stated" in card and "curate purge" in card
     assert 'lmdb.open("train.lmdb"' in (tmp_path / "exports" / "lmdb" / "README.md").read_text()
 
 
