@@ -99,8 +99,12 @@ class ModelConfig:
         return self.classes.index(SURGICAL)
 
     def fingerprint(self) -> dict[str, Any]:
-        """What of this config determines ``p_surgical``, weights by their digest; ready for JSON."""
+        """What of this config goes into score tables, weights by their digest; ready for JSON.
+
+        The operating point is among it: `curate.stages.trim` reads it from the score table.
+        """
         kept = {"architecture", "classes", "width", "height", "interpolation", "mean", "std", "temperature"}
+        kept |= {"threshold", "uncertain"}
         plain = json.loads(json.dumps(dataclasses.asdict(self)))
         return {k: v for k, v in plain.items() if k in kept} | {"sha256": [w.sha256 for w in self.weights]}
 
