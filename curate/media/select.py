@@ -90,6 +90,36 @@ class Native:
 
 
 @dataclass(frozen=True)
+class During:
+    """Every frame that appears within some spans of time; n is its index.
+
+    Attributes:
+        spans: ``(start, end)`` in seconds from the start of the video, rising and without overlaps. A frame is taken
+            if it appears at or after a start and before the end, both read with a microsecond of tolerance.
+    """
+
+    spans: tuple[tuple[float, float], ...]
+
+    def __post_init__(self) -> None:
+        edges = [edge for span in self.spans for edge in span]
+        if edges != sorted(edges):
+            raise ValueError("spans must rise and not overlap")
+
+    def matcher(self, clip: Clip) -> Match:
+        """Bind to a video."""
+        ticks = [tuple((Fraction(edge) - TOLERANCE) / clip.time_base for edge in span) for span in self.spans]
+        following = 0
+
+        def match(rank: int, start: int, end: int, key_frame: bool) -> Sequence[int]:
+            nonlocal following
+            while following < len(ticks) and start >= ticks[following][1]:
+                following += 1
+            return (rank,) if following < len(ticks) and start >= ticks[following][0] else ()
+
+        return match
+
+
+@dataclass(frozen=True)
 class EveryKth:
     """Frames 0, k, 2k, ... in presentation order; n counts them."""
 
@@ -193,7 +223,7 @@ class FrameList:
         return lambda rank, start, end, key_frame: wanted.get(rank, ())
 
 
-Selection = AtRate | Native | EveryKth | AtTimes | Spread | KeyFrames | FrameList
+Selection = AtRate | Native | During | EveryKth | AtTimes | Spread | KeyFrames | FrameList
 
 
 def _at_ticks(ticks: Sequence[Fraction]) -> Match:

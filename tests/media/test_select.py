@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.media.select import AtRate, AtTimes, Clip, EveryKth, FrameList, Selection, Spread
+from curate.media.select import AtRate, AtTimes, Clip, During, EveryKth, FrameList, Selection, Spread
 
 
 def samples(selection: Selection, starts: list[int], end: int, time_base: Fraction, fps: Fraction) -> dict[int, int]:
@@ -101,3 +101,22 @@ def test_nonsense_is_refused() -> None:
     ):
         with pytest.raises(ValueError):
             make()
+
+
+@given(
+    st.lists(st.integers(0, 60), min_size=2, max_size=8, unique=True).filter(lambda edges: len(edges) % 2 == 0),
+    st.sampled_from([Fraction(25), Fraction(30000, 1001), Fraction(24000, 1001)]),
+)
+def test_during_takes_the_frames_that_appear_within_its_spans(edges: list[int], fps: Fraction) -> None:
+    time_base = 1 / fps / 512
+    starts, end = constant(60, fps, time_base)
+    edges = sorted(edges)
+    spans = tuple((float(a / fps), float(b / fps)) for a, b in zip(edges[::2], edges[1::2], strict=True))
+    found = samples(During(spans), starts, end, time_base, fps)
+    expected = {rank for a, b in zip(edges[::2], edges[1::2], strict=True) for rank in range(a, min(b, 60))}
+    assert found == {rank: rank for rank in expected}
+
+
+def test_during_refuses_spans_out_of_order() -> None:
+    with pytest.raises(ValueError, match="rise"):
+        During(((2.0, 3.0), (1.0, 1.5)))
