@@ -177,16 +177,26 @@ class MaskOptions:
 
 
 @dataclass(frozen=True)
+class FieldOptions:
+    """The endoscope's field of view: a circle or rectangle in a dark surround, one a shot."""
+
+    method: Literal["shots", "none"] = option("shots", "shots: look for the field of view; none: do not.")
+
+
+@dataclass(frozen=True)
 class ExportOptions:
     """What goes into the shards, and how."""
 
     formats: tuple[str, ...] = option(
         ("parquet", "lmdb"),
-        "Formats to write: parquet, lmdb, lmdb-lemon, lmdb-generic, webdataset, folders, surgenet, dinov2.",
+        "Formats to write: parquet, lmdb, lmdb-lemon, lmdb-generic, webdataset, folders, surgenet, dinov2, "
+        "video, clips.",
         output=False,
     )
     include: Literal["surgical", "trimmed"] = option(
-        "surgical", "Surgical frames only, or every frame inside the trim with the others painted black, as LEMON does."
+        "surgical",
+        "Surgical frames only, or every frame inside the trim with the others painted black, as LEMON does; "
+        "the format video always does the latter.",
     )
     uncertain: Literal["keep", "drop"] = option("drop", "Whether uncertain frames count as surgical.")
     fill: Literal["black", "blur", "mean", "inpaint", "none"] = option(
@@ -201,6 +211,17 @@ class ExportOptions:
         100, "JPEG quality of lmdb-lemon, which encodes every frame again; 100 is what LEMON writes.", low=1, high=100
     )
     shard_size: int = option(500, "Largest size of a shard in MB (10^6 bytes).", low=1, high=500)
+    video_crf: int = option(
+        20, "Quality of the formats of videos, x264's constant rate factor: lower is better and larger.", low=1, high=51
+    )
+    clip_seconds: float = option(10.0, "For clips: length in seconds.", low=0.1, high=3600)
+    clip_stride: float = option(
+        10.0, "For clips: seconds from the start of one to the start of the next; less than the length overlaps.", low=0.1
+    )
+    clip_rate: float = option(10.0, "For clips: frames a second, taken by presentation time.", low=0.1, high=240)
+    clip_size: int = option(
+        256, "For clips: shorter side in pixels; larger frames are shrunk, 0 keeps every size.", low=0, high=8192
+    )
     val_fraction: float = option(0.0, "Share of the videos without a split of their own for val.", low=0, high=1)
     test_fraction: float = option(0.0, "Share of the videos without a split of their own for test.", low=0, high=1)
     split_seed: int = option(0, "Another number draws other splits.")
@@ -235,8 +256,9 @@ class Config:
     classify: ClassifyOptions = field(default_factory=ClassifyOptions)
     trim: TrimOptions = field(default_factory=TrimOptions)
     mask: MaskOptions = field(default_factory=MaskOptions)
-    export: ExportOptions = field(default_factory=ExportOptions)
-    engine: EngineOptions = field(default_factory=EngineOptions)
+    field: FieldOptions = dataclasses.field(default_factory=FieldOptions)
+    export: ExportOptions = dataclasses.field(default_factory=ExportOptions)
+    engine: EngineOptions = dataclasses.field(default_factory=EngineOptions)
 
 
 def option_fields(options_class: type) -> list[tuple[dataclasses.Field[Any], Any]]:

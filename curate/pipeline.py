@@ -31,6 +31,7 @@ STAGES: Mapping[str, str] = {
     "classify": "curate.stages.classify:ClassifyStage",
     "trim": "curate.stages.trim:TrimStage",
     "mask": "curate.stages.mask:MaskStage",
+    "field": "curate.stages.field:FieldStage",
 }
 """Stages that work video by video, in order, with where their classes are."""
 
@@ -142,6 +143,10 @@ class Pipeline:
     def artefact(self, video: Video, stage: str) -> Path:
         """Path of a stage's artefact for a video that is done there."""
         return self._artefact(stage, self._records[video.id, stage].last)
+
+    def footage(self, video: Video) -> Path | None:
+        """Path of a video's file; ``None`` if it was never downloaded here."""
+        return self.artefact(video, "download") if (video.id, "download") in self._records else None
 
     def run(
         self,

@@ -273,6 +273,37 @@ def region_schema() -> pa.Schema:
 
 
 @cache
+def field_schema() -> pa.Schema:
+    """``fields/{id}.parquet``: one row a shot, in order; where the endoscope's picture lies in the frame.
+
+    ``first`` and ``last`` are frame numbers ``n``; between the shots lie frames that are not surgical. ``shape`` is
+    ``none`` (the whole frame), ``rectangle``, ``circle`` or ``ellipse``; the field is the part of the box that lies in
+    the ellipse, where there is one (``rx`` > 0). All in pixels of the sampled frame of ``width`` by ``height``;
+    ``x2``/``y2`` exclusive. ``score`` is the share of the visible boundary that is sharp, in 0..1.
+    """
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            pa.field("first", pa.int32(), nullable=False),
+            pa.field("last", pa.int32(), nullable=False),
+            pa.field("width", pa.int32(), nullable=False),
+            pa.field("height", pa.int32(), nullable=False),
+            pa.field("shape", pa.string(), nullable=False),
+            pa.field("score", pa.float32(), nullable=False),
+            pa.field("x1", pa.int32(), nullable=False),
+            pa.field("y1", pa.int32(), nullable=False),
+            pa.field("x2", pa.int32(), nullable=False),
+            pa.field("y2", pa.int32(), nullable=False),
+            pa.field("cx", pa.float32(), nullable=False),
+            pa.field("cy", pa.float32(), nullable=False),
+            pa.field("rx", pa.float32(), nullable=False),
+            pa.field("ry", pa.float32(), nullable=False),
+        ]
+    )
+
+
+@cache
 def prediction_schema() -> pa.Schema:
     """Output of ``curate predict``: one row an image or sampled frame.
 

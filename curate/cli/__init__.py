@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "classify": ("curate.cli.run:classify", "Tell surgical from non-surgical frames."),
     "trim": ("curate.cli.run:trim", "Give verdicts and cut what lies outside the surgery."),
     "mask": ("curate.cli.run:mask", "Find regions that are not surgery."),
+    "field": ("curate.cli.run:field", "Find the endoscope's field of view, shot by shot."),
     "export": ("curate.cli.run:export", "Write the shards."),
     "predict": ("curate.cli.predict:predict", "The models alone, on images and videos."),
     "models": ("curate.cli.models:models", "List, fetch and check the weights."),

@@ -177,6 +177,14 @@ def mask(
     ctx.exit(code)
 
 
+field = _stage_command(
+    "field",
+    """Find the endoscope's field of view, a circle or rectangle in a dark surround, and store it; nothing is cropped.
+
+    One field a shot: it changes where the picture's borders change and nowhere else.""",
+)
+
+
 @click.command()
 @workspace_flags
 @stage_flags("export")

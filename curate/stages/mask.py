@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,24 +19,15 @@ from curate.nets.fusion import Region
 from curate.nets.regions import RegionFinder
 from curate.nets.text_detector import providers, sha256
 from curate.nets.yolo import model_files
-from curate.records import NON_SURGICAL, Done, Failed, Outcome, Reason, Video, region_schema
+from curate.records import Done, Failed, Outcome, Reason, Video, region_schema
 from curate.stage import Files, Lane, Stage
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-ROWS_A_READ = 16
-"""Frames held in memory at a time."""
+from curate.stages.kept import BadArtefact, frames_to_look_at, wanted_jpegs
 
 ROWS_A_GROUP = 10_000
 """Regions in one row group of the output."""
 
 
 Image = npt.NDArray[np.uint8]
-
-
-class BadArtefact(Exception):
-    """An input of the stage cannot be read or contradicts the other."""
 
 
 class MaskStage(Stage[MaskOptions]):
@@ -94,19 +85,6 @@ class MaskStage(Stage[MaskOptions]):
         self._finder = None
 
 
-def frames_to_look_at(verdicts: Path) -> frozenset[int]:
-    """Numbers ``n`` of the frames that are kept and not judged non-surgical.
-
-    Raises:
-        BadArtefact: The verdicts cannot be read.
-    """
-    wanted = []
-    for batch in _batches(verdicts, ["n", "kept", "verdict"], 4096):
-        columns = (batch.column(name).to_pylist() for name in ("n", "kept", "verdict"))
-        wanted += [n for n, kept, verdict in zip(*columns, strict=True) if kept and verdict != NON_SURGICAL]
-    return frozenset(wanted)
-
-
 def decoded_frames(frames: Path, wanted: frozenset[int]) -> Iterator[tuple[int, Image]]:
     """The wanted frames of a ``frames`` table, in its order.
 
@@ -118,28 +96,11 @@ def decoded_frames(frames: Path, wanted: frozenset[int]) -> Iterator[tuple[int, 
     """
     import simplejpeg
 
-    for batch in _batches(frames, ["n", "image"], ROWS_A_READ):
-        images = batch.column("image")
-        for row, n in enumerate(batch.column("n").to_pylist()):
-            if n not in wanted:
-                continue
-            try:
-                yield n, simplejpeg.decode_jpeg(images[row].as_py())
-            except ValueError as error:
-                raise BadArtefact(f"{frames}: frame {n} is not a readable JPEG: {error}") from error
-
-
-def _batches(path: Path, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as table:
-            if missing := set(columns) - set(table.schema_arrow.names):
-                raise BadArtefact(f"{path} lacks the columns {', '.join(sorted(missing))}")
-            yield from table.iter_batches(batch_size=rows, columns=columns)
-    except (pa.ArrowException, OSError) as error:
-        raise BadArtefact(f"cannot read {path}: {error}") from error
+    for n, jpeg in wanted_jpegs(frames, wanted):
+        try:
+            yield n, simplejpeg.decode_jpeg(jpeg)
+        except ValueError as error:
+            raise BadArtefact(f"{frames}: frame {n} is not a readable JPEG: {error}") from error
 
 
 class RegionWriter:
