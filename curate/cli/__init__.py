@@ -6,7 +6,6 @@ Commands are imported when they are asked for, so that ``curate --help`` answers
 from __future__ import annotations
 
 import errno
-import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -14,9 +13,10 @@ from collections.abc import Sequence
 import click
 
 from curate import __version__
+from curate.cli.lazy import CommandTable, LazyGroup
 from curate.errors import CurateError
 
-COMMANDS: dict[str, tuple[str, str]] = {
+COMMANDS: CommandTable = {
     "run": ("curate.cli.run:run", "Everything: from a list of videos to shards."),
     "manifest": ("curate.cli.manifest:manifest", "Check, convert and count lists of videos."),
     "search": ("curate.cli.search:search", "Find videos on YouTube and write a manifest."),
@@ -29,6 +29,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "field": ("curate.cli.run:field", "Find the endoscope's field of view, shot by shot."),
     "export": ("curate.cli.run:export", "Write the shards."),
     "predict": ("curate.cli.predict:predict", "The models alone, on images and videos."),
+    "evaluate": ("curate.cli.evaluate:evaluate", "Measure models and finished runs against known truth."),
+    "train": ("curate.cli.train:train", "Train models on your own labels."),
     "models": ("curate.cli.models:models", "List, fetch and check the weights."),
     "verify": ("curate.cli.verify:verify", "Check exports: checksums, counts, keys, pictures."),
     "purge": ("curate.cli.purge:purge", "Remove videos for good, from the workspace and all its exports."),
@@ -40,28 +42,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Command name: where it is, and its line in ``curate --help`` in pipeline order."""
 
 
-class LazyGroup(click.Group):
-    """A group that imports a command's module only when that command is used."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names in pipeline order."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        """Import and return a command, or ``None`` if there is none of that name."""
-        if name not in COMMANDS:
-            return None
-        module, attribute = COMMANDS[name][0].split(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=LazyGroup, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(__version__, prog_name="curate")
 def cli() -> None:
     """Turn a list of surgical videos into clean pretraining shards.

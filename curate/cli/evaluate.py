@@ -1,0 +1,15 @@
+"""``curate evaluate``: how good models and finished runs are, against known truth."""
+
+from __future__ import annotations
+
+import click
+
+from curate.cli.lazy import CommandTable, LazyGroup
+
+COMMANDS: CommandTable = {}
+"""Command name: where it is, and its line in ``curate evaluate --help``."""
+
+
+@click.group(cls=LazyGroup, table=COMMANDS)
+def evaluate() -> None:
+    """Measure models and finished runs against known truth."""

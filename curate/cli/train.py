@@ -1,0 +1,15 @@
+"""``curate train``: models from a lab's own labels."""
+
+from __future__ import annotations
+
+import click
+
+from curate.cli.lazy import CommandTable, LazyGroup
+
+COMMANDS: CommandTable = {}
+"""Command name: where it is, and its line in ``curate train --help``."""
+
+
+@click.group(cls=LazyGroup, table=COMMANDS)
+def train() -> None:
+    """Train models on your own labels."""
