@@ -6,15 +6,15 @@ Used by ``train_classifier.py`` and ``evaluate_classifier.py``, which must agree
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
+from tqdm import tqdm
 
-from curate.nets.model_config import ModelConfig, WeightsFile
-from curate.nets.training.data import Draw, Families, LabelledFrame, Sampler, read_labels
-from curate.nets.training.fit import ARCHITECTURE, FeatureMaker, Lower, Recipe, cached_features, pretrained
+from curate.nets.levels import LevelsNetwork
+from curate.nets.model_config import LEVELS, Branch, ModelConfig, WeightsFile
+from curate.nets.training.data import Families, read_labels
+from curate.nets.training.experiment import Experiment, prepare
+from curate.nets.training.fit import Recipe, pretrained
 
 FAMILIES = Families(dict.fromkeys(("m2cai", "lowlight", "saraph", "cholecseg", "desmoke"), "cholecystectomies"))
 """These show the same cholecystectomies (Cholec80 and its kin)."""
@@ -22,7 +22,7 @@ FAMILIES = Families(dict.fromkeys(("m2cai", "lowlight", "saraph", "cholecseg", "
 EMPHASIS = {"webframes": 2.0, "animations": 1.5}
 """Drawn more often: frames of surgical web videos themselves, and rendered anatomy, the nearest to the task."""
 
-FOLDS = {
+WIDE_FOLDS = {
     "A": ("cholecystectomies", "animations", "clothing", "liveportrait"),
     "B": ("gynsurg", "webframes", "mri", "openpose"),
     "C": ("kvasir", "photos", "imageio"),
@@ -30,53 +30,59 @@ FOLDS = {
     "E": ("surgtoolloc", "lecture-cau", "intel-sample-videos", "xray", "portraits"),
     "F": ("cataract-mixed", "phantom", "mmaction2"),
 }
-"""Families left out together: every family is tested by a network that never saw it, nor the rest of its fold."""
-
-COMPOSITIONS = 1
-"""Raised when `curate.nets.training.augment` makes other pictures of the same draws, so that no cache is stale."""
+"""Families left out together, for a stricter test: several kinds of pictures are missing at once."""
 
 BASE = ModelConfig(
-    name="frames-mobilenetv2", architecture=ARCHITECTURE, weights=(WeightsFile("model.safetensors", ""),)
+    name="frames-duo",
+    architecture=LEVELS,
+    weights=(WeightsFile("model.safetensors", ""),),
+    mean=(0.0, 0.0, 0.0),
+    std=(1.0, 1.0, 1.0),
+    branches=(
+        Branch("mobilenetv2_100"),
+        Branch("tf_efficientnet_lite0", mean=(127 / 255,) * 3, std=(128 / 255,) * 3),
+    ),
 )
+"""The shipped classifier. EfficientNet-Lite was trained on ``(value - 127) / 128``."""
 
-
-@dataclass(frozen=True)
-class Prepared:
-    """The labelled frames, the composed pictures, and the frozen network's answers to them."""
-
-    frames: list[LabelledFrame]
-    draws: list[Draw]
-    features: npt.NDArray[np.float16]
-    maker: FeatureMaker
-
-    @property
-    def surgical(self) -> npt.NDArray[np.bool_]:
-        """Labels of the composed pictures."""
-        return np.array([d.surgical for d in self.draws])
+RECIPE = Recipe()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", type=Path, required=True, help="labels.csv of the frames")
     parser.add_argument(
-        "--backbone", type=Path, required=True, help="mobilenet_v2-*.pth, torchvision's ImageNet weights"
+        "--backbones",
+        type=Path,
+        nargs=2,
+        required=True,
+        help="mobilenet_v2-*.pth and efficientnet-lite0-*.pth, ImageNet weights of the two packages",
     )
     parser.add_argument("--cache", type=Path, required=True, help="folder for features of composed pictures")
     parser.add_argument("--draws", type=int, default=16000, help="composed pictures")
-    parser.add_argument("--frozen-blocks", type=int, default=Recipe.frozen_blocks, help="of seven stages of blocks")
-    parser.add_argument("--epochs", type=float, default=Recipe.epochs)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
 
 
-def prepare(arguments: argparse.Namespace) -> Prepared:
-    arguments.cache.mkdir(parents=True, exist_ok=True)
+def prepared(arguments: argparse.Namespace) -> tuple[LevelsNetwork, Experiment]:
     frames = read_labels(arguments.labels)
-    draws = Sampler(frames, FAMILIES, emphasis=EMPHASIS).draws(arguments.draws, arguments.seed)
-    lower = Lower(pretrained(arguments.backbone, BASE), BASE, arguments.frozen_blocks)
-    maker = FeatureMaker(lower, BASE, arguments.cache, arguments.threads)
-    key = {"frozen_blocks": arguments.frozen_blocks, "compositions": COMPOSITIONS}
-    return Prepared(frames, draws, cached_features(maker, draws, frames, key, arguments.cache), maker)
+    network = pretrained(arguments.backbones, BASE)
+    with tqdm(total=arguments.draws + len(frames), unit="picture", desc="features") as bar:
+        experiment = prepare(
+            frames,
+            FAMILIES,
+            network,
+            BASE,
+            draws=arguments.draws,
+            cache=arguments.cache,
+            backbones=" ".join(path.name for path in arguments.backbones),
+            emphasis=EMPHASIS,
+            seed=arguments.seed,
+            threads=arguments.threads,
+            advance=bar.update,
+        )
+    return network, experiment
 
 
-def recipe(arguments: argparse.Namespace) -> Recipe:
-    return Recipe(frozen_blocks=arguments.frozen_blocks, epochs=arguments.epochs, seed=arguments.seed)
+def single_families(experiment: Experiment) -> list[tuple[str, ...]]:
+    """Folds of one family each: leave one source out."""
+    return [(name,) for name in sorted({FAMILIES.of(frame.source) for frame in experiment.frames})]

@@ -1,12 +1,13 @@
 """Measure the frame classifier honestly.
 
-``sources`` leaves families of sources out in turn (`classifier_protocol.FOLDS`), trains on the rest by the recipe of
-the shipped model and tests on what was left out; it writes every prediction, the tables of the model card, the
-calibration for ``train_classifier.py``, and the network that never saw the cholecystectomies. ``videos`` runs the
-sample, classify and trim stages on videos with known truth and compares second by second.
+``sources`` leaves every source out in turn, trains on the rest by the recipe of the shipped model and tests on what was
+left out; ``--wide`` leaves several families out at once (`classifier_protocol.WIDE_FOLDS`). It writes every prediction,
+the tables of the model card, the calibration for ``train_classifier.py``, and the network that never saw the
+cholecystectomies. ``videos`` runs the sample, classify and trim stages on videos with known truth and compares second
+by second.
 
-    python scripts/evaluate_classifier.py sources --labels frames/labels.csv --backbone mobilenet_v2-b0353104.pth \
-        --cache cache --out evaluation
+    python scripts/evaluate_classifier.py sources --labels frames/labels.csv \
+        --backbones mobilenet_v2-b0353104.pth efficientnet-lite0-57934424.pth --cache cache --out evaluation
     python scripts/evaluate_classifier.py videos --videos videos --model evaluation/without-cholecystectomies
 """
 
@@ -21,12 +22,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from classifier_protocol import BASE, FAMILIES, FOLDS, add_arguments, prepare, recipe
+from classifier_protocol import BASE, RECIPE, WIDE_FOLDS, add_arguments, prepared, single_families
 
 from curate.config import ClassifyOptions, SampleOptions, TrimOptions
 from curate.nets.training import evaluation
-from curate.nets.training.data import without
-from curate.nets.training.fit import Upper, answer, fit, pretrained
 from curate.nets.training.save import save_model
 from curate.records import NON_SURGICAL, SURGICAL, Done, Dropped, Video
 from curate.stage import Files
@@ -42,7 +41,7 @@ def main() -> None:
     commands = parser.add_subparsers(required=True)
     sources = commands.add_parser("sources", help="leave families of sources out")
     add_arguments(sources)
-    sources.add_argument("--folds", nargs="+", default=list(FOLDS), help="which folds to run")
+    sources.add_argument("--wide", action="store_true", help="leave several families out at once")
     sources.add_argument("--out", type=Path, required=True, help="folder for predictions, tables, calibration")
     sources.set_defaults(run=evaluate_sources)
     videos = commands.add_parser("videos", help="videos with truth in JSON beside them")
@@ -56,54 +55,35 @@ def main() -> None:
 
 def evaluate_sources(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
-    prepared = prepare(arguments)
-    frames, draws = prepared.frames, prepared.draws
+    network, experiment = prepared(arguments)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    plain = prepared.maker.of((f.path.read_bytes() for f in frames), len(frames))
-    settings = recipe(arguments)
-    family = np.array([FAMILIES.of(f.source) for f in frames])
-    rows = _kept(arguments.out / "predictions.csv", arguments.folds)
-    composed = _kept(arguments.out / "composed.csv", arguments.folds)
-    for fold in arguments.folds:
-        network = pretrained(arguments.backbone, BASE)
-        upper = Upper(network, settings.frozen_blocks, settings.dropout)
-        seen = without(draws, frames, FAMILIES, FOLDS[fold])
-        fit(upper, prepared.features, prepared.surgical, seen, settings)
-        tested = np.flatnonzero(np.isin(family, FOLDS[fold]))
-        for index, logits in zip(tested, answer(upper, plain[tested]), strict=True):
-            frame = frames[index]
+    rows: list[dict[str, object]] = []
+    composed: list[dict[str, object]] = []
+    folds = list(WIDE_FOLDS.values()) if arguments.wide else single_families(experiment)
+    for fold in experiment.leave_out(folds, RECIPE):
+        for index, margin in zip(fold.tested, fold.margins, strict=True):
+            frame = experiment.frames[index]
             rows.append(
                 {
                     "file": str(frame.path.relative_to(arguments.labels.parent)),
                     "source": frame.source,
                     "label": SURGICAL if frame.surgical else NON_SURGICAL,
-                    "fold": fold,
-                    "margin": float(logits[0] - logits[1]),
+                    "margin": float(margin),
                 }
             )
-        unseen = [i for i, d in enumerate(draws) if d.frame >= 0 and family[d.frame] in FOLDS[fold]]
-        labels = prepared.surgical[unseen]
-        logits = answer(upper, prepared.features[unseen])
-        right = (logits[:, 0] > logits[:, 1]) == labels
+        labels = np.array([experiment.draws[i].surgical for i in fold.composed])
+        right = (fold.composed_margins > 0) == labels
         for label, said in ((True, SURGICAL), (False, NON_SURGICAL)):
             counts = {"right": int(right[labels == label].sum()), "count": int((labels == label).sum())}
-            composed.append({"fold": fold, "label": said, **counts})
-        if "cholecystectomies" in FOLDS[fold]:
+            composed.append({"without": " ".join(fold.families), "label": said, **counts})
+        if "cholecystectomies" in fold.families:
+            fold.head.put_into(network, BASE)
             save_model(network, BASE, arguments.out / "without-cholecystectomies")
-        print(f"fold {fold}: {len(seen)} pictures seen, {len(tested)} frames tested", flush=True)
-        _write(arguments.out / "predictions.csv", rows)
-        _write(arguments.out / "composed.csv", composed)
+    _write(arguments.out / "predictions.csv", rows)
+    _write(arguments.out / "composed.csv", composed)
     text = _report(rows, composed, arguments.out)
     (arguments.out / "sources.md").write_text(text)
     print(text)
-
-
-def _kept(path: Path, folds: list[str]) -> list[dict[str, object]]:
-    """Rows of an earlier run for the folds that are not run now."""
-    if not path.is_file():
-        return []
-    with path.open(newline="") as stream:
-        return [dict(row) for row in csv.DictReader(stream) if row["fold"] not in folds]
 
 
 def _write(path: Path, rows: list[dict[str, object]]) -> None:

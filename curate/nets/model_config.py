@@ -15,6 +15,9 @@ from curate.records import NON_SURGICAL, SURGICAL
 
 FILE_NAME = "config.json"
 
+LEVELS = "levels"
+"""Architecture of `curate.nets.levels`, in place of a timm name."""
+
 FORMAT = 1
 """Raised when a reader of the old form would misread the new one."""
 
@@ -33,12 +36,38 @@ class WeightsFile:
 
 
 @dataclass(frozen=True)
+class Branch:
+    """One backbone of a network of levels (`curate.nets.levels`), and what the head sees of it.
+
+    Attributes:
+        architecture: timm name of a network of the EfficientNet family (stem, ``blocks``, last convolution).
+        mean: Per RGB channel, of values in 0..1, subtracted.
+        std: Per RGB channel, of values in 0..1, divided by.
+        blocks: Indices of the stages of blocks whose channel means and deviations the head sees.
+    """
+
+    architecture: str
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    blocks: tuple[int, ...] = (2, 3, 4, 5)
+
+    def __post_init__(self) -> None:
+        for name in ("mean", "std", "blocks"):  # as lists in JSON
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise ValueError(f"branch {self.architecture}: mean and std need three values, std above 0")
+        if any(index < 0 for index in self.blocks):
+            raise ValueError(f"branch {self.architecture}: blocks are counted from 0")
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """How to run a frame classifier, and how to read its answer.
 
     Attributes:
         name: Written into every table the model makes.
-        architecture: timm name of the network; its head has ``len(classes)`` outputs.
+        architecture: timm name of the network; its head has ``len(classes)`` outputs. ``levels`` with ``branches``.
+        branches: Backbones of a network of levels; each normalises its input itself, after ``mean`` and ``std``.
         classes: Names in the order of the outputs; ``surgical`` is one of them.
         width: Input width in pixels.
         height: Input height in pixels.
@@ -64,6 +93,7 @@ class ModelConfig:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     classes: tuple[str, ...] = (SURGICAL, NON_SURGICAL)
+    branches: tuple[Branch, ...] = ()
     onnx: WeightsFile | None = None
     temperature: float = 1.0
     threshold: float = 0.5
@@ -78,6 +108,8 @@ class ModelConfig:
             "classes have no 'surgical'": SURGICAL not in self.classes,
             "weights are missing": not self.weights,
             "width and height must be 8 to 4096": not (8 <= self.width <= 4096 and 8 <= self.height <= 4096),
+            "'levels' goes with branches, and other architectures without": bool(self.branches)
+            != (self.architecture == LEVELS),
             "interpolation is not 'area' or 'linear'": self.interpolation not in ("area", "linear"),
             "mean and std need three values": len(self.mean) != 3 or len(self.std) != 3,
             "std must be above 0": min(self.std, default=0) <= 0,
@@ -103,7 +135,7 @@ class ModelConfig:
 
         The operating point is among it: `curate.stages.trim` reads it from the score table.
         """
-        kept = {"architecture", "classes", "width", "height", "interpolation", "mean", "std", "temperature"}
+        kept = {"architecture", "branches", "classes", "width", "height", "interpolation", "mean", "std", "temperature"}
         kept |= {"threshold", "uncertain"}
         plain = json.loads(json.dumps(dataclasses.asdict(self)))
         return {k: v for k, v in plain.items() if k in kept} | {"sha256": [w.sha256 for w in self.weights]}
@@ -118,6 +150,7 @@ def read_config(path: Path) -> ModelConfig:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         data["weights"] = tuple(WeightsFile(**part) for part in data["weights"])
+        data["branches"] = tuple(Branch(**part) for part in data.get("branches", ()))
         data["onnx"] = WeightsFile(**data["onnx"]) if data.get("onnx") else None
         for name in ("mean", "std", "classes", "uncertain"):
             if name in data:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from curate.errors import CurateError
+from curate.nets.levels import LevelsNetwork
 from curate.nets.model_config import ModelConfig
 from curate.nets.registry import ModelFiles
 from curate.nets.torchvision_repair import import_timm
@@ -64,20 +65,22 @@ def channels_last(network: torch.nn.Module) -> None:
 
 
 def build_network(config: ModelConfig, state: dict[str, torch.Tensor] | None) -> torch.nn.Module:
-    """Make the timm network of a config and load a state dict into it, if one is given.
+    """Make the network of a config, timm's or one of levels, and load a state dict into it, if one is given.
 
     Raises:
-        CurateError: timm does not know the architecture, or the state does not fit it.
+        CurateError: The architecture is unknown, or the state does not fit it.
     """
     timm = import_timm()
     try:
-        network = timm.create_model(config.architecture, pretrained=False, num_classes=len(config.classes))
+        if config.branches:
+            network: torch.nn.Module = LevelsNetwork(config.branches, len(config.classes))
+        else:
+            network = timm.create_model(config.architecture, pretrained=False, num_classes=len(config.classes))
         if state is not None:
             network.load_state_dict(state)
     except (RuntimeError, ValueError, TypeError) as error:
         raise CurateError(
-            f"the weights of {config.name} do not fit timm's {config.architecture} with {len(config.classes)} classes: "
-            f"{error}"
+            f"the weights of {config.name} do not fit {config.architecture} with {len(config.classes)} classes: {error}"
         ) from error
     return network.eval()
 

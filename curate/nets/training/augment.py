@@ -244,9 +244,9 @@ def colours(image: Image, rng: Random) -> Image:
     x = np.clip(x * gain, 0, 1) ** float(np.exp(rng.normal(0, 0.25)))
     kind = rng.random()
     grey = x @ np.array([0.299, 0.587, 0.114])
-    if kind < 0.06:
+    if kind < 0.02:
         x = np.repeat(grey[..., None], 3, axis=2)
-    elif kind < 0.11:
+    elif kind < 0.07:
         x = np.stack([x[..., 1] * rng.uniform(0.5, 1), x[..., 1], x[..., 2]], axis=2)[..., rng.permutation(3)]
     else:
         x = grey[..., None] + (x - grey[..., None]) * rng.uniform(0.4, 1.5)

