@@ -16,7 +16,7 @@ import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -32,8 +32,9 @@ square."""
 FEWEST_ROWS = 160
 """Short side in pixels that the evidence has at least, where the frames are large enough."""
 
-DARKEST_LIT = 12
-"""Grey levels above the surround from which a pixel counts as lit; compressed black wavers by about 4."""
+CONTRAST = (5.0, 12.0)
+"""Grey levels above the surround from which a pixel counts as lit: the least where the surround is a clean black, the
+most where it wavers."""
 
 LIGHTEST_SURROUND = 48
 """A surround that is lighter than this grey level is none."""
@@ -47,11 +48,16 @@ SMALLEST_BORDER = 0.01
 TRUSTED = 0.6
 """Smallest share of a field's visible boundary with a sharp drop to the surround."""
 
+TRUSTED_SHORT_ARC = 0.8
+"""The same for a circle of which less than a quarter is to be seen: dark corners of a scene can pass for one."""
+
 _TRIALS = 400
 _TRIAL_POINTS = 250
 _ARC_BINS = 120
+_LONG_ARC = _ARC_BINS // 2
 _FEWEST_SAMPLES = 12
 _GOOD = 0.93
+_LEAST_EXPLAINED = 0.35
 
 
 @dataclass(frozen=True)
@@ -162,10 +168,35 @@ def block_evidence(frames: Sequence[Grey]) -> Grey:
     return np.asarray(second)
 
 
-def surround_level(evidence: npt.NDArray[Any]) -> float:
-    """Grey level of a dark surround, if there is one: nearly the darkest at the frame's edge."""
+class Surround(NamedTuple):
+    """What is dark at the frame's edge.
+
+    Attributes:
+        level: Its grey level.
+        contrast: Grey levels above it from which a pixel is lit.
+    """
+
+    level: float
+    contrast: float
+
+    @property
+    def lit(self) -> float:
+        """Grey level above which a pixel is lit."""
+        return self.level + self.contrast
+
+
+def surround_of(evidence: npt.NDArray[Any]) -> Surround:
+    """Measure a dark surround, if there is one: nearly the darkest at the frame's edge, and how much that wavers.
+
+    Args:
+        evidence: Grey levels 0..255, shape (rows, columns).
+    """
     strips = (evidence[:2], evidence[-2:], evidence[:, :2], evidence[:, -2:])
-    return float(np.percentile(np.concatenate([strip.ravel() for strip in strips]), 5))
+    edge = np.concatenate([strip.ravel() for strip in strips])
+    level = float(np.percentile(edge, 5))
+    least, most = CONTRAST
+    wavers = float(np.percentile(edge[edge <= level + most], 90)) - level
+    return Surround(level, min(max(1.5 * wavers, least), most))
 
 
 def fit_field(evidence: npt.NDArray[Any]) -> FieldOfView:
@@ -181,17 +212,17 @@ def fit_field(evidence: npt.NDArray[Any]) -> FieldOfView:
     grey = np.asarray(evidence, dtype=np.float32)
     height, width = grey.shape
     whole = FieldOfView.whole(width, height)
-    level = surround_level(grey)
-    if level > LIGHTEST_SURROUND:
+    surround = surround_of(grey)
+    if surround.level > LIGHTEST_SURROUND:
         return whole
-    lit = _main_part(grey > level + DARKEST_LIT)
+    lit = _main_part(grey > surround.lit)
     if not lit.any():
         return whole
-    trace = _Trace(grey, lit, level)
+    trace = _Trace(grey, lit, surround)
     if len(trace.points) < 8:
         return whole
-    best, most = whole, 0.0
-    for make, advantage in ((_rectangle, 0.0), (_circle, 0.05), (_ellipse, 0.1)):
+    best, most = whole, _LEAST_EXPLAINED
+    for make, advantage in ((_rectangle, 0.0), (_circle, 0.0), (_ellipse, 0.1)):
         field = make(trace)
         if field is None or field.score < TRUSTED:
             continue
@@ -227,10 +258,10 @@ class _Trace:
         columns: Columns in which there is something lit.
     """
 
-    def __init__(self, grey: npt.NDArray[np.float32], lit: npt.NDArray[np.bool_], level: float) -> None:
-        self.grey, self.lit, self.level = grey, lit, level
-        left, right = _ends(grey, lit, level)
-        top, bottom = (side[:, ::-1] for side in _ends(grey.T, lit.T, level))
+    def __init__(self, grey: npt.NDArray[np.float32], lit: npt.NDArray[np.bool_], surround: Surround) -> None:
+        self.grey, self.surround = grey, surround
+        left, right = _ends(grey, lit, surround.level)
+        top, bottom = (side[:, ::-1] for side in _ends(grey.T, lit.T, surround.level))
         self.sides = (left, right, top, bottom)
         self.points = np.concatenate(self.sides)
         self.rows, self.columns = int(lit.any(axis=1).sum()), int(lit.any(axis=0).sum())
@@ -266,41 +297,46 @@ def _rectangle(trace: _Trace) -> FieldOfView | None:
             box[side] = place
     for side in range(4):
         points, outward = _along_side(box, side)
-        if _score(_drops(trace.grey, trace.level, points, outward)) < TRUSTED:
+        if _score(_drops(trace.grey, trace.surround, points, outward)) < TRUSTED:
             box[side] = frame[side]
     if tuple(box) == frame:
         return None
     found = FieldOfView("rectangle", box[0], box[2], box[1], box[3])
-    return dataclasses.replace(found, score=boundary_score(found, trace.grey, trace.level))
+    return dataclasses.replace(found, score=boundary_score(found, trace.grey, trace.surround))
 
 
-def boundary_score(field: FieldOfView, evidence: npt.NDArray[Any], level: float | None = None) -> float:
+def boundary_score(field: FieldOfView, evidence: npt.NDArray[Any], surround: Surround | None = None) -> float:
     """Share of a field's visible boundary at which the evidence drops sharply to a dark surround.
 
     Args:
         field: In pixels of the evidence.
         evidence: Grey levels 0..255, shape (rows, columns).
-        level: Of the surround; read off the evidence if not given.
+        surround: Measured on the evidence if not given.
 
     Returns:
         0..1; 0 where too little of the boundary is to be seen.
     """
     grey = np.asarray(evidence, dtype=np.float32)
-    if level is None:
-        level = surround_level(grey)
+    if surround is None:
+        surround = surround_of(grey)
     parts = [_along_side((field.x1, field.x2, field.y1, field.y2), side) for side in range(4)]
     if field.is_round:
         ellipse = np.array([[field.cx, field.cy, field.rx, field.ry]])
         kept = [_distances(points, ellipse)[0] < -2 for points, _ in parts]
         parts = [(points[keep], outward[keep]) for (points, outward), keep in zip(parts, kept, strict=True)]
-        turns = np.linspace(0, 2 * math.pi, 2 * _ARC_BINS, endpoint=False)
-        outward = np.stack([np.cos(turns), np.sin(turns)], axis=1)
-        points = outward * (field.rx, field.ry) + (field.cx, field.cy)
-        x, y = points.T
-        keep = (x > field.x1 + 2) & (x < field.x2 - 2) & (y > field.y1 + 2) & (y < field.y2 - 2)
-        parts.append((points[keep], outward[keep]))
+        parts.append(_along_ellipse(field))
     points, outward = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    return _score(_drops(grey, level, points, outward))
+    return _score(_drops(grey, surround, points, outward))
+
+
+def _along_ellipse(field: FieldOfView) -> tuple[Points, Points]:
+    """Points along the ellipse of a field, inside its box, and the direction outward."""
+    turns = np.linspace(0, 2 * math.pi, 2 * _ARC_BINS, endpoint=False)
+    outward = np.stack([np.cos(turns), np.sin(turns)], axis=1)
+    points = outward * (field.rx, field.ry) + (field.cx, field.cy)
+    x, y = points.T
+    keep = (x > field.x1 + 2) & (x < field.x2 - 2) & (y > field.y1 + 2) & (y < field.y2 - 2)
+    return points[keep], outward[keep]
 
 
 def _score(drops: npt.NDArray[np.bool_]) -> float:
@@ -336,7 +372,7 @@ def _circle(trace: _Trace) -> FieldOfView | None:
 
 
 def _ellipse(trace: _Trace) -> FieldOfView | None:
-    return _round(trace, "ellipse", _four_point_ellipses, _solve_ellipse, math.radians(120))
+    return _round(trace, "ellipse", _four_point_ellipses, _solve_ellipse, math.radians(75))
 
 
 def _round(
@@ -374,10 +410,18 @@ def _round(
     for side, points in enumerate(trace.sides):
         cut = points[_distances(points, best[None])[0] < -TOLERANCE] if len(points) else points
         place = _line(cut[:, side // 2], least=0.15 * (trace.rows, trace.columns)[side // 2])
-        if place is not None:
-            box[side] = max(box[side], place) if side % 2 == 0 else min(box[side], place)
+        if place is None:
+            continue
+        window = [*box[:side], max(box[side], place) if side % 2 == 0 else min(box[side], place), *box[side + 1 :]]
+        along, outward = _along_side(window, side)
+        kept = _distances(along, best[None])[0] < -2
+        if _score(_drops(trace.grey, trace.surround, along[kept], outward[kept])) >= TRUSTED:
+            box = window
     found = FieldOfView(shape, box[0], box[2], box[1], box[3], cx, cy, rx, ry)
-    return dataclasses.replace(found, score=boundary_score(found, trace.grey, trace.level))
+    arc_drops = _drops(trace.grey, trace.surround, *_along_ellipse(found))
+    if _score(arc_drops) < (TRUSTED if len(arc_drops) >= _LONG_ARC else TRUSTED_SHORT_ARC):
+        return None
+    return dataclasses.replace(found, score=boundary_score(found, trace.grey, trace.surround))
 
 
 def _plausible(ellipses: Points, width: int, height: int) -> npt.NDArray[np.bool_]:
@@ -449,12 +493,12 @@ def _distances(points: Points, ellipses: Points) -> Points:
     return np.asarray((norm - 1) * norm / np.maximum(np.hypot(x / rx**2, y / ry**2), 1e-9))
 
 
-def _drops(grey: npt.NDArray[np.float32], level: float, points: Points, outward: Points) -> npt.NDArray[np.bool_]:
+def _drops(grey: npt.NDArray[np.float32], surround: Surround, points: Points, outward: Points) -> npt.NDArray[np.bool_]:
     """Where on a boundary the brightness drops sharply to the surround.
 
     Args:
         grey: The evidence.
-        level: Of the surround.
+        surround: What is around the field.
         points: On the boundary.
         outward: Directions of length 1.
 
@@ -471,8 +515,8 @@ def _drops(grey: npt.NDArray[np.float32], level: float, points: Points, outward:
         return grey[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)]
 
     beyond, within, deep = at(2.5), at(-2.5), at(-10)
-    dark = beyond <= level + DARKEST_LIT + 4
-    return np.asarray(dark & (within - beyond >= np.maximum(8, 0.4 * (deep - beyond))))
+    dark = beyond <= surround.lit + 3
+    return np.asarray(dark & (within - beyond >= np.maximum(0.7 * surround.contrast, 0.4 * (deep - beyond))))
 
 
 def _explained(trace: _Trace, field: FieldOfView) -> float:

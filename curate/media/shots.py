@@ -16,13 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.media.field_of_view import (
-    DARKEST_LIT,
     FieldOfView,
     Grey,
     block_evidence,
     boundary_score,
     fit_field,
-    surround_level,
+    surround_of,
 )
 
 BLOCK = 6
@@ -34,7 +33,7 @@ CHANGED = 0.01
 _CLEAR = 0.85
 _SAME = 0.97
 _WAITING = 6
-_LIT = DARKEST_LIT + 4
+_CLEARLY = 4.0
 _GROW = 3.0
 
 Frame = tuple[int, Grey]
@@ -143,19 +142,21 @@ def _settled(runs: Sequence[_Run]) -> list[_Run]:
 def _deal(before: _Run, loose: list[Frame], after: _Run) -> None:
     """Put the cut between two runs where the frames around it change sides.
 
-    For each frame it is measured how much of what only one of the two fields contains is lit.
+    A frame takes sides by how much is lit of what only one of the two fields contains, and where that says nothing, by
+    whose boundary it shows.
     """
     frames = [*before.tail, *loose, *after.head]
-    only_before = before.mask() & ~after.mask(_GROW)
-    only_after = after.mask() & ~before.mask(_GROW)
+    # What is lit in a run outside of its own field is an overlay, and tells nothing.
+    only_before = before.mask() & ~after.mask(_GROW) & ~after.lit
+    only_after = after.mask() & ~before.mask(_GROW) & ~before.lit
     votes = []
     for _, grey in frames:
-        share = (grey[only_before] > after.level + _LIT).sum() - (grey[only_after] > before.level + _LIT).sum()
-        votes.append(share if abs(share) > CHANGED / 4 * grey.size else 0)
-    gains = np.cumsum([0, *votes])[1:-1]
-    # Frames that show nothing either way go to the run whose field is the larger: no tissue is cut off.
-    best = np.flatnonzero(gains == gains.max())
-    cut = 1 + int(best[-1] if only_before.sum() > only_after.sum() else best[0])
+        share = float((grey[only_before] > after.surround.lit + _CLEARLY).sum()) / grey.size
+        share -= float((grey[only_after] > before.surround.lit + _CLEARLY).sum()) / grey.size
+        if abs(share) <= CHANGED / 4:
+            share = CHANGED / 4 * (boundary_score(before.field, grey) - boundary_score(after.field, grey))
+        votes.append(share)
+    cut = 1 + int(np.cumsum(votes[:-1]).argmax())
     before.frames += cut - len(before.tail)
     after.frames += len(frames) - cut - len(after.head)
     before.last, after.first = frames[cut - 1][0], frames[cut][0]
@@ -172,7 +173,8 @@ class _Run:
         head: Frames of the first block.
         tail: Frames of the last block.
         field: As the evidence has it so far.
-        level: Grey level of the surround.
+        surround: What is around it.
+        lit: Pixels that the evidence shows lit, inside and outside of the field.
     """
 
     def __init__(self, block: list[Frame]) -> None:
@@ -202,7 +204,7 @@ class _Run:
             return False
         if boundary_score(self.field, evidence) < _CLEAR:
             field = fit_field(evidence)
-            if self._lit_outside(field):
+            if self._lit_outside(field, evidence > self.surround.lit):
                 return False
         self._sum += evidence
         self.blocks += 1
@@ -219,7 +221,7 @@ class _Run:
 
     def agrees(self, other: _Run) -> bool:
         """Whether neither shows anything outside of the other's field."""
-        return not (self._lit_outside(other.field) or other._lit_outside(self.field))
+        return not (self._lit_outside(other.field, other.lit) or other._lit_outside(self.field, self.lit))
 
     def append(self, other: _Run, between: int) -> None:
         """Join a later run, and ``between`` frames before it, to this one."""
@@ -242,17 +244,18 @@ class _Run:
 
     def _look(self) -> None:
         mean = self._sum / self.blocks
-        self.level = surround_level(mean)
-        self._lit = mean > self.level + DARKEST_LIT
+        self.surround = surround_of(mean)
+        self.lit = mean > self.surround.lit
         self._outside = ~self.mask(_GROW)
 
     def _shows_more(self, evidence: Grey) -> bool:
         """Whether much is lit outside of the field that was dark so far."""
-        return _is_much((evidence > self.level + _LIT) & self._outside & ~self._lit)
+        return _is_much((evidence > self.surround.lit + _CLEARLY) & self._outside & ~self.lit)
 
-    def _lit_outside(self, field: FieldOfView) -> bool:
+    def _lit_outside(self, field: FieldOfView, still_lit: npt.NDArray[np.bool_]) -> bool:
+        """Whether much was lit outside of another field and is dark now; what is lit still may be an overlay."""
         rows, columns = self.shape
-        return _is_much(self._lit & ~field.mask(columns, rows, grow=_GROW))
+        return _is_much(self.lit & ~still_lit & ~field.mask(columns, rows, grow=_GROW))
 
 
 def _is_much(lit: npt.NDArray[np.bool_]) -> bool:
