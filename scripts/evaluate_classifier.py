@@ -25,6 +25,8 @@ import torch
 from classifier_protocol import BASE, RECIPE, WIDE_FOLDS, add_arguments, prepared, single_families
 
 from curate.config import ClassifyOptions, SampleOptions, TrimOptions
+from curate.evaluation.truth import read_truth
+from curate.evaluation.videos import compare, markdown
 from curate.nets.training import evaluation
 from curate.nets.training.save import save_model
 from curate.records import NON_SURGICAL, SURGICAL, Done, Dropped, Video
@@ -169,40 +171,16 @@ def evaluate_videos(arguments: argparse.Namespace) -> None:
     sample, trim = SampleStage(SampleOptions()), TrimStage(TrimOptions(smooth=arguments.smooth))
     for stage in (sample, classify, trim):
         stage.setup()
-    print("| video | seconds | right | accuracy | uncertain | kept | truth | trim error, s |\n" + "|---" * 8 + "|")
-    total = total_right = 0
+    results = []
     for path in sorted(arguments.videos.glob("*.mp4")):
-        truth = json.loads(path.with_suffix(".json").read_text())
+        truth = read_truth(path.with_suffix(".json"))
         with tempfile.TemporaryDirectory() as folder:
-            verdicts, threshold = _through(sample, classify, trim, path, Path(folder))
-        seconds = np.array(verdicts["n"], float)
-        expected = np.array([_label_at(truth["segments"], t) for t in seconds])
-        said = np.array(verdicts["p_surgical"]) >= threshold
-        if arguments.smooth:
-            named = np.array(verdicts["verdict"])
-            said = np.where(named == "uncertain", said, named == SURGICAL)
-        right = int((said == expected).sum())
-        kept = seconds[np.array(verdicts["kept"])]
-        shown = f"{kept[0]:g} to {kept[-1] + 1:g}" if len(kept) else "nothing"
-        wanted = _expected_cut(truth["segments"])
-        true = f"{wanted[0]:g} to {wanted[1]:g}" if wanted else "nothing"
-        if wanted and len(kept):
-            error = f"{abs(kept[0] - wanted[0]):.2f}, {abs(kept[-1] + 1 - wanted[1]):.2f}"
-        else:
-            error = "0" if bool(wanted) == bool(len(kept)) else "all"
-        unsure = sum(v == "uncertain" for v in verdicts["verdict"])
-        cells = (path.stem, len(seconds), right, f"{right / len(seconds):.4f}", unsure, shown, true, error)
-        print("| " + " | ".join(map(str, cells)) + " |")
-        total, total_right = total + len(seconds), total_right + right
-    low, high = evaluation.wilson(total_right, total)
-    print(f"\nPer second: {total_right} of {total}, {total_right / total:.4f} ({low:.4f} to {high:.4f}).")
+            verdicts = _through(sample, classify, trim, path, Path(folder))
+            results.append(compare(path.stem, verdicts, truth, trim.options.min_run))
+    print(markdown(results))
 
 
-def _through(
-    sample: SampleStage, classify: ClassifyStage, trim: TrimStage, path: Path, folder: Path
-) -> tuple[dict[str, list], float]:
-    import pyarrow.parquet as pq
-
+def _through(sample: SampleStage, classify: ClassifyStage, trim: TrimStage, path: Path, folder: Path) -> Path:
     video = Video(id=path.stem, source=str(path))
     artefact = {"download": path}
     for stage in (sample, classify, trim):
@@ -212,26 +190,7 @@ def _through(
         if not isinstance(outcome, Done | Dropped) or outcome.artefact is None:
             raise SystemExit(f"{path}: {stage.name} answered {outcome}")
         artefact[stage.name] = outcome.artefact
-    table = pq.read_table(artefact["trim"])
-    return table.to_pydict(), float(table.schema.metadata[b"threshold"])
-
-
-def _label_at(segments: list[dict], t: float) -> bool:
-    return any(s["start"] <= t < s["end"] and s["label"] == SURGICAL for s in segments)
-
-
-def _expected_cut(segments: list[dict], min_run: float = 3.0) -> tuple[float, float] | None:
-    """First start and last end of stretches of surgery of at least ``min_run`` seconds, neighbours joined."""
-    joined: list[list[float]] = []
-    for segment in segments:
-        if segment["label"] != SURGICAL:
-            continue
-        if joined and abs(joined[-1][1] - segment["start"]) < 1e-6:
-            joined[-1][1] = segment["end"]
-        else:
-            joined.append([segment["start"], segment["end"]])
-    long = [s for s in joined if s[1] - s[0] >= min_run]
-    return (long[0][0], long[-1][1]) if long else None
+    return artefact["trim"]
 
 
 if __name__ == "__main__":

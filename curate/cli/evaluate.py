@@ -6,7 +6,10 @@ import click
 
 from curate.cli.lazy import CommandTable, LazyGroup
 
-COMMANDS: CommandTable = {}
+COMMANDS: CommandTable = {
+    "masks": ("curate.cli.evaluate_masks:masks", "What the mask stage covers, against boxes."),
+    "run": ("curate.cli.evaluate_run:run", "A finished workspace against the truth about its videos."),
+}
 """Command name: where it is, and its line in ``curate evaluate --help``."""
 
 

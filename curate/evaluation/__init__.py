@@ -1,0 +1,1 @@
+"""How good models and finished runs are, against known truth."""
