@@ -212,11 +212,11 @@ class ExportOptions:
     )
     shard_size: int = option(500, "Largest size of a shard in MB (10^6 bytes).", low=1, high=500)
     video_crf: int = option(
-        20, "Quality of the formats of videos, x264's constant rate factor: lower is better and larger.", low=1, high=51
+        22, "Quality of the formats of videos, x264's constant rate factor: lower is better and larger.", low=1, high=51
     )
     clip_seconds: float = option(10.0, "For clips: length in seconds.", low=0.1, high=3600)
     clip_stride: float = option(
-        10.0, "For clips: seconds from the start of one to the start of the next; less than the length overlaps.", low=0.1
+        10.0, "For clips: seconds from the start of one to that of the next; less than the length overlaps.", low=0.1
     )
     clip_rate: float = option(10.0, "For clips: frames a second, taken by presentation time.", low=0.1, high=240)
     clip_size: int = option(

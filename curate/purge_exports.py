@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from curate.errors import CurateError
 from curate.exports import ExportEntry, export_dataset
 from curate.exports.exporter import FORMATS
 from curate.exports.folder import read_account, recover
+from curate.exports.movies import MOVIES
 from curate.ledger import read_ledger
 from curate.manifests.opt_out import OptOuts
 from curate.pipeline import Pipeline
@@ -24,7 +25,7 @@ from curate.session import export_context, export_entry
 from curate.workspace import digest
 
 _READ = ("sample", "trim", "mask")
-"""Stages whose artefacts an export reads."""
+"""Stages whose artefacts an export reads; the formats of videos read the downloaded file too."""
 
 State = Literal["written", "removed", "kept"]
 
@@ -110,7 +111,7 @@ class ExportPurge:
         entries = []
         for video in self.pipeline.videos:
             if video.id in left or video.id in silent:
-                entry = self._entry(video)
+                entry = self._entry(video, ("download", *_READ) if name in MOVIES else _READ)
                 entries += [entry] if entry else []
         gone = sorted(set(left) - {entry.video.id for entry in entries})
         if gone:
@@ -120,9 +121,9 @@ class ExportPurge:
             )
         return self._write(folder, account, dataclasses.replace(options, formats=(name,)), entries)
 
-    def _entry(self, video: Video) -> ExportEntry | None:
-        """A video's artefacts, whatever options made them; ``None`` where they are not there."""
-        for stage in _READ:
+    def _entry(self, video: Video, stages: Sequence[str]) -> ExportEntry | None:
+        """A video's artefacts, whatever options made them; ``None`` where those of ``stages`` are not there."""
+        for stage in stages:
             record = self._records.get((video.id, stage))
             if record is None or record.last.outcome != "done" or not self.pipeline.artefact(video, stage).exists():
                 return None

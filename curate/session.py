@@ -298,6 +298,7 @@ def export_entry(pipeline: Pipeline, video: Video) -> ExportEntry:
         verdicts=pipeline.artefact(video, "trim"),
         regions=pipeline.artefact(video, "mask"),
         source_meta=pipeline.source_metadata(video),
+        footage=pipeline.footage(video),
     )
 
 

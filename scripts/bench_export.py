@@ -29,9 +29,11 @@ from torch.utils.data import DataLoader
 from curate import FrameDataset, records
 from curate.config import ExportOptions
 from curate.exports import ExportEntry, export_dataset, exporter
+from curate.exports.movies import MOVIES
 from curate.records import Video
 
-COPIED = tuple(name for name in exporter.FORMATS if name != "lmdb-lemon")
+PICTURES = tuple(name for name in exporter.FORMATS if name not in MOVIES)
+COPIED = tuple(name for name in PICTURES if name != "lmdb-lemon")
 """Formats that copy frames byte for byte."""
 
 
@@ -112,7 +114,7 @@ def bench_writers(entries: list[ExportEntry], work: Path, repeats: int) -> None:
         (work / "copy").unlink(missing_ok=True)
         copy(sources, work / "copy")
 
-    times = best({"copy": copying, **{name: writer(name) for name in exporter.FORMATS}}, repeats)
+    times = best({"copy": copying, **{name: writer(name) for name in PICTURES}}, repeats)
     for name, taken in times.items():
         note = "" if name in (*COPIED, "copy") else "  (encodes every frame)"
         print(f"write {name:<12} {megabytes / taken:7.0f} MB/s  {times['copy'] / taken:5.2f} of copying{note}")
@@ -142,7 +144,7 @@ def bench_readers(entries: list[ExportEntry], work: Path, workers: int, repeats:
 
         return read
 
-    times = best({"decode": decode, **{name: reader(name) for name in exporter.FORMATS}}, repeats)
+    times = best({"decode": decode, **{name: reader(name) for name in PICTURES}}, repeats)
     decoding = len(held) / times.pop("decode")
     print(f"decode, one core    {decoding:7.0f} images/s")
     lanes = max(1, workers)

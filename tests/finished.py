@@ -29,7 +29,8 @@ def make_finished(
         titles: Titles of videos by id.
     """
     workspace = Workspace.open(root, create=True)
-    workspace.store_options(Config(export=ExportOptions(formats=tuple(formats))))
+    options = ExportOptions(formats=tuple(formats), clip_seconds=2.0, clip_stride=1.0)
+    workspace.store_options(Config(export=options))
     videos = [Video(id=name, source=source, title=(titles or {}).get(name, "")) for name, source in sources.items()]
     for video in videos:
         if video.is_local:
@@ -46,9 +47,12 @@ def make_finished(
             made = {"sample": entry.frames, "trim": entry.verdicts, "mask": entry.regions}.get(stage)
             if made is not None:
                 shutil.copyfile(made, path)
-            elif stage == "download" and video.is_local:
+            elif stage == "download":
                 path = path.with_suffix(".mp4")
-                path.symlink_to(video.source)
+                if video.is_local:
+                    path.symlink_to(video.source)
+                else:
+                    shutil.copyfile(entry.footage, path)
             else:
                 shutil.copyfile(entry.verdicts, path)
             event = Event(1.0, video.id, stage, "done", fingerprints[stage], artefact=path.name)

@@ -10,10 +10,8 @@ from torch.utils.data import DataLoader, WeightedRandomSampler
 import curate
 from curate.config import ExportOptions
 from curate.errors import CurateError
-from curate.exports import export_dataset, exporter
-from tests.exports.making import make_entry, picture
-
-ALL = tuple(exporter.FORMATS)
+from curate.exports import export_dataset
+from tests.exports.making import PICTURES, make_entry, picture
 
 
 @pytest.fixture(scope="module")
@@ -21,11 +19,11 @@ def exports(tmp_path_factory):
     """300 frames of a common procedure, 20 of a rare one, 4 for validation, in every format."""
     folder = tmp_path_factory.mktemp("exports")
     entries = [
-        make_entry(folder / "in", "common", "nn" + "s" * 300, procedures=("x",), rows_a_group=50),
+        make_entry(folder / "in", "common", "nn" + "s" * 300, procedures=("x",), rows_a_group=50, footage=False),
         make_entry(folder / "in", "rare", "s" * 20, procedures=("y",)),
         make_entry(folder / "in", "held", "s" * 4, split="val"),
     ]
-    export_dataset(entries, ExportOptions(formats=ALL), folder / "out", fingerprint="f", context={})
+    export_dataset(entries, ExportOptions(formats=PICTURES), folder / "out", fingerprint="f", context={})
     return folder / "out"
 
 
@@ -33,7 +31,7 @@ def to_tensor(image) -> torch.Tensor:
     return torch.from_numpy(np.array(image))
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", PICTURES)
 def test_every_format_gives_the_same_frames_in_true_colours(exports, name):
     dataset = curate.FrameDataset(exports / name, transform=to_tensor, columns=("key", "n", "procedures", "verdict"))
     assert len(dataset) == 320

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from curate import __version__
 from curate.config import ExportOptions, fingerprint_fields
 from curate.errors import CurateError
-from curate.exports import dinov2, folders, lmdb, parquet, webdataset
+from curate.exports import clips, dinov2, folders, lmdb, parquet, video, webdataset
 from curate.exports.card import dataset_card
 from curate.exports.checksums import Checksums
 from curate.exports.dataset import Dataset
@@ -30,12 +30,15 @@ class Format:
         write: Fills an empty folder; returns what is to be added to ``export.json``.
         reading: How to read it, for the card.
         on_hub: Whether its card carries a header for the Hugging Face hub.
+        shoot: For formats of video files, called before ``write``: makes the files, whose frames are only known then,
+            and returns the plan with what is in them.
     """
 
     version: int
     write: Callable[[Dataset, Path], dict[str, Any]]
     reading: str
     on_hub: bool = False
+    shoot: Callable[[Dataset, Path], Plan] | None = None
 
 
 FORMATS: Mapping[str, Format] = {
@@ -49,6 +52,8 @@ FORMATS: Mapping[str, Format] = {
     "folders": Format(folders.VERSION, folders.write_folders, folders.READING),
     "surgenet": Format(folders.VERSION, folders.write_surgenet, folders.SURGENET_READING),
     "dinov2": Format(dinov2.VERSION, dinov2.write_dinov2, dinov2.READING),
+    "video": Format(video.VERSION, lambda dataset, folder: {}, video.READING, shoot=video.shoot_videos),
+    "clips": Format(clips.VERSION, clips.write_lists, clips.READING, shoot=clips.shoot_clips),
 }
 """All formats by name."""
 
@@ -184,6 +189,11 @@ class _Run:
 
         with replaced_folder(final) as folder, Checksums() as checksums:
             dataset = Dataset(plan, self.options, self.context, count, checksums.finished)
+            if (shoot := FORMATS[name].shoot) is not None:
+                plan = shoot(dataset, folder)
+                if not plan.videos:
+                    raise CurateError(_why_empty(plan))
+                dataset = replace(dataset, plan=plan)
             facts = FORMATS[name].write(dataset, folder)
             write_tables(dataset, folder)
             card = dataset_card(dataset, FORMATS[name].reading, header=FORMATS[name].on_hub)

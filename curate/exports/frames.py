@@ -85,7 +85,7 @@ def read_frames(video: PlannedVideo, choice: Choice) -> Iterator[ExportFrame]:
 
 def _join(video: PlannedVideo, choice: Choice) -> Iterator[ExportFrame]:
     verdicts = _rows(video.entry.verdicts, ["n", "p_surgical", "verdict", "kept"])
-    regions = _Regions(video)
+    regions = RegionReader(video)
     with pq.ParquetFile(video.entry.frames) as frames:
         for group in range(frames.num_row_groups):
             table = frames.read_row_group(group, columns=["n", "timestamp", "width", "height"])
@@ -117,8 +117,8 @@ def _join(video: PlannedVideo, choice: Choice) -> Iterator[ExportFrame]:
                 )
 
 
-class _Regions:
-    """Regions of a video, asked for in rising order of frames."""
+class RegionReader:
+    """Regions of a video, asked for in rising order of frames; only a few rows are held."""
 
     def __init__(self, video: PlannedVideo) -> None:
         self._video = video
@@ -128,6 +128,14 @@ class _Regions:
         self._next = next(self._rows, None)
 
     def of(self, n: int) -> tuple[Region, ...]:
+        """Regions of a frame.
+
+        Args:
+            n: Number of the sample, above that of the call before.
+
+        Raises:
+            BrokenVideo: The table is not ordered by ``n``.
+        """
         found = []
         while self._next is not None and self._next[0] <= n:
             row, self._next = self._next, next(self._rows, None)

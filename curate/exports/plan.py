@@ -27,6 +27,7 @@ class ExportEntry:
         regions: Parquet of `records.region_schema`, ordered by ``n``; ``None`` where no detector ran.
         source_meta: What the source told about the video when it was downloaded; ``title`` and ``licence`` are used
             where the manifest is silent.
+        footage: The video file, from which the formats of videos are made; ``None`` where it is not at hand.
     """
 
     video: Video
@@ -34,6 +35,7 @@ class ExportEntry:
     verdicts: Path
     regions: Path | None
     source_meta: Mapping[str, Any]
+    footage: Path | None = None
 
 
 class BrokenVideo(Exception):

@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 
 from curate.errors import CurateError
 from curate.exports.folder import ACCOUNT, read_account
+from curate.exports.movies import MOVIES
 
 _BLOCK = 256
 """Pictures of a block where the format has no blocks of its own."""
@@ -265,9 +266,14 @@ def open_store(folder: Path, split: str) -> FrameStore:
     """Open one split of an export of any format.
 
     Raises:
-        CurateError: The folder is not an export, or has no such split.
+        CurateError: The folder is not an export, holds videos, or has no such split.
     """
     account = open_account(folder)
+    if account["format"] in MOVIES:
+        raise CurateError(
+            f"{folder} holds videos, not pictures: read them with PyAV, decord or torchcodec as its README.md says, or "
+            "export to lmdb, webdataset or another format of pictures"
+        )
     splits = account["counts"]["splits"]
     if split not in splits:
         raise CurateError(f"{folder} has no split {split!r}; it has {', '.join(splits)}")

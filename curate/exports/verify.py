@@ -20,8 +20,10 @@ import simplejpeg
 
 from curate.exports.folder import ACCOUNT, PICTURE
 from curate.exports.lmdb import index_entries
+from curate.exports.movies import METADATA, MOVIES
 from curate.exports.stores import FrameStore, LmdbStore, RangeStore, open_account, open_store
 from curate.exports.tar import BLOCK
+from curate.exports.verify_movies import check_movies
 
 _COLUMNS = ("key", "video_id", "width", "height")
 
@@ -70,12 +72,16 @@ def verify_export(
         yield Problem("videos.parquet", f"cannot be read: {error}")
         return
     found: Counter[str] = Counter()
-    for split in account["counts"]["splits"]:
+    parts = (METADATA,) if account["format"] in MOVIES else account["counts"]["splits"]
+    for part in parts:
         try:
-            store = open_store(folder, split)
-            yield from _check_split(store, account, found, decode=decode, progress=progress)
+            if account["format"] in MOVIES:
+                for said in check_movies(folder, account, found, decode=decode, progress=progress):
+                    yield Problem(*said)
+            else:
+                yield from _check_split(open_store(folder, part), account, found, decode=decode, progress=progress)
         except (OSError, pa.ArrowException, lmdb.Error, KeyError, ValueError) as error:
-            yield Problem(split, f"cannot be read: {error}")
+            yield Problem(part, f"cannot be read: {error}")
             damaged = True
     if not damaged:
         yield from _check_videos(videos, found)

@@ -12,10 +12,19 @@ import pyarrow.parquet as pq
 import simplejpeg
 
 from curate import records
-from curate.exports import ExportEntry
+from curate.exports import ExportEntry, exporter
+from curate.exports.movies import MOVIES
 from curate.records import Video
+from tests.media.videos import encode as encode_video
+
+ALL = tuple(exporter.FORMATS)
+PICTURES = tuple(name for name in ALL if name not in MOVIES)
+"""Formats of single pictures."""
 
 WIDTH, HEIGHT = 96, 64
+RATE = 5
+"""Frames a second of the videos."""
+
 BOX = (16, 16, 48, 32)
 
 
@@ -43,6 +52,7 @@ def make_entry(
     rows_a_group: int = 3,
     size: tuple[int, int] = (WIDTH, HEIGHT),
     source_meta: dict[str, Any] | None = None,
+    footage: bool = True,
     **video: Any,
 ) -> ExportEntry:
     """Write the artefacts of one video.
@@ -56,6 +66,7 @@ def make_entry(
         rows_a_group: Rows of a row group of images.
         size: Width and height.
         source_meta: What the source told.
+        footage: Whether to encode the video, with `RATE` frames a second; white where it is not surgical.
         video: Further fields of the video.
     """
     words = {"s": records.SURGICAL, "n": records.NON_SURGICAL, "u": records.UNCERTAIN}
@@ -66,7 +77,7 @@ def make_entry(
         {
             "n": n,
             "timestamp": float(n),
-            "source_index": n * 25,
+            "source_index": n * RATE,
             "key_frame": False,
             "width": size[0],
             "height": size[1],
@@ -95,12 +106,23 @@ def make_entry(
         for n in sorted(regions)
     ]
     pq.write_table(pa.Table.from_pylist(boxes, records.region_schema()), paths["regions"])
+    white = np.full((size[1], size[0], 3), 255, np.uint8)
+    if footage:
+        encode_video(
+            folder / f"{video_id}.mp4",
+            frames=RATE * len(verdicts),
+            size=size,
+            rate=RATE,
+            options={"preset": "ultrafast", "crf": "10"},
+            images=lambda i: white if verdicts[i // RATE] == "n" else picture(i // RATE, *size),
+        )
     return ExportEntry(
         video=Video(id=video_id, source=video.pop("source", f"https://example.org/{video_id}"), **video),
         frames=paths["frames"],
         verdicts=paths["verdicts"],
         regions=paths["regions"],
         source_meta=source_meta or {},
+        footage=folder / f"{video_id}.mp4" if footage else None,
     )
 
 

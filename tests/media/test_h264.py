@@ -13,11 +13,10 @@ from tests.media.videos import picture
 
 
 def write(path: Path, size: tuple[int, int], times: list[int], time_base: Fraction = Fraction(1, 1000)) -> Path:
-    width, height = size
-    ends = [*times[1:], times[-1] + 40]
-    with Mp4Writer(path, width=width, height=height, fps=Fraction(25), time_base=time_base, crf=18) as writer:
-        for index, (pts, end) in enumerate(zip(times, ends, strict=True)):
-            writer.add(picture(index, width, height), pts, end - pts)
+    with Mp4Writer(path, fps=Fraction(25), time_base=time_base, crf=18) as writer:
+        for index, pts in enumerate(times):
+            writer.add(picture(index, *size), pts)
+    assert (writer.frames, writer.end) == (len(times), times[-1] + 40)
     return path
 
 
@@ -36,10 +35,8 @@ def test_pictures_come_back_with_their_times_and_colours(tmp_path: Path, size: t
     assert [frame.pts * frame.time_base for frame in frames] == [Fraction(time, 1000) for time in times]
     flat = np.zeros((*size[::-1], 3), np.uint8)
     flat[:] = (200, 30, 40)
-    with Mp4Writer(
-        tmp_path / "flat.mp4", width=size[0], height=size[1], fps=Fraction(5), time_base=Fraction(1, 5), crf=18
-    ) as writer:
-        writer.add(flat, 0, 1)
+    with Mp4Writer(tmp_path / "flat.mp4", fps=Fraction(5), time_base=Fraction(1, 5), crf=18) as writer:
+        writer.add(flat, 0)
     with av.open(str(tmp_path / "flat.mp4")) as container:
         (frame,) = container.decode(video=0)
         # FFmpeg's own conversion believes the tags.
@@ -66,3 +63,9 @@ def test_ticks_of_sources_fit_an_mp4_track() -> None:
     assert mp4_time_base(Fraction(1, 15360)) == Fraction(1, 15360)
     assert mp4_time_base(Fraction(1001, 30000)) == Fraction(1, 30000)
     assert mp4_time_base(Fraction(1, 10_000_000)) == Fraction(1, 90_000)
+
+
+def test_without_a_frame_there_is_no_file(tmp_path: Path) -> None:
+    with Mp4Writer(tmp_path / "none.mp4", fps=Fraction(5), time_base=Fraction(1, 5), crf=18):
+        pass
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,332 @@
+"""The pictures between the samples: a video at its own frame rate, with verdicts and masks carried over in time.
+
+Samples are looked at by the networks, the frames between them are not. What a sample says holds for the frames from it
+to the next one, and where the next one says otherwise, doubt is settled against showing:
+
+- Where a frame that may be shown is followed by one that may not, the frames between are shown only up to the first
+  change of the picture (`curate.media.cuts`). Where one that may not be shown is followed by one that may, none of the
+  frames between is shown.
+- A frame between two samples is painted over where either of them has a region.
+- A sample says nothing about frames that are farther away than twice the typical distance of samples.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curate.config import ExportOptions
+from curate.exports.frames import Region, RegionReader
+from curate.exports.plan import BrokenVideo, Choice, PlannedVideo
+from curate.media.cuts import first_changes
+from curate.media.decode import Sampler
+from curate.media.h264 import mp4_time_base
+from curate.media.paint import clip_boxes, paint
+from curate.media.probe import MediaError, probe
+from curate.media.select import TOLERANCE, Selection
+from curate.verdicts import durations
+
+_USUAL_RATE = Fraction(25)
+"""Frames a second of a file that does not tell."""
+
+_NEAR = float(TOLERANCE)
+
+Picture = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What a sample says of the frames from it to the next one.
+
+    Attributes:
+        n: Number of the sample.
+        start: Seconds from the start of the video at which it appears.
+        end: Seconds at which what it says ends.
+        shown: Whether pixels may be shown.
+        p_surgical: Of the sample, in 0..1.
+        verdict: Of the sample.
+        width: Of the sampled picture in pixels, in which regions are given.
+        height: Of the sampled picture in pixels.
+    """
+
+    n: int
+    start: float
+    end: float
+    shown: bool
+    p_surgical: float
+    verdict: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A frame of the video as it goes into a video file.
+
+    Attributes:
+        number: What the selection counts.
+        timestamp: Seconds from the start of the source video.
+        source_index: Index in presentation order in the source video.
+        stretch: What is said of it.
+        shown: Whether it is; else the picture is black.
+        regions: What is painted over, in pixels of the picture, grown to whole ones and by ``padding``.
+        picture: uint8, RGB, shape (height, width, 3), both even.
+    """
+
+    number: int
+    timestamp: float
+    source_index: int
+    stretch: Stretch
+    shown: bool
+    regions: tuple[Region, ...]
+    picture: Picture
+
+
+class Footage:
+    """A video of the plan, opened to be written as video.
+
+    Args:
+        video: The video.
+        options: What may be shown and how it is painted.
+        short_side: Shrink to this many pixels of the shorter side; 0 for no limit.
+
+    Attributes:
+        stretches: From the first sample inside the trim to the last.
+        fps: Frames a second of the source, about.
+        time_base: Seconds per tick in which timestamps are whole numbers, for an MP4 track.
+
+    Raises:
+        BrokenVideo: Its artefacts or its file cannot be read.
+    """
+
+    def __init__(self, video: PlannedVideo, options: ExportOptions, *, short_side: int) -> None:
+        self.video = video
+        self._options = options
+        self._short_side = short_side
+        if video.entry.footage is None:
+            raise BrokenVideo(video.id, "its video file is not at hand")
+        self._path: Path = video.entry.footage
+        try:
+            self.stretches = self._judge()
+            info = probe(self._path)
+        except (OSError, pa.ArrowException, KeyError) as error:
+            raise BrokenVideo(video.id, f"cannot read its artefacts: {error}") from error
+        except MediaError as error:
+            raise self._unreadable(error) from error
+        self.fps = info.fps or _USUAL_RATE
+        self.time_base = mp4_time_base(info.time_base)
+
+    def runs(self) -> list[tuple[float, float]]:
+        """Stretches of time without a break in which every frame is shown: ``(start, end)`` in seconds."""
+        runs: list[tuple[float, float]] = []
+        for stretch in self.stretches:
+            if not stretch.shown:
+                continue
+            if runs and runs[-1][1] >= stretch.start - _NEAR:
+                runs[-1] = (runs[-1][0], stretch.end)
+            else:
+                runs.append((stretch.start, stretch.end))
+        return runs
+
+    def shots(self, selection: Selection) -> Iterator[Shot]:
+        """Yield frames inside the trim in presentation order; one picture is held.
+
+        Args:
+            selection: Which; frames before the first stretch and after the last are left out.
+
+        Raises:
+            BrokenVideo: The file or the regions cannot be read.
+        """
+        reading = iter(Sampler(self._path, selection))
+        regions = _Neighbours(self.video, self.stretches)
+        canvas: Canvas | None = None
+        position, last = 0, -1
+        shot: Shot | None = None
+        while True:
+            try:
+                frame = next(reading, None)
+            except MediaError as error:
+                raise self._unreadable(error) from error
+            if frame is None or frame.timestamp >= self.stretches[-1].end - _NEAR:
+                return
+            if frame.timestamp < self.stretches[0].start - _NEAR:
+                continue
+            if shot is not None and frame.source_index == last:
+                yield dataclasses.replace(shot, number=frame.n)
+                continue
+            while position + 1 < len(self.stretches) and frame.timestamp >= self.stretches[position + 1].start - _NEAR:
+                position += 1
+            stretch = self.stretches[position]
+            canvas = canvas or Canvas(frame.image.shape[1], frame.image.shape[0], self._short_side)
+            shown = stretch.shown and frame.timestamp < stretch.end - _NEAR
+            painted = regions.of(position, between=frame.timestamp > stretch.start + _NEAR) if shown else ()
+            last = frame.source_index
+            shot = Shot(
+                number=frame.n,
+                timestamp=frame.timestamp,
+                source_index=frame.source_index,
+                stretch=stretch,
+                shown=shown,
+                regions=canvas.regions(painted, self._options.padding),
+                picture=canvas.picture(frame.image, painted, self._options) if shown else canvas.black(),
+            )
+            yield shot
+
+    def _judge(self) -> list[Stretch]:
+        """Read the verdicts and find out until when each holds."""
+        rows = pq.read_table(
+            self.video.entry.verdicts, columns=["n", "timestamp", "p_surgical", "verdict", "kept"], use_threads=False
+        )
+        sizes = pq.read_table(self.video.entry.frames, columns=["n", "width", "height"], use_threads=False)
+        if not rows.column("n").equals(sizes.column("n")):
+            raise BrokenVideo(self.video.id, "frame numbers of its frames and verdicts do not agree")
+        times = rows.column("timestamp").to_numpy().astype(np.float64)
+        ends = times + durations(times)
+        choice = Choice.of(self._options)
+        verdicts = rows.column("verdict").to_pylist()
+        kept = rows.column("kept").to_numpy()
+        shown = [bool(k) and choice.is_surgical(verdict) for k, verdict in zip(kept, verdicts, strict=True)]
+        doubtful = [
+            i
+            for i in range(len(times) - 1)
+            if shown[i] and not shown[i + 1] and ends[i] >= times[i + 1] - _NEAR and times[i + 1] > times[i]
+        ]
+        changes = first_changes(self._path, [(float(times[i]), float(times[i + 1])) for i in doubtful])
+        for i, change in zip(doubtful, changes, strict=True):
+            ends[i] = min(ends[i], change)
+        inside = np.flatnonzero(kept)
+        columns = [rows.column(name).to_pylist() for name in ("n", "p_surgical")]
+        columns += [sizes.column(name).to_pylist() for name in ("width", "height")]
+        return [
+            Stretch(
+                n=columns[0][i],
+                start=float(times[i]),
+                end=max(float(ends[i]), float(times[i]) + 2 * _NEAR),
+                shown=shown[i],
+                p_surgical=columns[1][i],
+                verdict=verdicts[i],
+                width=columns[2][i],
+                height=columns[3][i],
+            )
+            for i in range(int(inside[0]), int(inside[-1]) + 1)
+        ]
+
+    def _unreadable(self, error: MediaError) -> BrokenVideo:
+        return BrokenVideo(self.video.id, f"its video file cannot be read: {error}")
+
+
+class Canvas:
+    """From pictures of a video to those of a file of one size.
+
+    Videos have an even number of rows and columns (4:2:0): a picture that keeps its size loses an odd last one.
+
+    Args:
+        width: Of the video's first picture, in pixels.
+        height: Of the video's first picture, in pixels.
+        short_side: Largest shorter side in pixels; 0 for no limit. Nothing is enlarged.
+
+    Attributes:
+        width: Of the file.
+        height: Of the file.
+    """
+
+    def __init__(self, width: int, height: int, short_side: int) -> None:
+        shorter = min(width, height)
+        scale = Fraction(short_side, shorter) if short_side and short_side < shorter else Fraction(1)
+        self._source = (width, height)
+        self._shrinks = scale != 1
+        self.width, self.height = _even(round(width * scale)), _even(round(height * scale))
+
+    def black(self) -> Picture:
+        """A picture that shows nothing."""
+        return np.zeros((self.height, self.width, 3), np.uint8)
+
+    def picture(self, image: Picture, regions: Sequence[PlacedRegion], options: ExportOptions) -> Picture:
+        """Paint an image of the source and bring it to the size of the file.
+
+        Args:
+            image: uint8, RGB.
+            regions: What to paint over.
+            options: How.
+        """
+        height, width = image.shape[:2]
+        boxes = [placed.box(width, height, options.padding) for placed in regions]
+        painted = paint(image, boxes, fill=options.fill) if boxes else image
+        if not self._shrinks and (width, height) == self._source:
+            return np.ascontiguousarray(painted[: self.height, : self.width])
+        import cv2
+
+        resized = cv2.resize(painted, (self.width, self.height), interpolation=cv2.INTER_AREA)
+        return np.ascontiguousarray(resized, np.uint8)
+
+    def regions(self, regions: Sequence[PlacedRegion], padding: int) -> tuple[Region, ...]:
+        """The painted regions in pixels of the file; those that lie in a cut-off column or row only are left out."""
+        width, height = (self.width, self.height) if self._shrinks else self._source
+        found = []
+        for placed in regions:
+            for x1, y1, x2, y2 in clip_boxes([placed.box(width, height, padding)], self.width, self.height):
+                found.append(dataclasses.replace(placed.region, x1=x1, y1=y1, x2=x2, y2=y2))
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class PlacedRegion:
+    """A region and the size of the sampled picture in whose pixels it is given."""
+
+    region: Region
+    width: int
+    height: int
+
+    def box(self, width: int, height: int, padding: int) -> tuple[int, int, int, int]:
+        """Its box, grown by ``padding`` pixels of the sample, in a picture of another size, grown to whole pixels."""
+        x1, y1, x2, y2 = self.region.box
+        return (
+            (x1 - padding) * width // self.width,
+            (y1 - padding) * height // self.height,
+            -(-(x2 + padding) * width // self.width),
+            -(-(y2 + padding) * height // self.height),
+        )
+
+
+class _Neighbours:
+    """Regions of a stretch and of the one after it, asked for in rising order."""
+
+    def __init__(self, video: PlannedVideo, stretches: Sequence[Stretch]) -> None:
+        self._reader = RegionReader(video)
+        self._stretches = stretches
+        self._held: dict[int, tuple[PlacedRegion, ...]] = {}
+        self._read = 0
+
+    def of(self, position: int, *, between: bool) -> tuple[PlacedRegion, ...]:
+        """What is painted over in a frame.
+
+        Args:
+            position: Of its stretch.
+            between: Whether it comes after the sample of the stretch, and the next sample has a say.
+        """
+        own = self._at(position)
+        if not between or position + 1 >= len(self._stretches):
+            return own
+        known = {placed.region.box for placed in own}
+        return own + tuple(placed for placed in self._at(position + 1) if placed.region.box not in known)
+
+    def _at(self, position: int) -> tuple[PlacedRegion, ...]:
+        while self._read <= position:
+            stretch = self._stretches[self._read]
+            found = self._reader.of(stretch.n)
+            self._held[self._read] = tuple(PlacedRegion(region, stretch.width, stretch.height) for region in found)
+            self._held.pop(self._read - 2, None)
+            self._read += 1
+        return self._held[position]
+
+
+def _even(length: int) -> int:
+    return max(2, length - length % 2)
