@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,8 @@ from curate.records import NON_SURGICAL, SURGICAL
 
 COLUMNS = ("file", "label", "source", "group", "licence")
 
-RENDERED = "rendered"
-"""Source of the cards that `augment.title_card` renders."""
+UNNAMED = "labels"
+"""Source of frames for which none is named."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class LabelledFrame:
         source: Data set it comes from.
         group: Frames of one group come from one video, case or scene.
         licence: As stated by the source.
+        line: Where it stands in the labels file.
     """
 
     path: Path
@@ -38,6 +39,7 @@ class LabelledFrame:
     source: str
     group: str
     licence: str
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -56,31 +58,57 @@ class Families:
 
 
 def read_labels(path: Path) -> list[LabelledFrame]:
-    """Read a labels CSV with the columns `COLUMNS`; ``file`` is relative to it.
+    """Read a labels CSV: a header, then one row a frame.
+
+    ``file`` (relative to the CSV) and ``label`` (``surgical`` or ``non-surgical``) must be there. ``source`` names the
+    data set a frame comes from; without it all frames are of the source ``labels``. ``group`` names the video, case or
+    scene; without it, or where it is empty, each frame is a group of its own. ``licence`` is as stated by the source.
 
     Raises:
-        CurateError: Unreadable, a column is missing, or a label is unknown; with the line.
+        CurateError: Unreadable, a column or a file is missing, a row has too few or too many cells, a label is unknown,
+            a file has two labels, a group lies in two sources, or there are frames of one label only; with the line.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            reader = csv.DictReader(stream)
-            missing = set(COLUMNS) - set(reader.fieldnames or ())
-            if missing:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream, strict=True)
+            if missing := set(COLUMNS[:2]) - set(reader.fieldnames or ()):
                 raise CurateError(f"{path}: no column {', '.join(sorted(missing))}")
-            frames = []
-            for row in reader:
-                if row["label"] not in (SURGICAL, NON_SURGICAL):
-                    raise CurateError(
-                        f"{path}:{reader.line_num}: label {row['label']!r} is not surgical or non-surgical"
-                    )
-                frames.append(
-                    LabelledFrame(
-                        path.parent / row["file"], row["label"] == SURGICAL, row["source"], row["group"], row["licence"]
-                    )
-                )
+            frames = [_labelled(path, reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CurateError(f"cannot read {path}: {error}") from error
+    for said, of in (
+        ("file {!r} has another label in line {}", lambda f: (str(f.path), f.surgical)),
+        ("group {!r} is of another source in line {}", lambda f: (f.group, f.source)),
+    ):
+        first: dict[str, tuple[object, int]] = {}
+        for frame in frames:
+            name, value = of(frame)
+            seen, line = first.setdefault(name, (value, frame.line))
+            if seen != value:
+                raise CurateError(f"{path}:{frame.line}: {said.format(name, line)}")
+    for label, said in ((True, SURGICAL), (False, NON_SURGICAL)):
+        if not any(frame.surgical == label for frame in frames):
+            raise CurateError(f"{path}: no frame is labelled {said}; both labels are needed")
     return frames
+
+
+def _labelled(path: Path, line: int, row: dict[str, str]) -> LabelledFrame:
+    where = f"{path}:{line}"
+    if None in row or None in row.values():
+        raise CurateError(f"{where}: the row has {'more' if None in row else 'fewer'} cells than the header")
+    if row["label"] not in (SURGICAL, NON_SURGICAL):
+        raise CurateError(f"{where}: label {row['label']!r} is not {SURGICAL} or {NON_SURGICAL}")
+    picture = path.parent / row["file"]
+    if not row["file"] or not picture.is_file():
+        raise CurateError(f"{where}: there is no file {row['file']!r} in {path.parent}")
+    return LabelledFrame(
+        picture,
+        row["label"] == SURGICAL,
+        row.get("source") or UNNAMED,
+        row.get("group") or row["file"],
+        row.get("licence") or "",
+        line,
+    )
 
 
 @dataclass(frozen=True)

@@ -69,25 +69,51 @@ def test_nothing_of_a_held_out_family_is_left_not_even_as_an_inset() -> None:
 
 
 def write(folder: Path, text: str) -> Path:
+    for name in ("a", "b", "c.jpg", "d/b.jpg"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
     path = folder / "labels.csv"
     path.write_text(text)
     return path
 
 
 def test_labels_are_read_with_their_paths(tmp_path: Path) -> None:
-    text = "file,label,source,group,licence\na/b.jpg,surgical,s,g,MIT\nc.jpg,non-surgical,t,h,\n"
+    text = "file,label,source,group,licence\nd/b.jpg,surgical,s,g,MIT\nc.jpg,non-surgical,t,h,\n"
     frames = read_labels(write(tmp_path, text))
     assert frames == [
-        LabelledFrame(tmp_path / "a/b.jpg", True, "s", "g", "MIT"),
+        LabelledFrame(tmp_path / "d/b.jpg", True, "s", "g", "MIT"),
         LabelledFrame(tmp_path / "c.jpg", False, "t", "h", ""),
     ]
+    assert [frame.line for frame in frames] == [2, 3]
+
+
+def test_two_columns_are_enough_and_then_every_frame_is_its_own_group(tmp_path: Path) -> None:
+    frames = read_labels(write(tmp_path, "\ufefflabel,file\nsurgical,a\nnon-surgical,b\n"))
+    assert [(f.path.name, f.surgical, f.source, f.group) for f in frames] == [
+        ("a", True, "labels", "a"),
+        ("b", False, "labels", "b"),
+    ]
+
+
+HEADER = "file,label,source,group,licence\n"
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("file,label,source,group\n", "no column licence"),
-        ("file,label,source,group,licence\na,surgical,s,g,\nb,maybe,s,g,\n", "labels.csv:3: label 'maybe'"),
+        ("file,source\n", "no column label"),
+        (HEADER + "a,surgical,s,g,\nb,maybe,s,g,\n", "labels.csv:3: label 'maybe'"),
+        (HEADER + "a,surgical,s,g,\nnowhere,non-surgical,s,h,\n", "labels.csv:3: there is no file 'nowhere'"),
+        (HEADER + "a,surgical,s,g,\n,non-surgical,s,h,\n", "labels.csv:3: there is no file ''"),
+        (HEADER + "a,surgical,s,g,\nb,non-surgical\n", "labels.csv:3: the row has fewer cells"),
+        (HEADER + "a,surgical,s,g,\nb,non-surgical,s,h,x,y\n", "labels.csv:3: the row has more cells"),
+        (
+            HEADER + "a,surgical,s,g,\nb,non-surgical,s,h,\na,non-surgical,s,g,\n",
+            "labels.csv:4: file '.*a' has another label in line 2",
+        ),
+        (HEADER + "a,surgical,s,g,\nb,non-surgical,t,g,\n", "labels.csv:3: group 'g' is of another source in line 2"),
+        (HEADER + "a,surgical,s,g,\nb,surgical,s,g,\n", "no frame is labelled non-surgical"),
+        (HEADER, "no frame is labelled surgical"),
     ],
 )
 def test_labels_that_cannot_be_used(tmp_path: Path, text: str, said: str) -> None:
