@@ -136,7 +136,7 @@ def main() -> None:
     parser.add_argument("frames", type=Path, help="folder with labels.csv and the frames")
     parser.add_argument("output", type=Path, help="ONNX file to write; a checkpoint (*.pt) goes beside it")
     parser.add_argument("--fonts", type=Path, required=True, help="folder searched for fonts of text and of icons")
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rate", type=float, default=3e-3, help="highest learning rate")
     parser.add_argument("--seed", type=int, default=0)

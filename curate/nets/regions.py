@@ -11,7 +11,7 @@ from curate.config import MaskOptions
 from curate.nets import overlay, text_detector
 from curate.nets.fusion import Fusion, Region
 from curate.nets.overlay import OverlayNet
-from curate.nets.text_detector import TextDetector
+from curate.nets.text_detector import TextBox, TextDetector
 from curate.nets.yolo import Yolo, model_files, suppress
 
 Image = npt.NDArray[np.uint8]
@@ -47,6 +47,16 @@ class RegionFinder:
             Yolo(path, device=options.device, threads=options.threads) for path in model_files(options.yolo)
         )
 
+    def look(self, image: Image) -> tuple[list[TextBox], list[Region]]:
+        """What the detectors of single frames find in one: text, and the pooled boxes of the user's models."""
+        text = self._text.detect([image])[0] if self._text else []
+        pooled = [found for model in self._ensemble for found in model.detect(image)]
+        return text, [Region(*found) for found in suppress(pooled)]
+
+    def fusion(self) -> Fusion:
+        """A fresh joiner for the frames of one video."""
+        return Fusion(self._overlays, self._threshold)
+
     def find(self, frames: Iterable[tuple[int, Image]]) -> Iterator[tuple[int, list[Region]]]:
         """Find the regions of the frames of one video.
 
@@ -56,9 +66,7 @@ class RegionFinder:
         Yields:
             Number and regions of every frame, in order, some frames late.
         """
-        fusion = Fusion(self._overlays, self._threshold)
+        fusion = self.fusion()
         for n, image in frames:
-            text = self._text.detect([image])[0] if self._text else []
-            pooled = [found for model in self._ensemble for found in model.detect(image)]
-            yield from fusion.push(n, image, text, [Region(*found) for found in suppress(pooled)])
+            yield from fusion.push(n, image, *self.look(image))
         yield from fusion.flush()
