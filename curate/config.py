@@ -184,6 +184,21 @@ class FieldOptions:
 
 
 @dataclass(frozen=True)
+class AuditOptions:
+    """What may identify a person on the frames that are kept: faces, and text like a name, date or identifier."""
+
+    faces: bool = option(True, "Look for faces.")
+    face_threshold: float = option(0.5, "Smallest score of a face.", low=0, high=1)
+    face_side: int = option(
+        448, "Short side in pixels to which frames are scaled for the face detector.", low=96, high=2160
+    )
+    text: bool = option(True, "Read the text in the regions of mask, and look for names, dates and identifiers.")
+    text_threshold: float = option(0.6, "Smallest score of a reading; worse ones are not looked at.", low=0, high=1)
+    device: str = option("auto", "auto, cpu, cuda, or cuda:N, for the networks.", output=False)
+    threads: int = option(1, "CPU threads of one forward pass.", output=False, low=1)
+
+
+@dataclass(frozen=True)
 class ExportOptions:
     """What goes into the shards, and how."""
 
@@ -265,6 +280,7 @@ def option_fields(options_class: type) -> list[tuple[dataclasses.Field[Any], Any
     """Fields of an options class with their resolved types, in order."""
     hints = typing.get_type_hints(options_class)
     return [(f, hints[f.name]) for f in dataclasses.fields(options_class)]
+    audit: AuditOptions = dataclasses.field(default_factory=AuditOptions)
 
 
 def fingerprint_fields(options: Any) -> dict[str, Any]:

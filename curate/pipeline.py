@@ -32,6 +32,7 @@ STAGES: Mapping[str, str] = {
     "trim": "curate.stages.trim:TrimStage",
     "mask": "curate.stages.mask:MaskStage",
     "field": "curate.stages.field:FieldStage",
+    "audit": "curate.stages.audit:AuditStage",
 }
 """Stages that work video by video, in order, with where their classes are."""
 

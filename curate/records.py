@@ -304,6 +304,30 @@ def field_schema() -> pa.Schema:
 
 
 @cache
+def audit_schema() -> pa.Schema:
+    """``audit/{id}.parquet``: one row a finding of the privacy audit; boxes in pixels of the sampled frame.
+
+    ``kind`` is ``face``, ``name``, ``date`` or ``identifier``; ``x2``/``y2`` are exclusive; ``pattern`` is the shape of
+    the text (``Aaaa Aaa, 99.99.9999``), never the text, and empty for faces; ``model`` is the network or the rule.
+    """
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            pa.field("n", pa.int32(), nullable=False),
+            pa.field("kind", pa.string(), nullable=False),
+            pa.field("score", pa.float32(), nullable=False),
+            pa.field("x1", pa.int32(), nullable=False),
+            pa.field("y1", pa.int32(), nullable=False),
+            pa.field("x2", pa.int32(), nullable=False),
+            pa.field("y2", pa.int32(), nullable=False),
+            pa.field("pattern", pa.string(), nullable=False),
+            pa.field("model", pa.string(), nullable=False),
+        ]
+    )
+
+
+@cache
 def prediction_schema() -> pa.Schema:
     """Output of ``curate predict``: one row an image or sampled frame.
 

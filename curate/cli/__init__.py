@@ -27,6 +27,7 @@ COMMANDS: CommandTable = {
     "trim": ("curate.cli.run:trim", "Give verdicts and cut what lies outside the surgery."),
     "mask": ("curate.cli.run:mask", "Find regions that are not surgery."),
     "field": ("curate.cli.run:field", "Find the endoscope's field of view, shot by shot."),
+    "audit": ("curate.cli.run:audit", "Find faces, names, dates and identifiers on the kept frames."),
     "export": ("curate.cli.run:export", "Write the shards."),
     "predict": ("curate.cli.predict:predict", "The models alone, on images and videos."),
     "evaluate": ("curate.cli.evaluate:evaluate", "Measure models and finished runs against known truth."),

@@ -183,6 +183,13 @@ field = _stage_command(
 
     One field a shot: it changes where the picture's borders change and nowhere else.""",
 )
+audit = _stage_command(
+    "audit",
+    """Find faces, and text that reads like a name, a date or an identifier, on the frames that are kept.
+
+    Boxes are stored, and the shape of the text, not the text. What becomes of them is decided by --privacy when shards
+    are written.""",
+)
 
 
 @click.command()

@@ -63,14 +63,23 @@ def packaged_model() -> Path:
     Raises:
         CurateError: The package is missing, or does not hold exactly one detector.
     """
+    return one_packaged(MODEL_PATTERN, "text detector")
+
+
+def one_packaged(pattern: str, what: str) -> Path:
+    """Path of the one model inside the installed ``rapidocr`` package whose name matches a pattern.
+
+    Raises:
+        CurateError: The package is missing, or does not hold exactly one.
+    """
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
-        raise CurateError(f"the text detector comes with the package {PACKAGE}, which is not installed; install it")
+        raise CurateError(f"the {what} comes with the package {PACKAGE}, which is not installed; install it")
     folder = Path(spec.submodule_search_locations[0]) / "models"
-    found = sorted(folder.glob(MODEL_PATTERN))
+    found = sorted(folder.glob(pattern))
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "none"
-        raise CurateError(f"expected one text detector {MODEL_PATTERN} in {folder}, found {names}; reinstall {PACKAGE}")
+        raise CurateError(f"expected one {what} {pattern} in {folder}, found {names}; reinstall {PACKAGE}")
     return found[0]
 
 

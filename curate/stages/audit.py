@@ -1,0 +1,137 @@
+"""Look for what may identify a person in surgical frames: faces, and text that reads like a name, date or identifier.
+
+Findings are stored as boxes. What was read is personal data itself and is not stored, only its shape. Whether such
+frames are masked further or left out is decided when shards are written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from curate.config import AuditOptions
+from curate.nets import face_detector, text_detector, text_reader
+from curate.nets.fusion import Region
+from curate.nets.text_detector import providers, sha256
+from curate.privacy.finder import KINDS, Finding, PersonalFinder
+from curate.records import Done, Failed, Outcome, Reason, Video, audit_schema
+from curate.stage import Files, Lane, Stage
+from curate.stages.kept import BadArtefact, frames_to_look_at, read_batches
+from curate.stages.mask import decoded_frames
+
+ROWS_A_GROUP = 10_000
+"""Findings in one row group of the output."""
+
+
+class AuditStage(Stage[AuditOptions]):
+    """Faces, names, dates and identifiers on the frames of one video that are kept."""
+
+    name = "audit"
+    folder = "audit"
+    inputs = ("sample", "trim", "mask")
+
+    _finder: PersonalFinder | None = None
+
+    @property
+    def enabled(self) -> bool:
+        """If anything is looked for."""
+        return self.options.faces or self.options.text
+
+    @property
+    def lane(self) -> Lane:
+        """A GPU worker if the networks will run on one."""
+        return "gpu" if providers(self.options.device)[0][0] == "CUDAExecutionProvider" else "cpu"
+
+    def fingerprint_extra(self) -> dict[str, Any]:
+        """The weights of the networks in use."""
+        weights: dict[str, Any] = {}
+        if self.options.faces:
+            weights["faces"] = sha256(face_detector.packaged_model())
+        if self.options.text:
+            weights["text"] = sha256(text_detector.packaged_model())
+            weights["reader"] = sha256(text_reader.packaged_model())
+        return weights
+
+    def setup(self) -> None:
+        """Load the networks in use."""
+        self._finder = PersonalFinder(self.options)
+
+    def process(self, video: Video, files: Files) -> Outcome:
+        """Write ``audit/{id}.parquet``, one row a finding; a video without any gets an empty table."""
+        assert self._finder is not None, "setup() loads the networks"
+        self._finder.reset()
+        artefact = files.temporary(".parquet")
+        figures = dict.fromkeys(["frames", "frames_with_findings", *(f"frames_with_{kind}s" for kind in KINDS)], 0)
+        try:
+            wanted = frames_to_look_at(files.inputs["trim"])
+            regions = _Regions(files.inputs["mask"])
+            with _Writer(artefact) as writer:
+                for n, image in decoded_frames(files.inputs["sample"], wanted):
+                    found = self._finder.find(image, regions.of(n))
+                    writer.add(n, found)
+                    figures["frames"] += 1
+                    figures["frames_with_findings"] += bool(found)
+                    for kind in {finding.kind for finding in found}:
+                        figures[f"frames_with_{kind}s"] += 1
+        except BadArtefact as error:
+            return Failed(Reason.BAD_ARTEFACT, str(error))
+        if missing := len(wanted) - figures["frames"]:
+            return Failed(Reason.BAD_ARTEFACT, f"{files.inputs['sample']} lacks {missing} of {len(wanted)} kept frames")
+        return Done(artefact, figures=figures)
+
+    def close(self) -> None:
+        """Let the networks go."""
+        self._finder = None
+
+
+class _Regions:
+    """Regions of a video, asked for in rising order of frames."""
+
+    def __init__(self, path: Path) -> None:
+        self._rows = _rows(path)
+        self._next = next(self._rows, None)
+
+    def of(self, n: int) -> list[Region]:
+        found = []
+        while self._next is not None and self._next[0] <= n:
+            if self._next[0] == n:
+                found.append(self._next[1])
+            self._next = next(self._rows, None)
+        return found
+
+
+def _rows(path: Path) -> Iterator[tuple[int, Region]]:
+    for batch in read_batches(path, ["n", *Region._fields], 4096):
+        columns = (batch.column(name).to_pylist() for name in ("n", *Region._fields))
+        for n, *region in zip(*columns, strict=True):
+            yield n, Region(*region)
+
+
+class _Writer:
+    """Writes findings to Parquet, holding one row group at most."""
+
+    def __init__(self, path: Path) -> None:
+        import pyarrow.parquet as pq
+
+        self._writer = pq.ParquetWriter(path, audit_schema(), compression="zstd")
+        self._rows: list[dict[str, Any]] = []
+
+    def __enter__(self) -> _Writer:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._flush()
+        self._writer.close()
+
+    def add(self, n: int, findings: list[Finding]) -> None:
+        self._rows += [{"n": n, **finding._asdict()} for finding in findings]
+        if len(self._rows) >= ROWS_A_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        if self._rows:
+            self._writer.write_table(pa.Table.from_pylist(self._rows, schema=audit_schema()))
+        self._rows = []
