@@ -218,6 +218,14 @@ class ExportOptions:
         "black", "How regions are painted over; none leaves the pixels alone."
     )
     padding: int = option(0, "Pixels by which regions are grown before painting.", low=0, high=200)
+    crop: Literal["none", "lemon", "lemon-black", "field", "inside"] = option(
+        "none",
+        "Cut pictures to: lemon: LEMON's two crops, frame by frame; lemon-black: the first of them; field: the box of "
+        "the shot's field of view; inside: the largest rectangle in it. Formats of videos are never cropped.",
+    )
+    outside: Literal["keep", "black"] = option(
+        "keep", "black: paint what lies outside of the shot's field of view; formats of videos keep it."
+    )
     short_side: int = option(
         0, "Shrink frames whose shorter side is longer than this many pixels; 0 keeps every size.", low=0, high=8192
     )

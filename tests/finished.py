@@ -44,7 +44,12 @@ def make_finished(
         fingerprints = pipeline.fingerprints(video)
         for stage, spec in pipeline.specs.items():
             path = workspace.folder(spec.stage.folder) / f"{video.id}.parquet"
-            made = {"sample": entry.frames, "trim": entry.verdicts, "mask": entry.regions}.get(stage)
+            made = {
+                "sample": entry.frames,
+                "trim": entry.verdicts,
+                "mask": entry.regions,
+                "field": entry.fields,
+            }.get(stage)
             if made is not None:
                 shutil.copyfile(made, path)
             elif stage == "download":

@@ -40,7 +40,9 @@ def dataset_card(dataset: Dataset, reading: str, *, header: bool) -> str:
         "## How it was made\n\n"
         "Videos were sampled by presentation time, each frame was judged surgical or not by a network, each video was "
         "trimmed to its surgical part, and regions that are not surgery were found and painted over as the options "
-        "say. `regions` holds their boxes in pixels of the exported picture.\n\n" + _made_with(dataset),
+        "say. `regions` holds their boxes in pixels of the exported picture, `field` the endoscope's field of view in "
+        "it (the part of the box that lies in the ellipse, if `rx` > 0), and `crop` which part of the sampled frame "
+        "the picture is.\n\n" + _made_with(dataset),
         "## Licences\n\n"
         "The videos belong to their authors. The licence each source states is in the column `licence`; where none is "
         "stated the video must be taken as all rights reserved. Check that your use is allowed.\n\n"

@@ -18,6 +18,7 @@ from curate.exports.dataset import Dataset
 from curate.exports.folder import is_whole, read_account, recover, replaced_folder, write_account
 from curate.exports.plan import BrokenVideo, ExportEntry, Plan, make_plan
 from curate.exports.tables import write_tables
+from curate.exports.tiny import TinyFrames
 from curate.workspace import digest
 
 
@@ -127,12 +128,24 @@ def export_dataset(
         raise CurateError(f"export.formats is empty: name at least one of {', '.join(FORMATS)}")
     if not entries:
         raise CurateError("nothing to export: no video is done at every stage; 'curate status' tells where they stand")
-    run = _Run(entries, options, folder, fingerprint, context, progress or (lambda name, frames: None))
+    _check_fields(entries, options)
+    count = progress or (lambda name, frames: None)
+    run = _Run(entries, options, folder, fingerprint, context, count, TinyFrames(options))
     try:
         made = tuple(run.format(name) for name in dict.fromkeys(options.formats))
         return ExportSummary(made, run.stale())
     except OSError as error:
         raise CurateError(f"cannot write the export in {folder}: {error}; check the disk and rights") from error
+
+
+def _check_fields(entries: Sequence[ExportEntry], options: ExportOptions) -> None:
+    asked = [f"crop = {options.crop}"] if options.crop in ("field", "inside") else []
+    asked += ["outside = black"] if options.outside == "black" else []
+    if asked and any(entry.fields is None for entry in entries):
+        raise CurateError(
+            f"export: {asked[0]} needs the field of view, and the stage 'field' is switched off: "
+            "set field.method to shots, as with 'curate run --field-method shots'"
+        )
 
 
 @dataclass
@@ -145,6 +158,7 @@ class _Run:
     fingerprint: str
     context: Mapping[str, str]
     progress: Callable[[str, int], None]
+    tiny: TinyFrames
 
     def format(self, name: str) -> FormatSummary:
         """Write one format, unless it is there."""
@@ -156,7 +170,7 @@ class _Run:
             return _summary(name, final, account, written=False)
         broken: dict[str, str] = {}
         while True:
-            plan = make_plan(self.entries, self.options, broken)
+            plan = self._plan(name, broken)
             if not plan.videos:
                 raise CurateError(_why_empty(plan))
             try:
@@ -165,6 +179,12 @@ class _Run:
                 broken[error.video_id] = str(error)
                 continue
             return _summary(name, final, account, written=True)
+
+    def _plan(self, name: str, broken: Mapping[str, str]) -> Plan:
+        """What a format will hold; videos are not cropped, so none of their frames are too small."""
+        if FORMATS[name].shoot is not None:
+            return make_plan(self.entries, self.options, broken)
+        return make_plan(self.entries, self.options, broken, self.tiny)
 
     def stale(self) -> tuple[Path, ...]:
         """Folders of other formats that were made from something else."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.exports.plan import BrokenVideo, Choice, PlannedVideo
+from curate.media.field_of_view import FieldOfView
 
 _ROWS = 4096
 """Rows of small columns read at a time."""
@@ -50,6 +52,7 @@ class ExportFrame:
         blank: Whether it only keeps the time: it is exported black.
         regions: What is painted over.
         jpeg: The sampled JPEG.
+        field: Field of view of its shot; ``None`` where nobody looked for it.
     """
 
     video: PlannedVideo
@@ -62,6 +65,7 @@ class ExportFrame:
     blank: bool
     regions: tuple[Region, ...]
     jpeg: bytes
+    field: FieldOfView | None = None
 
     @property
     def key(self) -> str:
@@ -85,7 +89,7 @@ def read_frames(video: PlannedVideo, choice: Choice) -> Iterator[ExportFrame]:
 
 def _join(video: PlannedVideo, choice: Choice) -> Iterator[ExportFrame]:
     verdicts = _rows(video.entry.verdicts, ["n", "p_surgical", "verdict", "kept"])
-    regions = RegionReader(video)
+    regions, fields = RegionReader(video), _Fields(video)
     with pq.ParquetFile(video.entry.frames) as frames:
         for group in range(frames.num_row_groups):
             table = frames.read_row_group(group, columns=["n", "timestamp", "width", "height"])
@@ -95,13 +99,14 @@ def _join(video: PlannedVideo, choice: Choice) -> Iterator[ExportFrame]:
                 raise BrokenVideo(
                     video.id, f"frame numbers of {video.entry.frames} and {video.entry.verdicts} do not agree"
                 )
-            if not any(choice.takes(verdict, kept) for _, _, verdict, kept in judged):
+            taken = [choice.takes(verdict, kept) and n not in video.tiny for n, _, verdict, kept in judged]
+            if not any(taken):
                 continue
             images = frames.read_row_group(group, columns=["image"]).column(0)
-            for i, ((n, timestamp, width, height), (_, p_surgical, verdict, kept)) in enumerate(
+            for i, ((n, timestamp, width, height), (_, p_surgical, verdict, _)) in enumerate(
                 zip(rows, judged, strict=True)
             ):
-                if not choice.takes(verdict, kept):
+                if not taken[i]:
                     continue
                 yield ExportFrame(
                     video=video,
@@ -114,6 +119,7 @@ def _join(video: PlannedVideo, choice: Choice) -> Iterator[ExportFrame]:
                     blank=not choice.is_surgical(verdict),
                     regions=regions.of(n),
                     jpeg=images[i].as_py(),
+                    field=fields.of(n, width, height),
                 )
 
 
@@ -144,6 +150,27 @@ class RegionReader:
             if row[0] == n:
                 found.append(Region(*row[1:]))
         return tuple(found)
+
+
+class _Fields:
+    """Fields of view of a video's shots."""
+
+    def __init__(self, video: PlannedVideo) -> None:
+        path = video.entry.fields
+        names = ["first", "width", "height", "shape", "x1", "y1", "x2", "y2", "cx", "cy", "rx", "ry", "score"]
+        self._shots = list(_rows(path, names)) if path else []
+        self._firsts = [shot[0] for shot in self._shots]
+        if self._firsts != sorted(self._firsts):
+            raise BrokenVideo(video.id, f"{path} is not ordered")
+
+    def of(self, n: int, width: int, height: int) -> FieldOfView | None:
+        """Field of a frame: that of the shot it is in, or of the shot before where it lies between two."""
+        if not self._shots:
+            return None
+        _, *size, shape, x1, y1, x2, y2, cx, cy, rx, ry, score = self._shots[max(bisect_right(self._firsts, n) - 1, 0)]
+        if size != [width, height]:
+            return FieldOfView.whole(width, height)
+        return FieldOfView(shape, x1, y1, x2, y2, cx, cy, rx, ry, score)
 
 
 def _rows(path: Path, columns: list[str]) -> Iterator[tuple[Any, ...]]:

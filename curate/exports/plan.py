@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ class ExportEntry:
         source_meta: What the source told about the video when it was downloaded; ``title`` and ``licence`` are used
             where the manifest is silent.
         footage: The video file, from which the formats of videos are made; ``None`` where it is not at hand.
+        fields: Parquet of `records.field_schema`; ``None`` where nobody looked for the field of view.
     """
 
     video: Video
@@ -36,6 +38,7 @@ class ExportEntry:
     regions: Path | None
     source_meta: Mapping[str, Any]
     footage: Path | None = None
+    fields: Path | None = None
 
 
 class BrokenVideo(Exception):
@@ -86,6 +89,7 @@ class PlannedVideo:
         frames: How many frames are exported.
         seconds: What those frames stand for: their number times the mean distance between samples.
         split: Split of all its frames.
+        tiny: Numbers of the frames that are left out because the crop leaves too little of them.
     """
 
     entry: ExportEntry
@@ -93,6 +97,14 @@ class PlannedVideo:
     frames: int
     seconds: float
     split: str
+    tiny: frozenset[int] = frozenset()
+
+    def without(self, tiny: frozenset[int]) -> PlannedVideo:
+        """The video with some frames less."""
+        if not tiny:
+            return self
+        frames = self.frames - len(tiny)
+        return dataclasses.replace(self, frames=frames, seconds=self.seconds * frames / self.frames, tiny=tiny)
 
     @property
     def id(self) -> str:
@@ -151,13 +163,19 @@ class Plan:
         return {name: [video for video in self.videos if video.split == name] for name in names}
 
 
-def make_plan(entries: Sequence[ExportEntry], options: ExportOptions, broken: Mapping[str, str]) -> Plan:
+def make_plan(
+    entries: Sequence[ExportEntry],
+    options: ExportOptions,
+    broken: Mapping[str, str],
+    tiny: Callable[[PlannedVideo], frozenset[int]] = lambda video: frozenset(),
+) -> Plan:
     """Read the verdicts of all videos and decide what is exported.
 
     Args:
         entries: Finished videos in manifest order.
         options: What to take.
         broken: Ids of videos to leave out, with the reason.
+        tiny: Tells which frames of a video are left out because the crop leaves too little of them.
 
     Raises:
         CurateError: The fractions of the splits are more than the whole.
@@ -170,6 +188,8 @@ def make_plan(entries: Sequence[ExportEntry], options: ExportOptions, broken: Ma
             continue
         try:
             video = _plan_video(entry, choice, splits[entry.video.id])
+            if video.frames:
+                video = video.without(tiny(video))
         except BrokenVideo as error:
             left_out[error.video_id] = str(error)
             continue

@@ -30,6 +30,25 @@ REGION = pa.struct(
 )
 """A region in pixels of the exported picture, ``x2`` and ``y2`` exclusive."""
 
+FIELD = pa.struct(
+    [
+        ("shape", pa.string()),
+        ("score", pa.float32()),
+        ("x1", pa.int32()),
+        ("y1", pa.int32()),
+        ("x2", pa.int32()),
+        ("y2", pa.int32()),
+        ("cx", pa.float32()),
+        ("cy", pa.float32()),
+        ("rx", pa.float32()),
+        ("ry", pa.float32()),
+    ]
+)
+"""The field of view in pixels of the exported picture: the part of the box that lies in the ellipse, if ``rx`` > 0."""
+
+CROP = pa.struct([("x1", pa.int32()), ("y1", pa.int32()), ("x2", pa.int32()), ("y2", pa.int32())])
+"""The part of the sampled frame that is exported, in its pixels, ``x2`` and ``y2`` exclusive."""
+
 FRAME_SCHEMA = pa.schema(
     [
         ("key", pa.string()),
@@ -46,6 +65,8 @@ FRAME_SCHEMA = pa.schema(
         ("p_surgical", pa.float32()),
         ("verdict", pa.string()),
         ("regions", pa.list_(REGION)),
+        ("field", FIELD),
+        ("crop", CROP),
         ("split", pa.string()),
         ("licence", pa.string()),
     ]
@@ -81,6 +102,7 @@ def frame_row(frame: ExportFrame, renderer: Renderer) -> dict[str, Any]:
     """The row of `FRAME_SCHEMA` for a frame."""
     video = frame.video
     width, height = renderer.size(frame)
+    field = renderer.field(frame)
     return {
         "key": frame.key,
         "video_id": video.id,
@@ -96,6 +118,8 @@ def frame_row(frame: ExportFrame, renderer: Renderer) -> dict[str, Any]:
         "p_surgical": frame.p_surgical,
         "verdict": frame.verdict,
         "regions": [dataclasses.asdict(region) for region in renderer.regions(frame)],
+        "field": None if field is None else dataclasses.asdict(field),
+        "crop": dict(zip(("x1", "y1", "x2", "y2"), renderer.crop(frame), strict=True)),
         "split": video.split,
         "licence": video.licence,
     }

@@ -21,8 +21,20 @@ FEWEST_COLUMNS = 50
 """A frame must be larger than this after the crops."""
 
 
+def black_crop(image: npt.NDArray[np.uint8]) -> Box:
+    """What is left of a frame after LEMON's first crop, of rows and columns that are black throughout.
+
+    Args:
+        image: RGB, uint8, shape (height, width, 3).
+
+    Returns:
+        Half-open box ``(x1, y1, x2, y2)`` in pixels.
+    """
+    return _not_black(_black(image))
+
+
 def lemon_crop(image: npt.NDArray[np.uint8]) -> Box | None:
-    """The part of a frame that LEMON keeps.
+    """The part of a frame that LEMON keeps after both crops.
 
     Args:
         image: RGB, uint8, shape (height, width, 3).
@@ -30,10 +42,8 @@ def lemon_crop(image: npt.NDArray[np.uint8]) -> Box | None:
     Returns:
         Half-open box ``(x1, y1, x2, y2)`` in pixels, or ``None`` where LEMON drops the frame.
     """
-    import cv2
-
-    black = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) == 0
-    left, top, right, bottom = _bounds(~black.all(axis=1), ~black.all(axis=0))
+    black = _black(image)
+    left, top, right, bottom = _not_black(black)
     rest = black[top:bottom, left:right]
     height, width = rest.shape
     rows = rest.sum(axis=1) <= BLACK_SHARE * width
@@ -42,6 +52,16 @@ def lemon_crop(image: npt.NDArray[np.uint8]) -> Box | None:
     if y2 - y1 <= FEWEST_ROWS or x2 - x1 <= FEWEST_COLUMNS:
         return None
     return left + x1, top + y1, left + x2, top + y2
+
+
+def _black(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    import cv2
+
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) == 0)
+
+
+def _not_black(black: npt.NDArray[np.bool_]) -> Box:
+    return _bounds(np.asarray(~black.all(axis=1)), np.asarray(~black.all(axis=0)))
 
 
 def _bounds(rows: npt.NDArray[np.bool_], columns: npt.NDArray[np.bool_]) -> Box:

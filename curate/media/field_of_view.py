@@ -54,6 +54,7 @@ TRUSTED_SHORT_ARC = 0.8
 _TRIALS = 400
 _TRIAL_POINTS = 250
 _ARC_BINS = 120
+_GRID = 64
 _LONG_ARC = _ARC_BINS // 2
 _FEWEST_SAMPLES = 12
 _GOOD = 0.93
@@ -137,6 +138,33 @@ class FieldOfView:
             down = ((y - self.cy) / max(self.ry + grow, 1e-6)) ** 2
             inside &= down[:, None] + across[None, :] <= 1
         return np.asarray(inside)
+
+    def inscribed(self) -> tuple[int, int, int, int]:
+        """The largest upright rectangle in the field, as a half-open box in whole pixels.
+
+        Found by search over its upper and lower edge, first on a coarse grid and then on finer ones around the best.
+        """
+        low = [self.y1, self.y1]
+        high = [self.y2, self.y2]
+        best = (self.x1, self.y1, self.x2, self.y2)
+        for _ in range(4 if self.is_round else 0):
+            top, bottom = (np.linspace(a, b, _GRID) for a, b in zip(low, high, strict=True))
+            (left_top, right_top), (left_bottom, right_bottom) = self._span(top), self._span(bottom)
+            left = np.maximum(left_top[:, None], left_bottom[None, :])
+            right = np.minimum(right_top[:, None], right_bottom[None, :])
+            areas = np.maximum(right - left, 0) * np.maximum(bottom[None, :] - top[:, None], 0)
+            i, j = np.unravel_index(int(areas.argmax()), areas.shape)
+            best = (left[i, j], top[i], right[i, j], bottom[j])
+            steps = top[1] - top[0], bottom[1] - bottom[0]
+            low = [max(top[i] - steps[0], self.y1), max(bottom[j] - steps[1], self.y1)]
+            high = [min(top[i] + steps[0], self.y2), min(bottom[j] + steps[1], self.y2)]
+        x1, y1, x2, y2 = best
+        return math.ceil(x1), math.ceil(y1), math.floor(x2), math.floor(y2)
+
+    def _span(self, y: Points) -> tuple[Points, Points]:
+        """Where the field begins and ends at some heights."""
+        half = self.rx * np.sqrt(np.maximum(1 - ((y - self.cy) / self.ry) ** 2, 0))
+        return np.maximum(self.cx - half, self.x1), np.minimum(self.cx + half, self.x2)
 
     def overlap(self, other: FieldOfView, width: int, height: int) -> float:
         """Area in common over area together, 0..1, of two fields of one frame."""

@@ -52,6 +52,7 @@ def make_entry(
     rows_a_group: int = 3,
     size: tuple[int, int] = (WIDTH, HEIGHT),
     source_meta: dict[str, Any] | None = None,
+    fields: Sequence[dict[str, Any]] = (),
     footage: bool = True,
     **video: Any,
 ) -> ExportEntry:
@@ -66,13 +67,14 @@ def make_entry(
         rows_a_group: Rows of a row group of images.
         size: Width and height.
         source_meta: What the source told.
+        fields: Rows of the field of view, by what is not that of a whole frame; one whole shot by default.
         footage: Whether to encode the video, with `RATE` frames a second; white where it is not surgical.
         video: Further fields of the video.
     """
     words = {"s": records.SURGICAL, "n": records.NON_SURGICAL, "u": records.UNCERTAIN}
     inside = set(kept if kept is not None else range(verdicts.index("s"), len(verdicts)))
     folder.mkdir(exist_ok=True)
-    paths = {name: folder / f"{video_id}.{name}.parquet" for name in ("frames", "verdicts", "regions")}
+    paths = {name: folder / f"{video_id}.{name}.parquet" for name in ("frames", "verdicts", "regions", "fields")}
     frames = [
         {
             "n": n,
@@ -116,11 +118,16 @@ def make_entry(
             options={"preset": "ultrafast", "crf": "10"},
             images=lambda i: white if verdicts[i // RATE] == "n" else picture(i // RATE, *size),
         )
+    whole = {"first": 0, "last": len(verdicts) - 1, "width": size[0], "height": size[1], "shape": "none", "score": 0.0}
+    whole |= {"x1": 0, "y1": 0, "x2": size[0], "y2": size[1], "cx": 0.0, "cy": 0.0, "rx": 0.0, "ry": 0.0}
+    shots = [whole | row for row in fields or [{}]]
+    pq.write_table(pa.Table.from_pylist(shots, records.field_schema()), paths["fields"])
     return ExportEntry(
         video=Video(id=video_id, source=video.pop("source", f"https://example.org/{video_id}"), **video),
         frames=paths["frames"],
         verdicts=paths["verdicts"],
         regions=paths["regions"],
+        fields=paths["fields"],
         source_meta=source_meta or {},
         footage=folder / f"{video_id}.mp4" if footage else None,
     )
