@@ -18,8 +18,9 @@ from curate.exports.classes import class_of
 from curate.exports.dataset import Dataset
 from curate.exports.footage import Footage, Shot
 from curate.exports.frames import Region
-from curate.exports.movies import SUFFIX, Movie, Tally, read_rows, shoot_all
+from curate.exports.movies import SUFFIX, Movie, Tally, read_rows
 from curate.exports.plan import Plan, PlannedVideo
+from curate.exports.shooting import shoot_all
 from curate.media.h264 import Mp4Writer
 from curate.media.select import TOLERANCE, AtTimes
 
@@ -55,7 +56,7 @@ def shoot_clips(dataset: Dataset, folder: Path) -> Plan:
     def shoot(video: PlannedVideo, scratch: Path, tick: Callable[[], None]) -> list[Movie]:
         return _shoot(video, dataset.options, scratch, tick)
 
-    plan = shoot_all(dataset, folder, _place, shoot)
+    plan = shoot_all(dataset, folder, f"clips {VERSION}", _place, shoot)
     if not plan.videos and not plan.left_out:
         raise CurateError(
             f"no clips: no surgical run is as long as export.clip_seconds, {dataset.options.clip_seconds:g} s; lower it"

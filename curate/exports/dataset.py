@@ -30,6 +30,7 @@ class Dataset:
         context: Facts about how it was made, such as names and checksums of weights; written into every export.
         on_frame: Called for each frame that is handed to the writer.
         on_file: To be called by the writer for each shard that it will not touch again, except to rename it.
+        previous: Folder of the export that this one replaces, if there is one; its files may be taken over.
     """
 
     plan: Plan
@@ -37,6 +38,7 @@ class Dataset:
     context: Mapping[str, str]
     on_frame: Callable[[], None]
     on_file: Callable[[Path], None]
+    previous: Path | None = None
 
     @cached_property
     def renderer(self) -> Renderer:

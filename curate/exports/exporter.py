@@ -208,7 +208,7 @@ class _Run:
             self.progress(name, done)
 
         with replaced_folder(final) as folder, Checksums() as checksums:
-            dataset = Dataset(plan, self.options, self.context, count, checksums.finished)
+            dataset = Dataset(plan, self.options, self.context, count, checksums.finished, previous=final)
             if (shoot := FORMATS[name].shoot) is not None:
                 plan = shoot(dataset, folder)
                 if not plan.videos:

@@ -20,8 +20,9 @@ import pyarrow.parquet as pq
 from curate.config import ExportOptions
 from curate.exports.dataset import Dataset
 from curate.exports.footage import Footage, Shot
-from curate.exports.movies import SUFFIX, Movie, Tally, shoot_all
+from curate.exports.movies import SUFFIX, Movie, Tally
 from curate.exports.plan import BrokenVideo, Plan, PlannedVideo
+from curate.exports.shooting import shoot_all
 from curate.exports.tables import REGION
 from curate.media.h264 import Mp4Writer
 from curate.media.select import During
@@ -78,7 +79,7 @@ def shoot_videos(dataset: Dataset, folder: Path) -> Plan:
     def shoot(video: PlannedVideo, scratch: Path, tick: Callable[[], None]) -> list[Movie]:
         return [_shoot(video, dataset.options, scratch, tick)]
 
-    return shoot_all(dataset, folder, lambda video: video.split, shoot)
+    return shoot_all(dataset, folder, f"video {VERSION}", lambda video: video.split, shoot)
 
 
 def frame_key(video_id: str, number: int) -> str:
