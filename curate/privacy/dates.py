@@ -19,10 +19,10 @@ enero ene febrero marzo abril abr mayo junio julio agosto ago septiembre setiemb
 gennaio genn gen febbraio febbr aprile maggio mag giugno giu luglio lug settembre sett ottobre ott novembre dicembre
 janeiro fevereiro março maio junho julho setembro outubro out novembro dezembro
 januari februari maart mrt mei augustus
-ocak şubat nisan mayıs haziran temmuz ağustos eylül ekim kasım aralık
+ocak şubat mart nisan mayıs haziran temmuz ağustos eylül ekim kasım aralık
 января янв февраля фев марта мар апреля апр мая май июня июн июля июл августа авг сентября сен октября окт ноября ноя
 декабря дек
-styczeń stycznia lutego kwietnia maja czerwca lipca sierpnia września października listopada grudnia
+styczeń stycznia lutego marca kwietnia maja czerwca lipca sierpnia września października listopada grudnia
 """
 """Months in English, German, French, Spanish, Italian, Portuguese, Dutch, Turkish, Russian and Polish."""
 

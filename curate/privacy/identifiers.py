@@ -15,7 +15,7 @@ _NUMBER = r"(?:no|nr|num|number|nummer|numero|#|№|n[o°º])"
 _LABELS = (
     rf"(?:patient|pat|pt|case|fall|patienten|accession|acc|hosp(?:ital)?|reg(?:istration)?|record|file|chart|admission|"
     rf"aufnahme|exam(?:ination)?|study|series|specimen|insurance|nhs|cr|ip|op|opd|ipd|uhid|dossier|historia|expediente|"
-    rf"cartella|protokoll|serial|ref(?:erence)?|id)\s?[.-]?\s?{_NUMBER}",
+    rf"cartella|protokoll|serial|ref(?:erence)?|id)[\s.-]{{0,3}}{_NUMBER}",
     r"(?:patient|patienten|pat|pt|case|study|exam|visit|hosp(?:ital)?|national|person(?:al)?|subject)[\s.-]?id",
     r"(?:fall|patienten|aufnahme|versicherten|dossier)[\s-]?(?:nr|nummer)",
     r"id|mrn|m\.r\.n|mrd|uhid|ssn|nhs|ipp|nip|nhc|hcn|pesel|bsn|cpf|dni|kvnr|protocol|protokol|病历号|住院号|患者id|登记号",

@@ -38,18 +38,19 @@ _LABELS = (
     r"performed by|operated by|edited by|narrated by|narrator|moderators?|consultant|referring|"
     r"пациент(?:ка)?|фио|ф\.и\.о|хирург|врач|姓名|患者|病人|氏名|이름|환자|医师|医生|术者|手术者"
 )
-_LABELLED = re.compile(rf"(?<![^\W_])(?:{_LABELS})(?:\(s\))?\s*[:=]\s*")
+_LABELLED = re.compile(rf"(?<![^\W_])(?:{_LABELS})(?:\(s\))?\.?\s*[:=]\s*")
 _BY = re.compile(
     r"(?<![^\W_])(?:(?:presented|performed|operated|edited|narrated|created|prepared|video|filmed) )?by\s*[:]?\s*"
 )
 
-_REGISTER = re.compile(
-    rf"^\W*(?P<last>{_WORD}(?:[ -]{_WORD})?)\s?,\s?(?P<first>{_WORD}(?: (?:{_WORD}|{LETTER}\.))?\.?)(?P<rest>.*)$"
-)
+_REGISTER = re.compile(rf"^\W*(?P<last>{_WORD}(?:[ -]{_WORD})?)\s?,\s?(?={LETTER})")
 _CARET = re.compile(rf"{_WORD}\^{_WORD}(?:\^{_WORD})*")
 
 MOST_WORDS = 4
 """Words of a name at most."""
+
+LONG_WORD = 3
+"""Letters that the longest word of ``Last, First`` has at least."""
 
 
 @cache
@@ -85,8 +86,8 @@ def find_names(text: str) -> Iterator[Found]:
         if start is not None:
             yield Found("name", start, match.end(), "degree")
     register = _REGISTER.match(text)
-    if register and _is_register(register):
-        yield Found("name", register.start("last"), register.end("first"), "register")
+    if register and (end := _end_of_register(text, register)):
+        yield Found("name", register.start("last"), end, "register")
     for match in _CARET.finditer(text):
         yield Found("name", *match.span(), "caret")
 
@@ -99,11 +100,7 @@ def _name(text: str, start: int, *, least: int, capitals: bool = True) -> int | 
         if re.fullmatch(_PARTICLE, fold(match[0])) and words + 1 < MOST_WORDS and not _is_last(text, match.end()):
             place = _skip(text, match.end())
             continue
-        if (
-            fold(word) in ordinary()
-            or (capitals and not _begins_large(word))
-            or (len(word) == 1 and not _begins_large(word))
-        ):
+        if _is_ordinary(word) or (capitals and not _begins_large(word)) or (len(word) == 1 and not _begins_large(word)):
             break
         words, end = words + 1, match.end()
         place = _skip(text, match.end())
@@ -124,22 +121,26 @@ def _name_before(text: str, end: int) -> int | None:
     for match in reversed(list(_TOKEN.finditer(text, 0, end))):
         between = text[match.end() : end if start is None else start]
         word = match[0].rstrip(".")
-        if between.strip() or words == MOST_WORDS or fold(word) in ordinary() or not _begins_large(word):
+        if between.strip() or words == MOST_WORDS or _is_ordinary(word) or not _begins_large(word):
             break
         words, start = words + 1, match.start()
     return start if words >= 2 else None
 
 
-def _is_register(match: re.Match[str]) -> bool:
-    """Whether ``Last, First`` is a name: all words large, none ordinary, and nothing but numbers after it."""
-    words = _TOKEN.findall(match["last"]) + _TOKEN.findall(match["first"])
-    rest = match["rest"].strip()
-    if any(fold(word.rstrip(".")) in ordinary() or not _begins_large(word) for word in words):
-        return False
-    if max(len(word) for word in words) < 3:
-        return False
-    letters = sum(character.isalpha() for character in rest)
-    return letters == 0 or any(character.isdigit() for character in rest)
+def _end_of_register(text: str, match: re.Match[str]) -> int | None:
+    """End of ``Last, First``; ``None`` if a word is ordinary or small, or if the line goes on in plain words."""
+    last = _TOKEN.findall(match["last"])
+    end = _name(text, match.end(), least=1)
+    if end is None or any(_is_ordinary(word) or not _begins_large(word) for word in last):
+        return None
+    if max(map(len, [*last, *_TOKEN.findall(text[match.end() : end])])) < LONG_WORD:
+        return None
+    rest = text[end:]
+    return end if any(c.isdigit() for c in rest) or not any(c.isalpha() for c in rest) else None
+
+
+def _is_ordinary(word: str) -> bool:
+    return len(word) > 1 and fold(word.rstrip(".")) in ordinary()
 
 
 def _begins_large(word: str) -> bool:

@@ -46,6 +46,8 @@ def fold(text: str) -> str:
 
 
 def _fold(character: str) -> str:
+    if character == "ı":  # Turkish, whose capital is read as that of i elsewhere
+        return "i"
     parts = unicodedata.normalize("NFD", character.lower())
     bare = "".join(part for part in parts if not unicodedata.combining(part))
     return bare if len(bare) == 1 else character

@@ -138,7 +138,7 @@ def test_a_changed_option_redoes_its_stage_and_those_below_and_nothing_above(fin
 def test_stages_one_by_one_give_the_same_shards(finished: Path, videos: Path, tmp_path: Path) -> None:
     workspace = str(tmp_path / "w")
     assert run_command(["download", str(videos), "-w", workspace]) == 0
-    for stage in ("sample", "classify", "trim", "mask", "field"):
+    for stage in ("sample", "classify", "trim", "mask", "field", "audit"):
         assert run_command([stage, "-w", workspace]) == 0
     assert run_command(["export", "-w", workspace, "--formats", "parquet,lmdb,lmdb-lemon"]) == 0
     assert contents(tmp_path / "w" / "exports") == contents(finished / "exports")
