@@ -249,6 +249,19 @@ def test_other_videos_without_artefacts_are_not_lost(everything: Path, workspace
     assert_gone(workspace)
 
 
+def test_formats_of_videos_need_the_files_of_the_other_videos(workspace: Path) -> None:
+    (workspace / "videos" / "stays_here1.mp4").unlink()
+    states = {export.folder.name: export.state for export in take(workspace, GONE).exports}
+    assert {name for name, state in states.items() if state == "kept"} == {"video", "clips"}
+
+
+def test_the_video_files_of_the_others_are_not_made_again(workspace: Path) -> None:
+    folders = [workspace / "exports" / "video" / "train", workspace / "exports" / "clips" / "train" / "unknown"]
+    before = {path: path.stat().st_ino for folder in folders for path in folder.iterdir() if GONE not in path.name}
+    take(workspace, GONE)
+    assert {path: path.stat().st_ino for folder in folders for path in folder.iterdir()} == before
+
+
 def test_artefacts_of_other_options_are_exported_all_the_same(workspace: Path) -> None:
     store(open_session(workspace, given={"trim": {"min_run": 7.0}}))
     assert open_session(workspace).pipeline.complete() == []
