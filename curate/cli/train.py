@@ -6,7 +6,9 @@ import click
 
 from curate.cli.lazy import CommandTable, LazyGroup
 
-COMMANDS: CommandTable = {}
+COMMANDS: CommandTable = {
+    "classifier": ("curate.cli.train_classifier:classifier", "A frame classifier from labelled frames."),
+}
 """Command name: where it is, and its line in ``curate train --help``."""
 
 

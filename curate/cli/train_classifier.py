@@ -1,0 +1,132 @@
+"""``curate train classifier``: a frame classifier from a lab's own labels."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from curate.cli.common import verbosity
+from curate.cli.meter import Meter
+from curate.errors import CurateError
+
+if TYPE_CHECKING:
+    from curate.nets.training.own import Course
+
+
+@click.command()
+@click.option("--labels", type=click.Path(path_type=Path), required=True, help="CSV of labelled frames, see above.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the new model."
+)
+@click.option(
+    "--backbone",
+    default="default",
+    show_default=True,
+    help="Model whose backbones are used, as for curate classify, or MobileNetV2's ImageNet weights (.pth).",
+)
+@click.option(
+    "--pictures",
+    type=click.IntRange(32, 1_000_000),
+    help="Pictures to compose from the frames.  [default: 8 a frame, 2,000 to 16,000]",
+)
+@click.option("--steps", type=click.IntRange(1, 1000), default=30, show_default=True, help="Steps of the optimiser.")
+@click.option(
+    "--folds",
+    type=click.IntRange(2, 1000),
+    default=10,
+    show_default=True,
+    help="Parts in which sources or groups are left out in turn, at most.",
+)
+@click.option(
+    "--evaluation/--no-evaluation",
+    default=True,
+    show_default=True,
+    help="Whether to test on what is left out; without it the model is not calibrated.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Another number composes other pictures.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="CPU threads.  [default: all]")
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder that keeps the pictures' features for other trainings.  [default: in OUTPUT, until it is finished]",
+)
+@verbosity
+@click.pass_context
+def classifier(
+    ctx: click.Context,
+    labels: Path,
+    output: Path,
+    backbone: str,
+    pictures: int | None,
+    steps: int,
+    folds: int,
+    evaluation: bool,
+    seed: int,
+    threads: int | None,
+    cache: Path | None,
+) -> None:
+    """Train a frame classifier on your own labels; use it with curate run --classify-model FOLDER.
+
+    LABELS is a CSV with a header. file: picture, relative to the CSV. label: surgical or non-surgical. Optional:
+    source: the data set or hospital, which is left out as a whole to test on what is new; give what shows the same
+    cases the same source. group: the video, case or scene, never split. licence: for the model's card.
+
+    Pictures are composed from the frames (borders, boxes, text, insets, blur, light, colours), frozen backbones turn
+    them into features, and a linear head is fitted. Sources are left out in turn, or groups where there are too few
+    sources, and the answers on them give the figures of the card, the temperature that makes p_surgical a
+    probability, the threshold, and the band of uncertain frames. A training that was stopped goes on where it was.
+
+    Exit codes: 0 done, 1 wrong usage or labels, 130 interrupted.
+    """
+    from curate.nets.device import available_threads
+    from curate.nets.training.data import read_labels
+
+    if (output / "config.json").exists():
+        raise CurateError(f"{output} holds a model already: name another folder, or delete it")
+    frames = read_labels(labels)
+
+    from curate.evaluation.classifier import markdown
+    from curate.nets.training.card import render_card
+    from curate.nets.training.folds import make_folds
+    from curate.nets.training.own import Course, look_at, readable, train, usual_pictures
+    from curate.nets.training.start import start_from
+    from curate.workspace import write_atomic
+
+    quiet = ctx.meta["curate.verbosity"] < 0
+    start = start_from(backbone, output.resolve().name)
+    course = Course(
+        pictures or usual_pictures(len(frames)),
+        steps,
+        folds if evaluation else 0,
+        seed,
+        threads or available_threads(),
+    )
+    if evaluation:
+        make_folds(frames, folds)  # said before the work begins
+    work = output / ".training"
+    with Meter("checking", len(frames), "picture", quiet=quiet) as meter:
+        usable = readable(frames, labels, work, meter)
+    with Meter("features", course.pictures + len(frames), "picture", quiet=quiet) as meter:
+        experiment, parts = look_at(usable, start, course, cache or work, meter)
+    command = f"curate train classifier {_options(labels, output, backbone, course)}"
+    with Meter("evaluation", len(parts.parts) if parts else 0, "fold", quiet=quiet) as meter:
+        trained = train(experiment, parts, usable, start, course, output, command=command, advance=meter)
+    write_atomic(output / "README.md", render_card(trained, start, frames, command).encode())
+    shutil.rmtree(work, ignore_errors=True)
+    if trained.figures:
+        click.echo(markdown(trained.figures))
+    if not quiet:
+        click.echo(f"\n{output}: use it with curate run --classify-model {shlex.quote(str(output))}")
+
+
+def _options(labels: Path, output: Path, backbone: str, course: Course) -> str:
+    """The options that made a model, paths cut to their last part: a card says nothing of the machine."""
+    words = ["--labels", labels.name, "-o", output.resolve().name]
+    words += ["--backbone", Path(backbone).name if Path(backbone).exists() else backbone]
+    words += ["--pictures", str(course.pictures), "--steps", str(course.steps), "--seed", str(course.seed)]
+    words += ["--folds", str(course.folds)] if course.folds else ["--no-evaluation"]
+    return shlex.join(words)
