@@ -46,7 +46,8 @@ class Checksums:
         listed = {path: path.stat() for path in sorted(path for path in paths if path.name != ACCOUNT)}
         for path, status in listed.items():
             if status.st_ino not in self._sums:
-                self.finished(path)
+                # Opened when its turn comes: there may be more files than a process may have open.
+                self._sums[status.st_ino] = self._pool.submit(_open_and_sum, path)
         return {
             path.relative_to(folder).as_posix(): {
                 "size": status.st_size,
@@ -54,6 +55,10 @@ class Checksums:
             }
             for path, status in listed.items()
         }
+
+
+def _open_and_sum(path: Path) -> str:
+    return _flush_and_sum(open(path, "rb"))  # noqa: SIM115
 
 
 def _flush_and_sum(stream: BufferedReader) -> str:
