@@ -170,7 +170,10 @@ class MaskOptions:
         0.7, "Smallest score of an overlay; one seen in fewer than three frames needs 0.15 more.", low=0, high=1
     )
     yolo: tuple[Path, ...] = option(
-        (), "ONNX files, or folders of them, of YOLO detectors to run as well, pooled as LEMON does.", output=False
+        (),
+        "YOLO detectors to run as well, pooled as LEMON does: ONNX files, checkpoints *.pt (with the AGPL extra "
+        "ultralytics), or folders of them.",
+        output=False,
     )
     device: str = option("auto", "auto, cpu, cuda, or cuda:N, for the detectors.", output=False)
     threads: int = option(1, "CPU threads of one forward pass.", output=False, low=1)

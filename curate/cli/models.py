@@ -1,4 +1,4 @@
-"""``curate models``: what weights there are, fetching them, checking them."""
+"""``curate models``: what weights there are, fetching, converting and checking them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from curate.errors import CurateError
 
 @click.group()
 def models() -> None:
-    """List, fetch and check the weights that curate knows."""
+    """List, fetch, convert and check weights."""
 
 
 @models.command(name="list")
@@ -73,6 +73,29 @@ def pull(name: str, folder: Path | None, revision: str | None, update: bool) -> 
         click.echo("no digests are published for it: those found now are pinned, and later pulls must bring the same")
     if folder is not None:
         click.echo(f"it is outside the cache folder: name it by its path, e.g. --classify-model {pulled.folder}")
+
+
+@models.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE.pt...", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder.  [default: beside FILE]"
+)
+@verbosity
+def convert(files: tuple[Path, ...], output: Path | None) -> None:
+    """Turn YOLO checkpoints into ONNX, once, for curate mask --yolo.
+
+    Needs the extra 'ultralytics', which is AGPL-3.0; the ONNX files run without it. Checkpoints are loaded in
+    Ultralytics' restricted mode, so that nothing but a known network is made of them.
+    """
+    from curate.nets.yolo_checkpoint import convert as to_onnx
+
+    for file in files:
+        if not file.is_file():
+            raise CurateError(f"{file}: there is no such file")
+        target = (output or file.parent) / f"{file.stem}.onnx"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        to_onnx(file, target)
+        click.echo(f"{file}: {target}")
 
 
 @models.command()

@@ -12,7 +12,7 @@ from curate.nets import overlay, text_detector
 from curate.nets.fusion import Fusion, Region
 from curate.nets.overlay import OverlayNet
 from curate.nets.text_detector import TextBox, TextDetector
-from curate.nets.yolo import Yolo, model_files, suppress
+from curate.nets.yolo import load, model_files, suppress
 
 Image = npt.NDArray[np.uint8]
 
@@ -44,7 +44,7 @@ class RegionFinder:
                 overlay.packaged_model(), threshold=options.overlay_threshold, threads=options.threads
             )
         self._ensemble = tuple(
-            Yolo(path, device=options.device, threads=options.threads) for path in model_files(options.yolo)
+            load(path, device=options.device, threads=options.threads) for path in model_files(options.yolo)
         )
 
     def look(self, image: Image) -> tuple[list[TextBox], list[Region]]:

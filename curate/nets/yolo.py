@@ -1,6 +1,7 @@
 """YOLO detectors as ONNX files: LEMON's ensemble, or any of the user's.
 
-Made for what Ultralytics' exporter writes (``yolo export format=onnx``), without importing Ultralytics, which is AGPL.
+Made for what Ultralytics' exporter writes (``yolo export format=onnx``), without importing Ultralytics, which is AGPL;
+its own checkpoints (``*.pt``) are left to `curate.nets.yolo_checkpoint`.
 As in LEMON's published code every model runs at confidence 0.25, the boxes of all models are pooled, and what overlaps
 is thinned without regard to class at an IoU of 0.7.
 """
@@ -8,9 +9,9 @@ is thinned without regard to class at an IoU of 0.7.
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -27,10 +28,17 @@ CONFIDENCE = 0.25
 IOU = 0.7
 """Intersection over union above which the weaker of two boxes goes; LEMON's, and Ultralytics' default."""
 
+MOST = 300
+"""Boxes kept of one image, the best ones; Ultralytics' default."""
+
 GREY = 114
 """Value of the padding around a letterboxed image, as in training."""
 
 DEFAULT_SIDE = 640
+"""Long side of an image for a network that takes any size, as Ultralytics has it."""
+
+STRIDE = 32
+"""Both sides of such an input are multiples of this."""
 
 
 class Detection(NamedTuple):
@@ -45,13 +53,22 @@ class Detection(NamedTuple):
     model: str
 
 
+class Detector(Protocol):
+    """What finds objects in an image."""
+
+    def detect(self, image: Image, confidence: float = CONFIDENCE) -> list[Detection]:
+        """Boxes of one RGB image, best first."""
+        ...
+
+
 class Yolo:
     """One YOLO model.
 
     Args:
-        path: ONNX file with one image input (batch, 3, height, width), RGB in 0..1, and one output: either (batch,
-            4 + classes, candidates) with centre, size and class scores, or, exported with its own suppression,
-            (batch, candidates, 6) with corners, score and class. Class names are read from the metadata ``names``.
+        path: ONNX file with one image input (batch, 3, height, width), RGB in 0..1, of a fixed size or of any, and one
+            output: either (batch, 4 + classes, candidates) with centre, size and class scores, or, exported with its
+            own suppression, (batch, candidates, 6) with corners, score and class. Class names are read from the
+            metadata ``names``.
         device: As for `curate.nets.text_detector.providers`.
         threads: Threads of one forward pass on CPU.
 
@@ -78,9 +95,8 @@ class Yolo:
             )
         self._input = inputs[0].name
         rows, columns = inputs[0].shape[2:]
-        self._rows = rows if isinstance(rows, int) else DEFAULT_SIDE
-        self._columns = columns if isinstance(columns, int) else DEFAULT_SIDE
-        self._names = _class_names(self._session.get_modelmeta().custom_metadata_map.get("names", ""), path)
+        self._size = (rows, columns) if isinstance(rows, int) and isinstance(columns, int) else None
+        self._kinds = _class_kinds(self._session.get_modelmeta().custom_metadata_map.get("names", ""), path)
         self._suppressed = outputs[0].shape[2] == 6
         self._model = path.stem
 
@@ -95,22 +111,67 @@ class Yolo:
             Boxes clipped to the image, thinned within each class as the library does, best first.
         """
         height, width = image.shape[:2]
-        batch, scale, left, top = letterbox(image, self._rows, self._columns)
+        batch, scale, left, top = letterbox(image, *(self._size or input_size(height, width)))
         (output,) = self._session.run(None, {self._input: batch})
         corners, scores, classes = _table(output[0], self._suppressed)
-        confident = scores >= confidence
-        corners, scores, classes = corners[confident], scores[confident], classes[confident]
-        boxes = np.clip((corners - [left, top, left, top]) / scale, 0, [width, height, width, height])
-        found = []
-        for box, score, index in zip(boxes, scores, classes, strict=True):
-            x1, y1 = (int(v) for v in np.floor(box[:2]))
-            x2, y2 = (int(v) for v in np.ceil(box[2:]))
-            if x2 > x1 and y2 > y1:
-                kind = self._names.get(int(index), "other")
-                found.append(Detection(x1, y1, x2, y2, kind, min(float(score), 1.0), self._model))
-        kinds = sorted({one.kind for one in found})
-        kept = [one for kind in kinds for one in suppress([f for f in found if f.kind == kind])]
-        return sorted(kept, key=_rank)
+        confident = np.flatnonzero(scores > confidence)
+        if not self._suppressed:
+            confident = confident[_thinned(corners[confident], scores[confident], classes[confident])]
+        boxes = (corners[confident] - [left, top, left, top]) / scale
+        return detections(boxes, scores[confident], classes[confident], self._kinds, self._model, width, height)
+
+
+def load(path: Path, *, device: str, threads: int) -> Detector:
+    """The detector in a file: ONNX, or a checkpoint for Ultralytics if its name ends in ``.pt``.
+
+    Raises:
+        CurateError: The file cannot be loaded, or it is a checkpoint and Ultralytics is not installed.
+    """
+    if path.suffix == ".pt":
+        from curate.nets.yolo_checkpoint import YoloCheckpoint
+
+        return YoloCheckpoint(path, device=device, threads=threads)
+    return Yolo(path, device=device, threads=threads)
+
+
+def detections(
+    boxes: npt.NDArray[np.floating],
+    scores: npt.NDArray[np.floating],
+    classes: npt.NDArray[np.intp],
+    kinds: Mapping[int, str],
+    model: str,
+    width: int,
+    height: int,
+) -> list[Detection]:
+    """Detections out of arrays, clipped to the image and in whole pixels, rounded outwards.
+
+    Args:
+        boxes: Corners in pixels of the image, shape (n, 4).
+        scores: Shape (n,).
+        classes: Index of each class, shape (n,).
+        kinds: Kind of each class index; others are ``other``.
+        model: Name of the model.
+        width: Image width in pixels.
+        height: Image height in pixels.
+
+    Returns:
+        Those with area, best first.
+    """
+    found = []
+    clipped = np.clip(boxes, 0, [width, height, width, height])
+    for box, score, index in zip(clipped, scores, classes, strict=True):
+        x1, y1 = (int(v) for v in np.floor(box[:2]))
+        x2, y2 = (int(v) for v in np.ceil(box[2:]))
+        if x2 > x1 and y2 > y1:
+            kind = kinds.get(int(index), "other")
+            found.append(Detection(x1, y1, x2, y2, kind, min(float(score), 1.0), model))
+    return sorted(found, key=_rank)
+
+
+def input_size(height: int, width: int) -> tuple[int, int]:
+    """Rows and columns of the input of a network that takes any size: as small as the letterboxed image allows."""
+    scale = DEFAULT_SIDE / max(height, width)
+    return -(-round(height * scale) // STRIDE) * STRIDE, -(-round(width * scale) // STRIDE) * STRIDE
 
 
 def letterbox(image: Image, rows: int, columns: int) -> tuple[npt.NDArray[np.float32], float, int, int]:
@@ -144,16 +205,21 @@ def suppress(detections: Sequence[Detection], iou: float = IOU) -> list[Detectio
 
 
 def model_files(paths: Sequence[Path]) -> list[Path]:
-    """ONNX files named one by one or as the folder that holds them, in a fixed order.
+    """Models named one by one or as the folder that holds them, in a fixed order.
+
+    Of a folder, all ``*.onnx`` and those checkpoints ``*.pt`` that have not been converted to ONNX beside them.
 
     Raises:
-        CurateError: A path does not exist, or a folder holds no ``*.onnx``.
+        CurateError: A path does not exist, or a folder holds no model.
     """
     files: list[Path] = []
     for path in paths:
-        found = sorted(path.glob("*.onnx")) if path.is_dir() else [path]
+        found = [path]
+        if path.is_dir():
+            checkpoints = [file for file in path.glob("*.pt") if not file.with_suffix(".onnx").exists()]
+            found = sorted([*path.glob("*.onnx"), *checkpoints])
         if not found or not found[0].is_file():
-            raise CurateError(f"{path}: no YOLO model there; name an ONNX file, or a folder with *.onnx files")
+            raise CurateError(f"{path}: no YOLO model there; name an ONNX file or a *.pt, or a folder of such files")
         files += found
     return files
 
@@ -178,13 +244,34 @@ def _table(
     return np.hstack([centres - sizes / 2, centres + sizes / 2]), scores.max(axis=1), scores.argmax(axis=1)
 
 
-def _class_names(text: str, path: Path) -> dict[int, str]:
+def _thinned(
+    corners: npt.NDArray[np.float32], scores: npt.NDArray[np.float32], classes: npt.NDArray[np.intp]
+) -> npt.NDArray[np.intp]:
+    """Places of the boxes that non-maximum suppression within each class leaves, best first."""
+    areas = np.prod(corners[:, 2:] - corners[:, :2], axis=1)
+    waiting = np.argsort(-scores, kind="stable")
+    kept = []
+    while waiting.size and len(kept) < MOST:
+        best, waiting = waiting[0], waiting[1:]
+        kept.append(best)
+        low = np.maximum(corners[best, :2], corners[waiting, :2])
+        high = np.minimum(corners[best, 2:], corners[waiting, 2:])
+        shared = np.prod(np.clip(high - low, 0, None), axis=1)
+        overlap = shared / np.maximum(areas[best] + areas[waiting] - shared, np.finfo(np.float32).tiny)
+        waiting = waiting[(overlap <= IOU) | (classes[waiting] != classes[best])]
+    return np.array(kept, dtype=np.intp)
+
+
+def kind_names(names: Mapping[int, str]) -> dict[int, str]:
     """Kind of each class index: its name where that is one of `REGION_KINDS`, ``other`` where it is not."""
+    known = {int(index): str(name).strip().lower() for index, name in names.items()}
+    return {index: name if name in REGION_KINDS else "other" for index, name in known.items()}
+
+
+def _class_kinds(text: str, path: Path) -> dict[int, str]:
     if not text:
         return {}
     try:
-        names = dict(ast.literal_eval(text))
+        return kind_names(dict(ast.literal_eval(text)))
     except (ValueError, SyntaxError, TypeError) as error:
         raise CurateError(f"{path}: the metadata 'names' is no table of class names: {text[:80]!r}") from error
-    known = {int(index): str(name).strip().lower() for index, name in names.items()}
-    return {index: name if name in REGION_KINDS else "other" for index, name in known.items()}
