@@ -221,6 +221,11 @@ class ExportOptions:
         "black", "How regions are painted over; none leaves the pixels alone."
     )
     padding: int = option(0, "Pixels by which regions are grown before painting.", low=0, high=200)
+    privacy: Literal["keep", "mask", "drop"] = option(
+        "mask",
+        "What becomes of frames on which audit found a face, name, date or identifier: mask: painted over there as "
+        "regions are; drop: left out, or black where others are black; keep: nothing.",
+    )
     crop: Literal["none", "lemon", "lemon-black", "field", "inside"] = option(
         "none",
         "Cut pictures to: lemon: LEMON's two crops, frame by frame; lemon-black: the first of them; field: the box of "
@@ -283,6 +288,7 @@ class Config:
     trim: TrimOptions = field(default_factory=TrimOptions)
     mask: MaskOptions = field(default_factory=MaskOptions)
     field: FieldOptions = dataclasses.field(default_factory=FieldOptions)
+    audit: AuditOptions = dataclasses.field(default_factory=AuditOptions)
     export: ExportOptions = dataclasses.field(default_factory=ExportOptions)
     engine: EngineOptions = dataclasses.field(default_factory=EngineOptions)
 
@@ -291,7 +297,6 @@ def option_fields(options_class: type) -> list[tuple[dataclasses.Field[Any], Any
     """Fields of an options class with their resolved types, in order."""
     hints = typing.get_type_hints(options_class)
     return [(f, hints[f.name]) for f in dataclasses.fields(options_class)]
-    audit: AuditOptions = dataclasses.field(default_factory=AuditOptions)
 
 
 def fingerprint_fields(options: Any) -> dict[str, Any]:

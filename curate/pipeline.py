@@ -145,6 +145,14 @@ class Pipeline:
         """Path of a stage's artefact for a video that is done there."""
         return self._artefact(stage, self._records[video.id, stage].last)
 
+    def made(self, video: Video, stage: str) -> Path | None:
+        """Path of a stage's artefact; ``None`` if the stage is switched off or has not made one."""
+        record = self._records.get((video.id, stage))
+        if stage not in self.specs or record is None or record.last.outcome != "done":
+            return None
+        path = self._artefact(stage, record.last)
+        return path if path.exists() else None
+
     def footage(self, video: Video) -> Path | None:
         """Path of a video's file; ``None`` if it was never downloaded here."""
         return self.artefact(video, "download") if (video.id, "download") in self._records else None

@@ -27,6 +27,7 @@ NON_SURGICAL = "non-surgical"
 UNCERTAIN = "uncertain"
 
 REGION_KINDS = ("text", "logo", "ui", "pip", "face", "border", "other")
+FINDING_KINDS = ("face", "name", "date", "identifier")
 
 
 class Reason(StrEnum):

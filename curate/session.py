@@ -297,7 +297,8 @@ def export_entry(pipeline: Pipeline, video: Video) -> ExportEntry:
         frames=pipeline.artefact(video, "sample"),
         verdicts=pipeline.artefact(video, "trim"),
         regions=pipeline.artefact(video, "mask"),
-        fields=pipeline.artefact(video, "field") if "field" in pipeline.specs else None,
+        fields=pipeline.made(video, "field"),
+        audit=pipeline.made(video, "audit"),
         source_meta=pipeline.source_metadata(video),
         footage=pipeline.footage(video),
     )

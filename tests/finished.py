@@ -49,6 +49,7 @@ def make_finished(
                 "trim": entry.verdicts,
                 "mask": entry.regions,
                 "field": entry.fields,
+                "audit": entry.audit,
             }.get(stage)
             if made is not None:
                 shutil.copyfile(made, path)

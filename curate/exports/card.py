@@ -9,6 +9,7 @@ from curate import __version__
 from curate.config import fingerprint_fields
 from curate.exports.balance import ProcedureRow
 from curate.exports.dataset import Dataset
+from curate.records import FINDING_KINDS
 
 
 def dataset_card(dataset: Dataset, reading: str, *, header: bool) -> str:
@@ -47,6 +48,7 @@ def dataset_card(dataset: Dataset, reading: str, *, header: bool) -> str:
         "The videos belong to their authors. The licence each source states is in the column `licence`; where none is "
         "stated the video must be taken as all rights reserved. Check that your use is allowed.\n\n"
         + _licence_table(dataset),
+        "## Privacy audit\n\n" + _audit(dataset),
         "## Privacy and take-down\n\n"
         "The networks miss things: frames may still show text, faces or other personal data. Do not try to identify "
         "anyone. Authors of videos and people shown in them can ask whoever published this dataset to remove a video; "
@@ -123,6 +125,30 @@ def _licence_table(dataset: Dataset) -> str:
         ("licence", "videos", "frames"),
         ((name or "not stated", f"{videos[name]:,}", f"{frames[name]:,}") for name in sorted(videos)),
     )
+
+
+def _audit(dataset: Dataset) -> str:
+    """What was looked for, on how many frames it was found, and what became of them."""
+    tally = dataset.plan.audit
+    if not tally.videos:
+        return "Not audited: nobody looked for faces, names, dates or identifiers (stage `audit` is switched off)."
+    missing = [what for key, what in (("audit.faces", "faces"), ("audit.reader", "text")) if key not in dataset.context]
+    fate = {
+        "keep": "They are shown as they are.",
+        "mask": "It is painted over there as regions are, and listed in `regions`.",
+        "drop": f"These frames are not shown; {tally.hidden:,} are left out, or black where others are black.",
+    }[dataset.options.privacy]
+    if dataset.options.privacy == "mask" and dataset.options.fill == "none":
+        fate = "It is listed in `regions` and, as all regions, not painted over (`export.fill` is none)."
+    sentences = [
+        f"{tally.frames:,} sampled frames of {tally.videos:,} videos were searched for faces, and their captions for "
+        f"what reads like a name, a date or an identifier. Something was found on {tally.any:,} of them.",
+        fate,
+        *(f"It was not asked for {what}." for what in missing),
+        *([f"{tally.unaudited:,} videos were not audited."] if tally.unaudited else []),
+    ]
+    rows = ((kind, f"{tally.found[kind]:,}") for kind in FINDING_KINDS)
+    return " ".join(sentences) + "\n\n" + _table(("kind", "frames"), rows)
 
 
 def _made_with(dataset: Dataset) -> str:

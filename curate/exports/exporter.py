@@ -235,6 +235,7 @@ class _Run:
                 },
                 "left_out": dict(plan.left_out),
                 "without_frames": list(plan.without_frames),
+                "privacy": plan.audit.to_json(),
                 "files": checksums.files(folder),
             }
             write_account(folder, account)

@@ -4,8 +4,9 @@ Samples are looked at by the networks, the frames between them are not. What a s
 to the next one, and where the next one says otherwise, doubt is settled against showing:
 
 - Where a frame that may be shown is followed by one that may not, the frames between are shown only up to the first
-  change of the picture (`curate.media.cuts`). Where one that may not be shown is followed by one that may, none of the
-  frames between is shown.
+  change of the picture (`curate.media.cuts`); none of them if the privacy audit is the reason, for a window with a face
+  may open without much of a change. Where one that may not be shown is followed by one that may, none of the frames
+  between is shown.
 - A frame between two samples is painted over where either of them has a region.
 - A sample says nothing about frames that are farther away than twice the typical distance of samples.
 """
@@ -193,7 +194,11 @@ class Footage:
         choice = Choice.of(self._options)
         verdicts = rows.column("verdict").to_pylist()
         kept = rows.column("kept").to_numpy()
-        shown = [bool(k) and choice.is_surgical(verdict) for k, verdict in zip(kept, verdicts, strict=True)]
+        private = [n in self.video.private for n in rows.column("n").to_pylist()]
+        shown = [
+            bool(k) and choice.is_surgical(verdict) and not hidden
+            for k, verdict, hidden in zip(kept, verdicts, private, strict=True)
+        ]
         doubtful = [
             i
             for i in range(len(times) - 1)
@@ -201,7 +206,7 @@ class Footage:
         ]
         changes = first_changes(self._path, [(float(times[i]), float(times[i + 1])) for i in doubtful])
         for i, change in zip(doubtful, changes, strict=True):
-            ends[i] = min(ends[i], change)
+            ends[i] = times[i] if private[i + 1] else min(ends[i], change)
         inside = np.flatnonzero(kept)
         columns = [rows.column(name).to_pylist() for name in ("n", "p_surgical")]
         columns += [sizes.column(name).to_pylist() for name in ("width", "height")]

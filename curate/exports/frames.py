@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,10 @@ def _join(video: PlannedVideo, choice: Choice) -> Iterator[ExportFrame]:
                 raise BrokenVideo(
                     video.id, f"frame numbers of {video.entry.frames} and {video.entry.verdicts} do not agree"
                 )
-            taken = [choice.takes(verdict, kept) and n not in video.tiny for n, _, verdict, kept in judged]
+            taken = [
+                choice.takes(verdict, kept, private=n in video.private) and n not in video.tiny
+                for n, _, verdict, kept in judged
+            ]
             if not any(taken):
                 continue
             images = frames.read_row_group(group, columns=["image"]).column(0)
@@ -116,7 +119,7 @@ def _join(video: PlannedVideo, choice: Choice) -> Iterator[ExportFrame]:
                     height=height,
                     p_surgical=p_surgical,
                     verdict=verdict,
-                    blank=not choice.is_surgical(verdict),
+                    blank=n in video.private or not choice.is_surgical(verdict),
                     regions=regions.of(n),
                     jpeg=images[i].as_py(),
                     field=fields.of(n, width, height),
@@ -124,14 +127,14 @@ def _join(video: PlannedVideo, choice: Choice) -> Iterator[ExportFrame]:
 
 
 class RegionReader:
-    """Regions of a video, asked for in rising order of frames; only a few rows are held."""
+    """What is painted over in a video, asked for in rising order of frames; only a few rows are held.
+
+    That is its regions and, where the plan says so, what the privacy audit found outside of them.
+    """
 
     def __init__(self, video: PlannedVideo) -> None:
-        self._video = video
-        columns = ["n", "kind", "score", "x1", "y1", "x2", "y2", "model"]
-        path = video.entry.regions
-        self._rows = _rows(path, columns) if path else iter(())
-        self._next = next(self._rows, None)
+        self._regions = _Ordered(video, video.entry.regions)
+        self._findings = _Ordered(video, video.entry.audit if video.covered else None)
 
     def of(self, n: int) -> tuple[Region, ...]:
         """Regions of a frame.
@@ -140,13 +143,37 @@ class RegionReader:
             n: Number of the sample, above that of the call before.
 
         Raises:
-            BrokenVideo: The table is not ordered by ``n``.
+            BrokenVideo: A table is not ordered by ``n``.
         """
+        regions = self._regions.of(n)
+        found = (replace(one, kind="face" if one.kind == "face" else "text") for one in self._findings.of(n))
+        bare = (one for one in found if not any(_lies_in(one, region) for region in regions))
+        return (*regions, *dict.fromkeys(bare))
+
+
+def _lies_in(finding: Region, region: Region) -> bool:
+    """Whether a region covers a text that the audit found; faces are told even where something covers them."""
+    x1, y1, x2, y2 = finding.box
+    inside = region.x1 <= x1 and region.y1 <= y1 and x2 <= region.x2 and y2 <= region.y2
+    return inside and finding.kind != "face"
+
+
+class _Ordered:
+    """Rows of a table of regions or findings, by frame."""
+
+    def __init__(self, video: PlannedVideo, path: Path | None) -> None:
+        self._video, self._path = video, path
+        columns = ["n", "kind", "score", "x1", "y1", "x2", "y2", "model"]
+        self._rows = _rows(path, columns) if path else iter(())
+        self._next = next(self._rows, None)
+
+    def of(self, n: int) -> tuple[Region, ...]:
+        """Rows of a frame; numbers rise from call to call."""
         found = []
         while self._next is not None and self._next[0] <= n:
             row, self._next = self._next, next(self._rows, None)
             if self._next is not None and self._next[0] < row[0]:
-                raise BrokenVideo(self._video.id, f"{self._video.entry.regions} is not ordered by n")
+                raise BrokenVideo(self._video.id, f"{self._path} is not ordered by n")
             if row[0] == n:
                 found.append(Region(*row[1:]))
         return tuple(found)

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from curate import records
 from curate.config import ExportOptions
+from curate.exports.findings import AuditTally, kinds_by_frame
 from curate.exports.splits import assign_splits
 from curate.records import Video
 
@@ -30,6 +31,7 @@ class ExportEntry:
             where the manifest is silent.
         footage: The video file, from which the formats of videos are made; ``None`` where it is not at hand.
         fields: Parquet of `records.field_schema`; ``None`` where nobody looked for the field of view.
+        audit: Parquet of `records.audit_schema`, ordered by ``n``; ``None`` where no audit was made.
     """
 
     video: Video
@@ -39,6 +41,7 @@ class ExportEntry:
     source_meta: Mapping[str, Any]
     footage: Path | None = None
     fields: Path | None = None
+    audit: Path | None = None
 
 
 class BrokenVideo(Exception):
@@ -60,23 +63,32 @@ class Choice:
     Attributes:
         trimmed: Take every frame inside the trim; those that are not surgical are blacked out.
         uncertain: Treat uncertain frames as surgical.
+        drops: Show no frame on which the privacy audit found something.
+        covers: Paint over what the privacy audit found.
     """
 
     trimmed: bool
     uncertain: bool
+    drops: bool
+    covers: bool
 
     @classmethod
     def of(cls, options: ExportOptions) -> Choice:
         """The rule that the options ask for."""
-        return cls(trimmed=options.include == "trimmed", uncertain=options.uncertain == "keep")
+        return cls(
+            trimmed=options.include == "trimmed",
+            uncertain=options.uncertain == "keep",
+            drops=options.privacy == "drop",
+            covers=options.privacy == "mask",
+        )
 
     def is_surgical(self, verdict: str) -> bool:
         """Whether the pixels of a frame with this verdict may be shown."""
         return verdict == records.SURGICAL or (self.uncertain and verdict == records.UNCERTAIN)
 
-    def takes(self, verdict: str, kept: bool) -> bool:
-        """Whether a frame is exported."""
-        return kept and (self.trimmed or self.is_surgical(verdict))
+    def takes(self, verdict: str, kept: bool, *, private: bool) -> bool:
+        """Whether a frame is exported, be it black; ``private`` if it must not be shown whatever its verdict."""
+        return kept and (self.trimmed or (self.is_surgical(verdict) and not private))
 
 
 @dataclass(frozen=True)
@@ -90,6 +102,8 @@ class PlannedVideo:
         seconds: What those frames stand for: their number times the mean distance between samples.
         split: Split of all its frames.
         tiny: Numbers of the frames that are left out because the crop leaves too little of them.
+        private: Numbers of the frames that must not be shown because of what the privacy audit found.
+        covered: Whether what the audit found is painted over as regions are.
     """
 
     entry: ExportEntry
@@ -98,6 +112,8 @@ class PlannedVideo:
     seconds: float
     split: str
     tiny: frozenset[int] = frozenset()
+    private: frozenset[int] = frozenset()
+    covered: bool = False
 
     def without(self, tiny: frozenset[int]) -> PlannedVideo:
         """The video with some frames less."""
@@ -145,11 +161,13 @@ class Plan:
         videos: Videos that give frames, in manifest order.
         left_out: Ids of videos whose artefacts are broken, with the reason.
         without_frames: Ids of videos of which the options take no frame.
+        audit: What the privacy audit found on the frames of all videos but those left out.
     """
 
     videos: tuple[PlannedVideo, ...]
     left_out: Mapping[str, str]
     without_frames: tuple[str, ...]
+    audit: AuditTally
 
     @property
     def frames(self) -> int:
@@ -182,25 +200,26 @@ def make_plan(
     """
     choice = Choice.of(options)
     splits = assign_splits([entry.video for entry in entries], options)
-    videos, left_out, without_frames = [], dict(broken), []
+    videos, left_out, without_frames, tallies = [], dict(broken), [], []
     for entry in entries:
         if entry.video.id in broken:
             continue
         try:
-            video = _plan_video(entry, choice, splits[entry.video.id])
+            video, tally = _plan_video(entry, choice, splits[entry.video.id])
             if video.frames:
                 video = video.without(tiny(video))
         except BrokenVideo as error:
             left_out[error.video_id] = str(error)
             continue
+        tallies.append(tally)
         if video.frames:
             videos.append(video)
         else:
             without_frames.append(entry.video.id)
-    return Plan(tuple(videos), left_out, tuple(without_frames))
+    return Plan(tuple(videos), left_out, tuple(without_frames), AuditTally.total(tallies))
 
 
-def _plan_video(entry: ExportEntry, choice: Choice, split: str) -> PlannedVideo:
+def _plan_video(entry: ExportEntry, choice: Choice, split: str) -> tuple[PlannedVideo, AuditTally]:
     try:
         with pq.ParquetFile(entry.frames) as frames, pq.ParquetFile(entry.verdicts) as verdicts:
             missing = set(records.frame_schema().names) - set(frames.schema_arrow.names)
@@ -217,8 +236,10 @@ def _plan_video(entry: ExportEntry, choice: Choice, split: str) -> PlannedVideo:
         raise BrokenVideo(entry.video.id, f"cannot read its artefacts: {error}") from error
 
 
-def _count(entry: ExportEntry, verdicts: pq.ParquetFile, choice: Choice, split: str) -> PlannedVideo:
+def _count(entry: ExportEntry, verdicts: pq.ParquetFile, choice: Choice, split: str) -> tuple[PlannedVideo, AuditTally]:
     taken, first = 0, None
+    kinds = kinds_by_frame(entry.audit)
+    tally = AuditTally(videos=int(entry.audit is not None), unaudited=int(entry.audit is None))
     begin: tuple[int, float] | None = None
     end = (0, 0.0)
     for batch in verdicts.iter_batches(8192, columns=["n", "timestamp", "verdict", "kept"]):
@@ -228,6 +249,11 @@ def _count(entry: ExportEntry, verdicts: pq.ParquetFile, choice: Choice, split: 
             begin = begin or end
             if kept and first is None:
                 first = n
-            taken += choice.takes(verdict, kept)
+            hidden = choice.drops and n in kinds
+            taken += choice.takes(verdict, kept, private=hidden)
+            if entry.audit is not None and kept and choice.is_surgical(verdict):
+                tally.count(kinds.get(n, frozenset()), hidden=hidden)
     spacing = (end[1] - begin[1]) / (end[0] - begin[0]) if begin and end[0] > begin[0] else 0.0
-    return PlannedVideo(entry, first or 0, taken, taken * spacing, split)
+    private = frozenset(kinds if choice.drops else ())
+    video = PlannedVideo(entry, first or 0, taken, taken * spacing, split, private=private, covered=choice.covers)
+    return video, tally

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from curate.config import ExportOptions, fingerprint_fields
 from curate.exports.folder import read_account
 from curate.exports.movies import METADATA, Movie
-from curate.exports.plan import BrokenVideo, PlannedVideo
+from curate.exports.plan import BrokenVideo, ExportEntry, PlannedVideo
 from curate.workspace import digest
 
 _ELSEWHERE = frozenset(
@@ -57,11 +57,15 @@ def recipe(video: PlannedVideo, options: ExportOptions, kind: str) -> str:
             "kind": kind,
             "options": {name: value for name, value in fingerprint_fields(options).items() if name not in _ELSEWHERE},
             "sizes": [column.to_pylist() for column in sizes.columns],
-            "files": [_checksum(path) if path else None for path in (entry.footage, entry.verdicts, entry.regions)],
+            "files": [_checksum(path) if path else None for path in _files(entry)],
         }
     except (OSError, pa.ArrowException, KeyError) as error:
         raise BrokenVideo(video.id, f"cannot read its artefacts: {error}") from error
     return digest(parts)
+
+
+def _files(entry: ExportEntry) -> tuple[Path | None, ...]:
+    return entry.footage, entry.verdicts, entry.regions, entry.audit
 
 
 class Previous:

@@ -137,4 +137,4 @@ def _as_written(plan: Plan, written: Mapping[str, _Made]) -> Plan:
             videos.append(dataclasses.replace(video, frames=frames, seconds=seconds))
         else:
             without_frames.append(video.id)
-    return Plan(tuple(videos), left_out, tuple(without_frames))
+    return Plan(tuple(videos), left_out, tuple(without_frames), plan.audit)

@@ -20,9 +20,6 @@ from curate.privacy.text import plain, redact
 
 Image = npt.NDArray[np.uint8]
 
-KINDS = ("face", "name", "date", "identifier")
-"""Kinds of findings."""
-
 SAME_ROW = 0.5
 """Share of the smaller height by which two lines must overlap to stand in one row."""
 
@@ -40,7 +37,7 @@ class Finding(NamedTuple):
     """One thing that may identify a person.
 
     Attributes:
-        kind: One of `KINDS`.
+        kind: One of `curate.records.FINDING_KINDS`.
         score: Of the face, or of the worst read line, in 0..1.
         x1: Left edge in pixels of the frame.
         y1: Top edge.

@@ -14,8 +14,8 @@ from curate.config import AuditOptions
 from curate.nets import face_detector, text_detector, text_reader
 from curate.nets.fusion import Region
 from curate.nets.text_detector import providers, sha256
-from curate.privacy.finder import KINDS, Finding, PersonalFinder
-from curate.records import Done, Failed, Outcome, Reason, Video, audit_schema
+from curate.privacy.finder import Finding, PersonalFinder
+from curate.records import FINDING_KINDS, Done, Failed, Outcome, Reason, Video, audit_schema
 from curate.stage import Files, Lane, Stage
 from curate.stages.kept import BadArtefact, frames_to_look_at, read_batches
 from curate.stages.mask import decoded_frames
@@ -62,7 +62,9 @@ class AuditStage(Stage[AuditOptions]):
         assert self._finder is not None, "setup() loads the networks"
         self._finder.reset()
         artefact = files.temporary(".parquet")
-        figures = dict.fromkeys(["frames", "frames_with_findings", *(f"frames_with_{kind}s" for kind in KINDS)], 0)
+        figures = dict.fromkeys(
+            ["frames", "frames_with_findings", *(f"frames_with_{kind}s" for kind in FINDING_KINDS)], 0
+        )
         try:
             wanted = frames_to_look_at(files.inputs["trim"])
             regions = _Regions(files.inputs["mask"])

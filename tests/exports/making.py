@@ -54,6 +54,7 @@ def make_entry(
     source_meta: dict[str, Any] | None = None,
     fields: Sequence[dict[str, Any]] = (),
     footage: bool = True,
+    findings: Sequence[tuple[int, str, tuple[int, int, int, int]]] = (),
     **video: Any,
 ) -> ExportEntry:
     """Write the artefacts of one video.
@@ -68,13 +69,15 @@ def make_entry(
         size: Width and height.
         source_meta: What the source told.
         fields: Rows of the field of view, by what is not that of a whole frame; one whole shot by default.
+        findings: Frame, kind and box of what the privacy audit found, in the order of frames.
         footage: Whether to encode the video, with `RATE` frames a second; white where it is not surgical.
         video: Further fields of the video.
     """
     words = {"s": records.SURGICAL, "n": records.NON_SURGICAL, "u": records.UNCERTAIN}
     inside = set(kept if kept is not None else range(verdicts.index("s"), len(verdicts)))
     folder.mkdir(exist_ok=True)
-    paths = {name: folder / f"{video_id}.{name}.parquet" for name in ("frames", "verdicts", "regions", "fields")}
+    tables = ("frames", "verdicts", "regions", "fields", "audit")
+    paths = {name: folder / f"{video_id}.{name}.parquet" for name in tables}
     frames = [
         {
             "n": n,
@@ -122,12 +125,19 @@ def make_entry(
     whole |= {"x1": 0, "y1": 0, "x2": size[0], "y2": size[1], "cx": 0.0, "cy": 0.0, "rx": 0.0, "ry": 0.0}
     shots = [whole | row for row in fields or [{}]]
     pq.write_table(pa.Table.from_pylist(shots, records.field_schema()), paths["fields"])
+    found = [
+        dict(zip(("x1", "y1", "x2", "y2"), box, strict=True))
+        | {"n": n, "kind": kind, "score": 0.9, "pattern": "" if kind == "face" else "Aa. Aaaa", "model": "test"}
+        for n, kind, box in findings
+    ]
+    pq.write_table(pa.Table.from_pylist(found, records.audit_schema()), paths["audit"])
     return ExportEntry(
         video=Video(id=video_id, source=video.pop("source", f"https://example.org/{video_id}"), **video),
         frames=paths["frames"],
         verdicts=paths["verdicts"],
         regions=paths["regions"],
         fields=paths["fields"],
+        audit=paths["audit"],
         source_meta=source_meta or {},
         footage=folder / f"{video_id}.mp4" if footage else None,
     )
