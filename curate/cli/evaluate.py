@@ -7,6 +7,7 @@ import click
 from curate.cli.lazy import CommandTable, LazyGroup
 
 COMMANDS: CommandTable = {
+    "classifier": ("curate.cli.evaluate_classifier:classifier", "A frame classifier against labelled frames."),
     "masks": ("curate.cli.evaluate_masks:masks", "What the mask stage covers, against boxes."),
     "run": ("curate.cli.evaluate_run:run", "A finished workspace against the truth about its videos."),
 }

@@ -65,10 +65,10 @@ def figures(scored: Scored) -> dict[str, Any]:
     """All figures, ready for JSON.
 
     Returns:
-        ``threshold``, ``uncertain``; ``confusion`` (counts by label and answer); ``sources``, a row for each source and
-        label with Wilson's 95 % interval; under ``weighing``, for each key of `WEIGHINGS`, precision, recall, ``precision_at_recall`` and
-        ``calibration_error``; ``uncertain_frames`` and ``uncertain_errors``. A precision is ``None`` where no frame is
-        taken for surgical.
+        ``frames``, ``threshold``, ``uncertain``; ``confusion``, counts by label and answer; under ``weighing``, for
+        each key of `WEIGHINGS`, precision, recall, ``precision_at_recall`` and ``calibration_error``;
+        ``uncertain_frames`` and ``uncertain_errors``; ``sources``, a row for each source and label with Wilson's 95 %
+        interval. A precision is ``None`` where no frame is taken for surgical.
     """
     truth, wrong, unsure = scored.truth, scored.wrong, scored.unsure
     rows = []
