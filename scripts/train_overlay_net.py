@@ -1,8 +1,8 @@
 """Train the overlay network on composed clips and export it to ONNX.
 
 Scenes come from sources whose frames carry no overlays of their own; frames with text that the packaged detector finds
-are left out, and so is the side of `CROPS` where a source has its own overlays. One run from random weights, a fixed
-number of steps, one worker, one thread: the same machine and packages give the same file.
+are left out, and so is the side of `CROPS` where a source has its own overlays. A fixed number of steps, one worker,
+one thread: the same machine and packages give the same file.
 
 Fonts are no package of Python's; the card of the model (``models/overlay/README.md``) names the Debian packages.
 """
@@ -137,6 +137,8 @@ def main() -> None:
     parser.add_argument("output", type=Path, help="ONNX file to write; a checkpoint (*.pt) goes beside it")
     parser.add_argument("--fonts", type=Path, required=True, help="folder searched for fonts of text and of icons")
     parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--stop", type=int, help="end after this many steps of the schedule; default all")
+    parser.add_argument("--initial", type=Path, help="checkpoint (*.pt) to go on from instead of random weights")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rate", type=float, default=3e-3, help="highest learning rate")
     parser.add_argument("--seed", type=int, default=0)
@@ -155,6 +157,8 @@ def main() -> None:
         flush=True,
     )
     net = UNet(CHANNELS, len(CLASSES)).to(memory_format=torch.channels_last)
+    if arguments.initial:
+        net.load_state_dict(torch.load(arguments.initial, weights_only=True))
     train(net, composer, arguments)
     torch.save(net.state_dict(), arguments.output.with_suffix(".pt"))
     export(net, arguments.output)
@@ -169,7 +173,7 @@ def train(net: nn.Module, composer: Composer, arguments: argparse.Namespace) -> 
     classes = torch.tensor(CLASS_WEIGHTS)
     running, begin = 0.0, time.monotonic()
     net.train()
-    for step, (maps, target, weights) in enumerate(itertools.islice(loader, arguments.steps)):
+    for step, (maps, target, weights) in enumerate(itertools.islice(loader, arguments.stop or arguments.steps)):
         warm = min((step + 1) / 100, 1.0)
         for group in optimizer.param_groups:
             group["lr"] = arguments.rate * warm * (0.5 + 0.5 * np.cos(np.pi * step / arguments.steps)) + 1e-5
