@@ -335,6 +335,39 @@ def explain_masks(session: Session, video: str) -> tuple[Path, int]:
     return folder, len(written)
 
 
+def report_audit(session: Session) -> tuple[Path, int, int]:
+    """Write pages with pictures of what the privacy audit found, in place of earlier ones.
+
+    Returns:
+        The folder, ``report/audit``, how many videos have findings, and how many pictures there are.
+
+    Raises:
+        CurateError: No video was audited with the present options, or another run is at work.
+    """
+    from curate.privacy.report import AuditedVideo, write_report
+
+    pipeline = session.pipeline
+    done = [
+        AuditedVideo(
+            id=video.id,
+            title=video.title or str(pipeline.source_metadata(video).get("title") or ""),
+            frames=pipeline.artefact(video, "sample"),
+            audit=pipeline.artefact(video, "audit"),
+            figures=standing.event.figures,
+        )
+        for video in pipeline.videos
+        for standing in pipeline.standings(video)
+        if standing.stage == "audit" and standing.state == "done" and standing.event is not None
+    ]
+    if not done:
+        raise CurateError(f"no video of {session.workspace.root} was audited yet: see 'curate status'")
+    folder = session.workspace.root / "report" / "audit"
+    with session.workspace.lock():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder, *write_report(done, folder)
+
+
 def _weights(pipeline: Pipeline) -> dict[str, str]:
     """Names and checksums of all weights, e.g. ``{"classify.sha256": "..."}``."""
     found: dict[str, str] = {}

@@ -15,7 +15,7 @@ from curate.errors import CurateError
 from curate.funnel import Funnel, funnel, render, render_troubles
 from curate.manifests import FORMATS, Format
 from curate.pipeline import STAGES
-from curate.session import Session, Sources, explain_masks, open_session, run_export, run_stages
+from curate.session import Session, Sources, explain_masks, open_session, report_audit, run_export, run_stages
 
 UNTIL = (*STAGES, "export")
 
@@ -183,13 +183,31 @@ field = _stage_command(
 
     One field a shot: it changes where the picture's borders change and nowhere else.""",
 )
-audit = _stage_command(
-    "audit",
+
+
+@click.command()
+@workspace_flags
+@shard_flag
+@click.option("--report", is_flag=True, help="Write pages with pictures of what was found to report/audit.")
+@stage_flags("audit", "engine")
+@verbosity
+@click.pass_context
+def audit(
+    ctx: click.Context, workspace: Path, config_file: Path | None, shard: tuple[int, int], report: bool, given: Layer
+) -> None:
     """Find faces, and text that reads like a name, a date or an identifier, on the frames that are kept.
 
     Boxes are stored, and the shape of the text, not the text. What becomes of them is decided by --privacy when shards
-    are written.""",
-)
+    are written.
+    """
+    session = open_session(workspace, given=given, config_file=config_file)
+    if "audit" not in session.pipeline.specs:
+        raise CurateError(f"audit is switched off in {session.workspace.config_path}: see 'curate audit --help'")
+    code = _work(ctx, session, ["audit"], shard, export=False)
+    if report:
+        folder, videos, pictures = report_audit(session)
+        click.echo(f"{videos} videos with findings, {pictures} pictures: {folder / 'index.html'}")
+    ctx.exit(code)
 
 
 @click.command()

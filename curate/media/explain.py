@@ -20,8 +20,11 @@ COLOURS = {
     "face": (255, 60, 60),
     "border": (150, 150, 255),
     "other": (255, 255, 255),
+    "name": (255, 150, 0),
+    "date": (120, 200, 255),
+    "identifier": (190, 255, 120),
 }
-"""RGB of the outline of each kind of region."""
+"""RGB of the outline of each kind of region, and of each kind of finding of the privacy audit."""
 
 QUALITY = 90
 
@@ -31,7 +34,7 @@ def outline(image: Image, regions: Iterable[dict[str, Any]]) -> Image:
 
     Args:
         image: RGB, uint8, shape (height, width, 3).
-        regions: Rows of a ``regions`` table.
+        regions: Rows of a ``regions`` or an ``audit`` table.
 
     Returns:
         RGB, uint8, shape of ``image``.
