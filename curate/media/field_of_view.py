@@ -51,8 +51,8 @@ TRUSTED = 0.6
 TRUSTED_SHORT_ARC = 0.8
 """The same for a circle of which less than a quarter is to be seen: dark corners of a scene can pass for one."""
 
-_TRIALS = 400
-_TRIAL_POINTS = 250
+_TRIALS = 256
+_TRIAL_POINTS = 160
 _ARC_BINS = 120
 _GRID = 64
 _LONG_ARC = _ARC_BINS // 2

@@ -30,7 +30,7 @@ BLOCK = 6
 CHANGED = 0.01
 """Share of the frame that must be lit on the wrong side of a boundary for it to have moved."""
 
-_CLEAR = 0.85
+_CLEAR = 0.8
 _SAME = 0.97
 _WAITING = 6
 _CLEARLY = 4.0
@@ -120,11 +120,14 @@ def _blocks(frames: Iterable[Frame]) -> Iterator[list[Frame]]:
 
 
 def _settled(runs: Sequence[_Run]) -> list[_Run]:
-    """Runs of which only the first and the last may be a single block; frames of the others go to their neighbours."""
+    """Runs of which only the first and the last may be a single block; frames of the others go to their neighbours.
+
+    A first or last block that keeps no more than half of its frames is joined as well.
+    """
     settled: list[_Run] = []
     loose: list[Frame] = []
     for i, run in enumerate(runs):
-        if settled and run.blocks == 1 and (i < len(runs) - 1 or len(run.head) <= BLOCK // 2):
+        if settled and run.blocks == 1 and i < len(runs) - 1:
             loose += run.head
         elif settled and settled[-1].agrees(run):
             settled[-1].append(run, between=len(loose))
@@ -132,10 +135,14 @@ def _settled(runs: Sequence[_Run]) -> list[_Run]:
         else:
             if settled:
                 _deal(settled[-1], loose, run)
-            settled.append(run)
-            loose = []
-    if loose:
-        settled[-1].extend(loose)
+                loose = []
+            if settled and settled[-1].is_stub:
+                run.first = settled[-1].first
+                run.frames += settled.pop().frames
+            if settled and run.is_stub:
+                settled[-1].extend(run.head)
+            else:
+                settled.append(run)
     return settled
 
 
@@ -160,6 +167,9 @@ def _deal(before: _Run, loose: list[Frame], after: _Run) -> None:
     before.frames += cut - len(before.tail)
     after.frames += len(frames) - cut - len(after.head)
     before.last, after.first = frames[cut - 1][0], frames[cut][0]
+    before.tail, after.head = frames[:cut], frames[cut:]
+    if after.blocks == 1:
+        after.tail = after.head
 
 
 class _Run:
@@ -192,6 +202,11 @@ class _Run:
         rows, columns = self._sum.shape
         return rows, columns
 
+    @property
+    def is_stub(self) -> bool:
+        """Whether there are too few frames to make a shot."""
+        return self.blocks == 1 and self.frames <= BLOCK // 2
+
     def mask(self, grow: float = 0.0) -> npt.NDArray[np.bool_]:
         """Pixels of the field."""
         rows, columns = self.shape
@@ -202,7 +217,8 @@ class _Run:
         evidence = block_evidence([grey for _, grey in block])
         if self._shows_more(evidence):
             return False
-        if boundary_score(self.field, evidence) < _CLEAR:
+        # A block that shows the boundary nearly as well as all before it did needs no fit of its own.
+        if boundary_score(self.field, evidence) <= _CLEAR * self.field.score:
             field = fit_field(evidence)
             if self._lit_outside(field, evidence > self.surround.lit):
                 return False
