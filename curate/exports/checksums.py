@@ -58,7 +58,7 @@ class Checksums:
 
 
 def _open_and_sum(path: Path) -> str:
-    return _flush_and_sum(open(path, "rb"))  # noqa: SIM115
+    return _flush_and_sum(open(path, "rb"))
 
 
 def _flush_and_sum(stream: BufferedReader) -> str:

@@ -3,10 +3,11 @@
 Samples are looked at by the networks, the frames between them are not. What a sample says holds for the frames from it
 to the next one, and where the next one says otherwise, doubt is settled against showing:
 
-- Where a frame that may be shown is followed by one that may not, the frames between are shown only up to the first
-  change of the picture (`curate.media.cuts`); none of them if the privacy audit is the reason, for a window with a face
-  may open without much of a change. Where one that may not be shown is followed by one that may, none of the frames
-  between is shown.
+- Where a sample that may be shown is followed by one that may not, the frames between are shown only up to the first
+  change of the picture (`curate.media.cuts`). Where one that may not be shown is followed by one that may, the frames
+  between are shown only from a hard cut on, if that is the one change between the two, and else not at all.
+- Next to a sample that is hidden because of what the privacy audit found, none of the frames between is shown: a window
+  with a face may open without much change.
 - A frame between two samples is painted over where either of them has a region.
 - A sample says nothing about frames that are farther away than twice the typical distance of samples.
 """
@@ -27,7 +28,7 @@ import pyarrow.parquet as pq
 from curate.config import ExportOptions
 from curate.exports.frames import Region, RegionReader
 from curate.exports.plan import BrokenVideo, Choice, PlannedVideo
-from curate.media.cuts import first_changes
+from curate.media.cuts import changes
 from curate.media.decode import Sampler
 from curate.media.h264 import mp4_time_base
 from curate.media.paint import clip_boxes, paint
@@ -49,7 +50,8 @@ class Stretch:
 
     Attributes:
         n: Number of the sample.
-        start: Seconds from the start of the video at which it appears.
+        sample: Seconds from the start of the video at which it appears.
+        start: Seconds at which what it says begins: earlier than ``sample`` where a cut was found before it.
         end: Seconds at which what it says ends.
         shown: Whether pixels may be shown.
         p_surgical: Of the sample, in 0..1.
@@ -59,6 +61,7 @@ class Stretch:
     """
 
     n: int
+    sample: float
     start: float
     end: float
     shown: bool
@@ -168,7 +171,7 @@ class Footage:
             stretch = self.stretches[position]
             canvas = canvas or Canvas(frame.image.shape[1], frame.image.shape[0], self._short_side)
             shown = stretch.shown and frame.timestamp < stretch.end - _NEAR
-            painted = regions.of(position, between=frame.timestamp > stretch.start + _NEAR) if shown else ()
+            painted = regions.of(position, between=frame.timestamp > stretch.sample + _NEAR) if shown else ()
             last = frame.source_index
             shot = Shot(
                 number=frame.n,
@@ -199,21 +202,23 @@ class Footage:
             bool(k) and choice.is_surgical(verdict) and not hidden
             for k, verdict, hidden in zip(kept, verdicts, private, strict=True)
         ]
-        doubtful = [
-            i
-            for i in range(len(times) - 1)
-            if shown[i] and not shown[i + 1] and ends[i] >= times[i + 1] - _NEAR and times[i + 1] > times[i]
-        ]
-        changes = first_changes(self._path, [(float(times[i]), float(times[i + 1])) for i in doubtful])
-        for i, change in zip(doubtful, changes, strict=True):
-            ends[i] = times[i] if private[i + 1] else min(ends[i], change)
+        starts = times.copy()
+        near = [ends[i] >= times[i + 1] - _NEAR and times[i + 1] > times[i] for i in range(len(times) - 1)]
+        doubtful = [i for i, close in enumerate(near) if close and shown[i] != shown[i + 1]]
+        found = changes(self._path, [(float(times[i]), float(times[i + 1])) for i in doubtful])
+        for i, change in zip(doubtful, found, strict=True):
+            if shown[i]:
+                ends[i] = times[i] if private[i + 1] else min(ends[i], change.first)
+            elif change.cut is not None and not private[i]:
+                ends[i] = starts[i + 1] = change.cut
         inside = np.flatnonzero(kept)
         columns = [rows.column(name).to_pylist() for name in ("n", "p_surgical")]
         columns += [sizes.column(name).to_pylist() for name in ("width", "height")]
         return [
             Stretch(
                 n=columns[0][i],
-                start=float(times[i]),
+                sample=float(times[i]),
+                start=float(starts[i]),
                 end=max(float(ends[i]), float(times[i]) + 2 * _NEAR),
                 shown=shown[i],
                 p_surgical=columns[1][i],

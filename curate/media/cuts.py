@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,32 @@ _SHARE = 0.5
 """Of the largest change of a span: what counts as the change. A hard cut is one frame; a fade begins before its
 fastest part, and its beginning is what is wanted."""
 
+_HARD = 12.0
+"""Grey levels by which the pictures on both sides of a hard cut differ at least; a moving camera makes a few."""
 
-def first_changes(path: Path, spans: Sequence[tuple[float, float]]) -> list[float]:
-    """When the picture begins to turn into another one within each of some spans.
+_LONE = 0.25
+"""Share of a hard cut that all other changes of the span stay below."""
 
-    The change is the first frame that differs from the one before by at least half as much as any two neighbours of
-    the span do, in the mean over the pixels of small pictures. A cut is found exactly.
+
+@dataclass(frozen=True)
+class Change:
+    """How the picture of a span turns into another one.
+
+    Attributes:
+        first: Seconds at which it begins to: the first frame that differs from the one before by at least half as much
+            as any two neighbours of the span do. After the span's start, and at most its end.
+        cut: Seconds of the first frame after a hard cut, if that is all that happens: one change stands out among
+            those of the span. Else ``None``.
+    """
+
+    first: float
+    cut: float | None
+
+
+def changes(path: Path, spans: Sequence[tuple[float, float]]) -> list[Change]:
+    """Find how the picture changes within each of some spans.
+
+    Neighbouring frames are compared as small pictures, by the mean difference over all pixels and channels.
 
     Args:
         path: A local video file.
@@ -31,7 +52,7 @@ def first_changes(path: Path, spans: Sequence[tuple[float, float]]) -> list[floa
             appears at ``end``.
 
     Returns:
-        Seconds at which the new picture appears, one a span: after its start and at most its end.
+        One change a span.
 
     Raises:
         MediaError: No frame can be had out of this file.
@@ -48,12 +69,19 @@ def first_changes(path: Path, spans: Sequence[tuple[float, float]]) -> list[floa
             if frame.timestamp >= end - 2 * margin:
                 break
         inside = [(time, image) for time, image in held if time < end]
-        changes = [
-            (time, float(np.abs(after - before).mean())) for (_, before), (time, after) in itertools.pairwise(inside)
-        ]
-        least = _SHARE * max((change for _, change in changes), default=0.0)
-        found.append(next((time for time, change in changes if change >= least), end - margin))
+        steps = [(time, float(np.abs(after - before).mean())) for (_, before), (time, after) in pairwise(inside)]
+        found.append(_judge(steps, end - margin))
     return found
+
+
+def _judge(steps: Sequence[tuple[float, float]], end: float) -> Change:
+    """Judge the differences of neighbours; each stands at the time of the later frame."""
+    if not steps:
+        return Change(end, None)
+    size, time = max((size, time) for time, size in steps)
+    first = next(time for time, step in steps if step >= _SHARE * size)
+    others = max((step for other, step in steps if other != time), default=0.0)
+    return Change(first, time if size >= _HARD and others <= _LONE * size else None)
 
 
 def _joined(spans: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:

@@ -32,21 +32,23 @@ def made(tmp_path, export):
     return run
 
 
-def test_the_trim_begins_at_its_first_sample_and_ends_where_the_picture_changes(tmp_path, made):
-    folder = made(film(tmp_path / "in", "v", "nnsssnn", [(1.6, 5.4)], kept=[2, 3, 4]))
+def test_the_trim_begins_and_ends_where_the_picture_changes(tmp_path, made):
+    folder = made(film(tmp_path / "in", "v", "nnsssnn", [(1.6, 4.4)], kept=[2, 3, 4]))
     images, times = decode(folder / "v.mp4")
-    # The last surgical sample is at 4 s, the next at 5 s shows surgery too but was judged otherwise; the change that
-    # counts is the largest between the two, and there is none: the video ends with the first frame after 4 s.
-    assert len(images) == len(words(folder / "v.mp4")) == 2 * 25 + 1
-    folder = made(film(tmp_path / "in", "v", "nnsssnn", [(2, 4.4)], kept=[2, 3, 4]), mark="other")
-    images, times = decode(folder / "v.mp4")
-    assert len(images) == len(words(folder / "v.mp4")) == 60
-    assert times == [Fraction(i, 25) for i in range(60)]
+    assert len(images) == len(words(folder / "v.mp4")) == 70
+    assert times == [Fraction(i, 25) for i in range(70)]
     assert all(image.mean() < 150 for image in images), "no white slide"
     rows = pq.read_table(folder / "v.parquet").to_pylist()
-    assert [row["source_index"] for row in rows] == list(range(50, 110))
-    assert [row["n"] for row in rows] == [2] * 25 + [3] * 25 + [4] * 10
-    assert rows[30]["time"] == pytest.approx(1.2) and rows[30]["timestamp"] == pytest.approx(3.2)
+    assert [row["source_index"] for row in rows] == list(range(40, 110))
+    assert [row["n"] for row in rows] == [2] * 35 + [3] * 25 + [4] * 10
+    assert rows[40]["time"] == pytest.approx(1.6) and rows[40]["timestamp"] == pytest.approx(3.2)
+
+
+def test_where_nothing_tells_the_moment_less_is_shown(tmp_path, made):
+    # The samples at 1 s and 5 s show surgery too, but were judged otherwise.
+    folder = made(film(tmp_path / "in", "v", "nnsssnn", [(0, 7)], kept=[2, 3, 4]))
+    rows = pq.read_table(folder / "v.parquet").to_pylist()
+    assert [row["source_index"] for row in rows] == list(range(50, 101))
 
 
 @pytest.mark.parametrize("include", ["surgical", "trimmed"])
@@ -57,7 +59,7 @@ def test_what_is_not_surgery_inside_the_trim_is_black_and_keeps_its_time(tmp_pat
     said = words(folder / "v.mp4")
     assert times[-1] == Fraction(199, 25) and len(images) == len(said) == 200
     dark = [image.max() < BLACK for image in images]
-    assert dark == [65 <= i < 125 for i in range(200)]
+    assert dark == [65 <= i < 115 for i in range(200)]
     assert [key for key, _ in said] == [f"v-{i}" for i in range(200)]
     assert [value["class"] for _, value in said] == ["non-surgical" if d else "surgical" for d in dark]
     assert all(value["boxes"] == (None if d else [list(BOX)]) for d, (_, value) in zip(dark, said, strict=True))
@@ -219,7 +221,7 @@ def test_tables_card_and_account_count_the_frames_of_the_files(tmp_path, made):
     other = film(tmp_path / "in", "w", "ssss", [(0, 4)], procedures=("hernia repair",), split="val")
     root = made(entry, other).parent
     rows = {row["video_id"]: row for row in pq.read_table(root / "metadata.parquet").to_pylist()}
-    assert (rows["v"]["frames"], rows["v"]["surgical_frames"], rows["v"]["seconds"]) == (200, 140, 8.0)
+    assert (rows["v"]["frames"], rows["v"]["surgical_frames"], rows["v"]["seconds"]) == (200, 150, 8.0)
     assert (rows["v"]["width"], rows["v"]["height"], rows["v"]["rate"]) == (96, 64, 25.0)
     assert rows["w"]["file"] == "val/w.mp4" and rows["w"]["label"] == 1
     assert (root / "classes.txt").read_text().split() == ["cholecystectomy", "hernia-repair"]

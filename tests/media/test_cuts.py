@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from curate.media.cuts import first_changes
+from curate.media.cuts import Change, changes
 from tests.media.videos import encode, picture
 
 
@@ -25,7 +25,7 @@ def slide(index: int) -> np.ndarray:
 @pytest.mark.parametrize("cut", [26, 31, 49, 50])
 def test_a_cut_is_found_to_the_frame(tmp_path: Path, cut: int) -> None:
     path = encode(tmp_path / "a.mp4", frames=100, images=lambda i: (moving if i < cut else slide)(i))
-    assert first_changes(path, [(1.0, 2.0)]) == [pytest.approx(cut / 25)]
+    assert changes(path, [(1.0, 2.0)]) == [Change(pytest.approx(cut / 25), pytest.approx(cut / 25))]
 
 
 def test_spans_that_touch_and_spans_apart(tmp_path: Path) -> None:
@@ -33,9 +33,9 @@ def test_spans_that_touch_and_spans_apart(tmp_path: Path) -> None:
         return (slide if 30 <= index < 60 or index >= 110 else moving)(index)
 
     path = encode(tmp_path / "a.mp4", frames=125, images=images)
-    found = first_changes(path, [(1.0, 2.0), (2.0, 3.0), (4.0, 4.96)])
-    assert found == [pytest.approx(30 / 25), pytest.approx(60 / 25), pytest.approx(110 / 25)]
-    assert first_changes(path, []) == []
+    found = changes(path, [(1.0, 2.0), (2.0, 3.0), (4.0, 4.96)])
+    assert [change.cut for change in found] == [pytest.approx(30 / 25), pytest.approx(60 / 25), pytest.approx(110 / 25)]
+    assert changes(path, []) == []
 
 
 def test_a_fade_ends_the_old_picture_before_its_middle(tmp_path: Path) -> None:
@@ -44,11 +44,16 @@ def test_a_fade_ends_the_old_picture_before_its_middle(tmp_path: Path) -> None:
         return ((1 - share) * moving(index) + share * slide(index)).astype(np.uint8)
 
     path = encode(tmp_path / "a.mp4", frames=75, images=images)
-    (found,) = first_changes(path, [(1.0, 2.0)])
-    assert 30 / 25 <= found <= 36 / 25
+    (found,) = changes(path, [(1.0, 2.0)])
+    assert 30 / 25 <= found.first <= 36 / 25 and found.cut is None
 
 
 def test_a_picture_that_stands_still_changes_at_once(tmp_path: Path) -> None:
     path = encode(tmp_path / "a.mp4", frames=75, images=slide)
-    (found,) = first_changes(path, [(1.0, 2.0)])
-    assert 1.0 < found <= 2.0
+    (found,) = changes(path, [(1.0, 2.0)])
+    assert 1.0 < found.first <= 2.0 and found.cut is None
+
+
+def test_two_cuts_are_no_single_one(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.mp4", frames=75, images=lambda i: (slide if 30 <= i < 40 else moving)(i))
+    assert changes(path, [(1.0, 2.0)]) == [Change(pytest.approx(30 / 25), None)]
