@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from curate.nets.device import available_threads, resolve_device
 from curate.nets.model_config import ModelConfig
-from curate.nets.preprocess import Image, to_input
+from curate.nets.preprocess import Framing, Image, to_input
 from curate.nets.registry import Kind, resolve_model
 
 Logits = npt.NDArray[np.float32]
@@ -68,7 +68,7 @@ class Classifier:
         Raises:
             ValueError: It cannot be decoded.
         """
-        return to_input(image, self.config.width, self.config.height, self.config.interpolation)
+        return to_input(image, self.config.width, self.config.height, self.config.interpolation, framing(self.config))
 
     def predict(self, images: Sequence[bytes | Image]) -> Scores:
         """Probability of surgery for each picture.
@@ -113,6 +113,12 @@ class Classifier:
     def predict_prepared(self, pixels: npt.NDArray[np.uint8]) -> Scores:
         """Probability of surgery, float32 (N,), for pictures already of the input size, uint8 (N, H, W, 3)."""
         return probability(self._network.logits(pixels), self.config)
+
+
+def framing(config: ModelConfig) -> Framing:
+    """Which part of a picture a network sees; padding has the mean colour, as in timm."""
+    red, green, blue = (round(255 * value) for value in config.mean)
+    return Framing(config.crop_mode, config.crop_pct, (red, green, blue))
 
 
 def probability(logits: Logits, config: ModelConfig) -> Scores:

@@ -6,9 +6,10 @@ import dataclasses
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from curate.errors import CurateError
 from curate.records import NON_SURGICAL, SURGICAL
@@ -17,6 +18,11 @@ FILE_NAME = "config.json"
 
 LEVELS = "levels"
 """Architecture of `curate.nets.levels`, in place of a timm name."""
+
+Interpolation = Literal["area", "linear", "nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
+"""``area`` and ``linear`` are OpenCV's; the others are Pillow's, which timm and torchvision use on pictures."""
+
+CropMode = Literal["squash", "center", "border"]
 
 FORMAT = 1
 """Raised when a reader of the old form would misread the new one."""
@@ -67,11 +73,14 @@ class ModelConfig:
     Attributes:
         name: Written into every table the model makes.
         architecture: timm name of the network; its head has ``len(classes)`` outputs. ``levels`` with ``branches``.
+        arguments: Further arguments of timm's network; plain values.
         branches: Backbones of a network of levels; each normalises its input itself, after ``mean`` and ``std``.
         classes: Names in the order of the outputs; ``surgical`` is one of them.
         width: Input width in pixels.
         height: Input height in pixels.
-        interpolation: ``area`` or ``linear``, see `curate.nets.preprocess.to_input`.
+        interpolation: See `curate.nets.preprocess.to_input`.
+        crop_mode: ``squash``, ``center`` or ``border``, see `curate.nets.preprocess.Framing`.
+        crop_pct: Share of the resized picture's sides that the network sees.
         mean: Per RGB channel, of values in 0..1, subtracted.
         std: Per RGB channel, of values in 0..1, divided by.
         weights: One safetensors or PyTorch state dict a member; the logits of several are averaged.
@@ -89,10 +98,13 @@ class ModelConfig:
     weights: tuple[WeightsFile, ...]
     width: int = 224
     height: int = 224
-    interpolation: Literal["area", "linear"] = "area"
+    interpolation: Interpolation = "area"
+    crop_mode: CropMode = "squash"
+    crop_pct: float = 1.0
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     classes: tuple[str, ...] = (SURGICAL, NON_SURGICAL)
+    arguments: Mapping[str, Any] = field(default_factory=dict)
     branches: tuple[Branch, ...] = ()
     onnx: WeightsFile | None = None
     temperature: float = 1.0
@@ -110,7 +122,14 @@ class ModelConfig:
             "width and height must be 8 to 4096": not (8 <= self.width <= 4096 and 8 <= self.height <= 4096),
             "'levels' goes with branches, and other architectures without": bool(self.branches)
             != (self.architecture == LEVELS),
-            "interpolation is not 'area' or 'linear'": self.interpolation not in ("area", "linear"),
+            f"interpolation is not one of {', '.join(get_args(Interpolation))}": self.interpolation
+            not in get_args(Interpolation),
+            f"crop_mode is not one of {', '.join(get_args(CropMode))}": self.crop_mode not in get_args(CropMode),
+            "crop_pct must be above 0, up to 1": not 0 < self.crop_pct <= 1,
+            "'area' and 'linear' go with the whole picture: crop_mode 'squash', crop_pct 1": self.interpolation
+            in ("area", "linear")
+            and (self.crop_mode, self.crop_pct) != ("squash", 1.0),
+            "arguments must be a table": not isinstance(self.arguments, Mapping),
             "mean and std need three values": len(self.mean) != 3 or len(self.std) != 3,
             "std must be above 0": min(self.std, default=0) <= 0,
             "temperature must be above 0": not (0 < self.temperature < math.inf),
@@ -135,7 +154,8 @@ class ModelConfig:
 
         The operating point is among it: `curate.stages.trim` reads it from the score table.
         """
-        kept = {"architecture", "branches", "classes", "width", "height", "interpolation", "mean", "std", "temperature"}
+        kept = {"architecture", "arguments", "branches", "classes", "width", "height", "interpolation", "crop_mode"}
+        kept |= {"crop_pct", "mean", "std", "temperature"}
         kept |= {"threshold", "uncertain"}
         plain = json.loads(json.dumps(dataclasses.asdict(self)))
         return {k: v for k, v in plain.items() if k in kept} | {"sha256": [w.sha256 for w in self.weights]}

@@ -11,6 +11,7 @@ from typing import Literal
 from curate.errors import CurateError
 from curate.nets.hub import HUB_NAME, find_pulled
 from curate.nets.model_config import FILE_NAME, ModelConfig, WeightsFile, read_config, sha256_of
+from curate.nets.timm_config import is_timm_config, read_timm_config
 from curate.resources import models_folder
 
 DEFAULT = "frames-mobilenetv2"
@@ -59,9 +60,9 @@ def resolve_model(model: str, kind: Kind = "frame") -> ModelFiles:
 
     Args:
         model: ``default``, the name of a shipped model or of one in ``models/registry.toml``, a hub repository
-            (``owner/name``) that was pulled, a folder with a ``config.json``, a safetensors file with
-            ``config.json`` or ``{stem}.json`` beside it, or a ``.pt`` / ``.pth`` file or a folder of them in LEMON's
-            published format.
+            (``owner/name``) that was pulled, a folder with a ``config.json`` of curate's or timm's form, a safetensors
+            file with ``config.json`` or ``{stem}.json`` beside it, or a ``.pt`` / ``.pth`` file or a folder of them in
+            LEMON's published format.
         kind: What checkpoints without a config are.
 
     Raises:
@@ -137,7 +138,11 @@ def _from_hub(repository: str, kind: Kind) -> ModelFiles:
     if pulled is None:
         raise CurateError(f"{repository} is not on this machine: run 'curate models pull {repository}' first")
     if FILE_NAME in pulled.sha256:
-        return _from_folder(pulled.folder, kind)
+        files = _from_folder(pulled.folder, kind)
+        pinned = tuple(
+            WeightsFile(part.file, pulled.sha256.get(part.file, part.sha256)) for part in files.config.weights
+        )
+        return ModelFiles(dataclasses.replace(files.config, weights=pinned), files.folder)
     names = [name for name in pulled.sha256 if name.endswith(LEMON_SUFFIXES)]
     spoken = {name: _spoken_kind(name) for name in names}
     chosen = [name for name in names if spoken[name] == kind]
@@ -166,17 +171,22 @@ def _hub_models() -> list[dict[str, str]]:
 
 def _from_folder(folder: Path, kind: Kind) -> ModelFiles:
     if (folder / FILE_NAME).is_file():
-        return ModelFiles(read_config(folder / FILE_NAME), folder)
+        return ModelFiles(_read_any_config(folder / FILE_NAME), folder)
     members = sorted(p for p in folder.iterdir() if p.suffix in LEMON_SUFFIXES and p.is_file())
     if not members:
         raise CurateError(f"{folder} holds neither a {FILE_NAME} nor LEMON checkpoints (.pt, .pth)")
     return ModelFiles(_lemon(kind, tuple(WeightsFile(p.name, sha256_of(p)) for p in members)), folder)
 
 
+def _read_any_config(path: Path) -> ModelConfig:
+    """A config of curate's or of timm's form."""
+    return read_timm_config(path) if is_timm_config(path) else read_config(path)
+
+
 def _from_file(path: Path, kind: Kind) -> ModelFiles:
     for beside in (path.with_suffix(".json"), path.parent / FILE_NAME):
         if beside.is_file():
-            config = read_config(beside)
+            config = _read_any_config(beside)
             if path.name in [part.file for part in config.weights]:
                 return ModelFiles(config, path.parent)
     if path.suffix in LEMON_SUFFIXES:

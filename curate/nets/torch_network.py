@@ -75,7 +75,9 @@ def build_network(config: ModelConfig, state: dict[str, torch.Tensor] | None) ->
         if config.branches:
             network: torch.nn.Module = LevelsNetwork(config.branches, len(config.classes))
         else:
-            network = timm.create_model(config.architecture, pretrained=False, num_classes=len(config.classes))
+            network = timm.create_model(
+                config.architecture, pretrained=False, num_classes=len(config.classes), **config.arguments
+            )
         if state is not None:
             network.load_state_dict(state)
     except (RuntimeError, ValueError, TypeError) as error:
