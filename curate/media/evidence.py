@@ -23,6 +23,9 @@ CHANNELS = 9
 WINDOW = 8
 """Frames looked at together, at most."""
 
+DEVIATION = 64
+"""Deviation of luma over time (0..255) that is 1 in the map of it."""
+
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
@@ -71,7 +74,7 @@ def statistics(window: Sequence[Image]) -> npt.NDArray[np.float32]:
     steady = np.hypot(mean_step[0], mean_step[1])
     maps = np.empty((CHANNELS, ROWS, COLUMNS), dtype=np.float32)
     maps[0:3] = stack.mean(axis=0).transpose(2, 0, 1) / 255
-    maps[3] = luma.std(axis=0) / 64
+    maps[3] = luma.std(axis=0) / DEVIATION
     maps[4:6] = np.abs(mean_step) * 2
     maps[6] = magnitude * 2
     maps[7] = steady / (magnitude + np.float32(0.01))

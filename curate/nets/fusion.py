@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from curate.media.evidence import COLUMNS, ROWS, WINDOW, gradients, presence, reduce, statistics
+from curate.media.evidence import COLUMNS, DEVIATION, ROWS, WINDOW, gradients, presence, reduce, statistics
 from curate.nets.overlay import OverlayBox, OverlayNet
 from curate.nets.text_detector import TextBox
 
@@ -28,6 +28,10 @@ PRESENT = 0.5
 ALONE = 0.5
 """Share of the best frame's own overlay probability inside a region that a frame must reach for the region to be on in
 it. Where an overlay comes or goes in a still scene, its steady edges alone do not tell which half shows it."""
+
+STILL = 2.0
+"""Mean deviation over time (luma, 0..255) inside a region below which nothing comes or goes in it, so that all frames
+of the window show it. No overlay that can be seen changes so little where it appears."""
 
 GAP = WINDOW // 2
 """Numbers missing between two frames from which they are not looked at together: overlays change at such places."""
@@ -80,8 +84,8 @@ class _Frame:
     text: list[TextBox]
     reduced: Image
     steps: npt.NDArray[np.float32]
-    alone: npt.NDArray[np.float32]
     others: list[Region]
+    alone: npt.NDArray[np.float32] | None = None
     overlays: list[Region] = field(default_factory=list)
     persistent: set[int] = field(default_factory=set)
     windows: int = 0
@@ -118,8 +122,7 @@ class Fusion:
             yield from self.flush()
         reduced = reduce(image)
         height, width = image.shape[:2]
-        alone = 1 - self._net.probabilities(statistics([reduced]))[0] if self._net else np.zeros(0, np.float32)
-        self._frames.append(_Frame(n, width, height, list(text), reduced, gradients(reduced), alone, list(others)))
+        self._frames.append(_Frame(n, width, height, list(text), reduced, gradients(reduced), list(others)))
         if len(self._frames) == WINDOW:
             self._look()
             settled, self._frames = self._frames[:HOP], self._frames[HOP:]
@@ -143,16 +146,33 @@ class Fusion:
                     one.persistent.add(index)
         if self._net is None:
             return
-        found = self._net.find(statistics([frame.reduced for frame in frames]))
+        maps = statistics([frame.reduced for frame in frames])
+        found = self._net.find(maps)
         if len(frames) < SHORT:
             found = [overlay for overlay in found if overlay.score >= self._net.threshold + ONE_OFF]
         steady = np.mean([frame.steps for frame in frames], axis=0)
         for overlay in found:
-            own = [float(frame.alone[overlay.y1 : overlay.y2, overlay.x1 : overlay.x2].mean()) for frame in frames]
-            for frame, probability in zip(frames, own, strict=True):
-                on = presence(frame.steps, steady, overlay[:4]) >= PRESENT and probability >= ALONE * max(own)
+            still = DEVIATION * float(maps[3, overlay.y1 : overlay.y2, overlay.x1 : overlay.x2].mean()) < STILL
+            for frame, on in zip(frames, [True] * len(frames) if still else self._shown(overlay, steady), strict=True):
                 if on:
                     _add(frame.overlays, _scaled(overlay, frame.width, frame.height))
+
+    def _shown(self, overlay: OverlayBox, steady: npt.NDArray[np.float32]) -> list[bool]:
+        """Which of the frames held show an overlay: by its steady edges, and by what the network sees in each alone."""
+        own = [
+            float(self._alone(frame)[overlay.y1 : overlay.y2, overlay.x1 : overlay.x2].mean()) for frame in self._frames
+        ]
+        return [
+            presence(frame.steps, steady, overlay[:4]) >= PRESENT and probability >= ALONE * max(own)
+            for frame, probability in zip(self._frames, own, strict=True)
+        ]
+
+    def _alone(self, frame: _Frame) -> npt.NDArray[np.float32]:
+        """Probability of overlay that the network sees in one frame without the others; computed when it is needed."""
+        if frame.alone is None:
+            assert self._net is not None, "overlays are found by the network"
+            frame.alone = 1 - self._net.probabilities(statistics([frame.reduced]))[0]
+        return frame.alone
 
     def _settle(self, frames: Sequence[_Frame]) -> Iterator[tuple[int, list[Region]]]:
         for frame in frames:
