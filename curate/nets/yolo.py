@@ -250,7 +250,7 @@ def _thinned(
     """Places of the boxes that non-maximum suppression within each class leaves, best first."""
     areas = np.prod(corners[:, 2:] - corners[:, :2], axis=1)
     waiting = np.argsort(-scores, kind="stable")
-    kept = []
+    kept: list[np.intp] = []
     while waiting.size and len(kept) < MOST:
         best, waiting = waiting[0], waiting[1:]
         kept.append(best)

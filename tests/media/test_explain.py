@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import simplejpeg
 
 from curate.media.explain import COLOURS, outline, write_explanations
-from curate.records import REGION_KINDS, frame_schema, region_schema
+from curate.records import FINDING_KINDS, REGION_KINDS, frame_schema, region_schema
 
 
 def region(n: int, kind: str = "logo") -> dict:
@@ -16,7 +16,7 @@ def region(n: int, kind: str = "logo") -> dict:
 
 
 def test_every_kind_has_its_colour():
-    assert set(COLOURS) == set(REGION_KINDS)
+    assert set(COLOURS) == {*REGION_KINDS, *FINDING_KINDS}
     assert len(set(COLOURS.values())) == len(COLOURS)
 
 
