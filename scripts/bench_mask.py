@@ -122,7 +122,8 @@ def main() -> None:
         assert isinstance(outcome, Done), outcome
         print(
             f"{label:32} {1000 / wall:5.1f} frames/s, {cpu:.1f} CPU ms a frame;"
-            f" bare networks {1000 / bare[0]:.1f} frames/s, {bare[1]:.1f} CPU ms: {100 * bare[1] / cpu:.0f} % of the stage's CPU time"
+            f" bare networks {1000 / bare[0]:.1f} frames/s, {bare[1]:.1f} CPU ms:"
+            f" {100 * bare[1] / cpu:.0f} % of the stage's CPU time"
         )
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
 

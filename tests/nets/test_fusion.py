@@ -25,8 +25,10 @@ class KnownNet:
         self.threshold = 0.7
         self.bright_is_overlay = False
         self.windows: list[float] = []
+        self.looks = 0
 
     def probabilities(self, maps: np.ndarray) -> np.ndarray:
+        self.looks += 1
         surgery = 1 - maps[0] if self.bright_is_overlay else np.full(maps.shape[1:], 0.2, np.float32)
         return np.stack([surgery, *[(1 - surgery) / 4] * 4])
 
@@ -110,6 +112,14 @@ def test_in_a_still_scene_the_frames_themselves_tell_when_an_overlay_goes():
     gone[30:70:8, 20:100] = 90
     found = dict(fuse(Fusion(net, 0.7), [shown] * 6 + [gone] * 6))
     assert [n for n, regions in found.items() if regions] == list(range(6))
+
+
+def test_frames_alone_are_looked_at_only_where_something_comes_or_goes():
+    still, leaving = KnownNet(LOGO), KnownNet(LOGO)
+    out = fuse(Fusion(still, 0.7), [frame(seed, logo=True) for seed in range(12)])
+    assert all(len(regions) == 1 for _, regions in out) and still.looks == 0
+    fuse(Fusion(leaving, 0.7), [frame(seed, logo=seed < 6) for seed in range(12)])
+    assert leaving.looks == 12
 
 
 def test_frames_far_apart_are_not_looked_at_together():
