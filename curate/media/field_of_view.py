@@ -142,6 +142,7 @@ class FieldOfView:
     def inscribed(self) -> tuple[int, int, int, int]:
         """The largest upright rectangle in the field, as a half-open box in whole pixels.
 
+        Where no pixel is wholly inside, as in a sliver between an ellipse and its box, it is the box around the field.
         Found by search over its upper and lower edge, first on a coarse grid and then on finer ones around the best.
         """
         low = [self.y1, self.y1]
@@ -158,8 +159,10 @@ class FieldOfView:
             steps = top[1] - top[0], bottom[1] - bottom[0]
             low = [max(top[i] - steps[0], self.y1), max(bottom[j] - steps[1], self.y1)]
             high = [min(top[i] + steps[0], self.y2), min(bottom[j] + steps[1], self.y2)]
-        x1, y1, x2, y2 = best
-        return math.ceil(x1), math.ceil(y1), math.floor(x2), math.floor(y2)
+        x1, y1, x2, y2 = math.ceil(best[0]), math.ceil(best[1]), math.floor(best[2]), math.floor(best[3])
+        if x1 < x2 and y1 < y2:
+            return x1, y1, x2, y2
+        return math.floor(self.x1), math.floor(self.y1), math.ceil(self.x2), math.ceil(self.y2)
 
     def _span(self, y: Points) -> tuple[Points, Points]:
         """Where the field begins and ends at some heights."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -127,9 +127,10 @@ def digests(model: KnownModel) -> Mapping[str, str]:
 
 def _packaged(name: str) -> Path:
     """File of a detector that is on every machine."""
-    from curate.nets import overlay, text_detector
+    from curate.nets import face_detector, overlay, text_detector, text_reader
 
-    return {"overlay": overlay.packaged_model, "text": text_detector.packaged_model}[name]()
+    modules = {"overlay": overlay, "text": text_detector, "faces": face_detector, "reader": text_reader}
+    return modules[name].packaged_model()
 
 
 def _check_detector(model: KnownModel, picture: npt.NDArray[np.uint8]) -> None:
@@ -140,17 +141,43 @@ def _check_detector(model: KnownModel, picture: npt.NDArray[np.uint8]) -> None:
     """
     import numpy as np
 
+    path = _packaged(model.name)
+    if not np.isfinite(_DETECTORS[model.name](path, picture)).all():
+        raise CurateError(NOT_FINITE)
+
+
+def _overlay_answers(path: Path, picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     from curate.media.evidence import reduce, statistics
     from curate.nets.overlay import OverlayNet
+
+    return OverlayNet(path).probabilities(statistics([reduce(picture)]))
+
+
+def _text_answers(path: Path, picture: npt.NDArray[np.uint8]) -> list[float]:
     from curate.nets.text_detector import TextDetector
 
-    path = _packaged(model.name)
-    if model.name == "overlay":
-        answers = OverlayNet(path).probabilities(statistics([reduce(picture)]))
-    else:
-        answers = np.array([box.score for box in TextDetector(path).detect([picture])[0]])
-    if not np.isfinite(answers).all():
-        raise CurateError(NOT_FINITE)
+    return [box.score for box in TextDetector(path).detect([picture])[0]]
+
+
+def _face_answers(path: Path, picture: npt.NDArray[np.uint8]) -> list[float]:
+    from curate.nets.face_detector import FaceDetector
+
+    return [face.score for face in FaceDetector(path, side=448, threshold=0.0).detect(picture)]
+
+
+def _reader_answers(path: Path, picture: npt.NDArray[np.uint8]) -> list[float]:
+    from curate.nets.text_reader import TextReader
+
+    return [reading.score for reading in TextReader(path).read([picture[:48]])]
+
+
+_DETECTORS: Mapping[str, Callable[[Path, npt.NDArray[np.uint8]], Sequence[float] | npt.NDArray[np.float32]]] = {
+    "overlay": _overlay_answers,
+    "text": _text_answers,
+    "faces": _face_answers,
+    "reader": _reader_answers,
+}
+"""What each packaged detector answers to a picture."""
 
 
 def _shipped(name: str) -> KnownModel:

@@ -60,7 +60,9 @@ def encode(
     """
     width, height = size
     with av.open(str(path), "w", format=container, options=container_options or {}) as output:
-        stream = output.add_stream(codec, rate=rate, options={"threads": "1", **(options or {})})
+        # Macroblock trees of x264 now and then decide otherwise on the same pictures.
+        steady = {"mbtree": "0", "rc-lookahead": "0"} if codec == "libx264" else {}
+        stream = output.add_stream(codec, rate=rate, options={"threads": "1", **steady, **(options or {})})
         stream.width, stream.height, stream.pix_fmt = width, height, pixel_format
         stream.codec_context.thread_count = 1
         if time_base is not None:

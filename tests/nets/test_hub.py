@@ -111,7 +111,7 @@ def test_check_runs_each_model_and_names_the_damaged(
     assert run_command(["models", "check"]) == 2
     captured = capsys.readouterr()
     assert "lemon-frames: sha256 as pinned when first pulled; loads and answers" in captured.out
-    for name in ("frames-mobilenetv2", "overlay", "text"):
+    for name in ("frames-mobilenetv2", "overlay", "text", "faces", "reader"):
         assert f"{name}: " in captured.out
     assert captured.err.count("FAILED") == 1 and "lemon-storyboards: FAILED: its answers are not finite" in captured.err
     (hub.repository_folder(LEMON_HUB) / FRAMES / "b.pt").write_bytes(b"changed")
