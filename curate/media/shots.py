@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,10 @@ from curate.media.field_of_view import (
 )
 
 BLOCK = 6
-"""Frames that are looked at together; a field that does not last for two blocks is not believed."""
+"""Frames that are looked at together; a field that does not last for two blocks is not believed.
+
+One that lasts for 15 frames always does, wherever the blocks begin: frames of a lighter field spoil one at either end.
+"""
 
 CHANGED = 0.01
 """Share of the frame that must be lit on the wrong side of a boundary for it to have moved."""
@@ -207,6 +211,11 @@ class _Run:
         """Whether there are too few frames to make a shot."""
         return self.blocks == 1 and self.frames <= BLOCK // 2
 
+    @property
+    def evidence(self) -> npt.NDArray[np.float32]:
+        """Mean over the blocks of what each shows."""
+        return self._sum / np.float32(self.blocks)
+
     def mask(self, grow: float = 0.0) -> npt.NDArray[np.bool_]:
         """Pixels of the field."""
         rows, columns = self.shape
@@ -218,10 +227,9 @@ class _Run:
         if self._shows_more(evidence):
             return False
         # A block that shows the boundary nearly as well as all before it did needs no fit of its own.
-        if boundary_score(self.field, evidence) <= _CLEAR * self.field.score:
-            field = fit_field(evidence)
-            if self._lit_outside(field, evidence > self.surround.lit):
-                return False
+        known = boundary_score(self.field, evidence) > _CLEAR * self.field.score
+        if not known and self._lit_outside(fit_field(evidence), evidence):
+            return False
         self._sum += evidence
         self.blocks += 1
         self.extend(block)
@@ -237,7 +245,7 @@ class _Run:
 
     def agrees(self, other: _Run) -> bool:
         """Whether neither shows anything outside of the other's field."""
-        return not (self._lit_outside(other.field, other.lit) or other._lit_outside(self.field, self.lit))
+        return not (self._lit_outside(other.field, other.evidence) or other._lit_outside(self.field, self.evidence))
 
     def append(self, other: _Run, between: int) -> None:
         """Join a later run, and ``between`` frames before it, to this one."""
@@ -253,25 +261,31 @@ class _Run:
         return Shot(self.first, self.last, self.frames, self.shape, self.field)
 
     def _fit(self) -> None:
-        field = fit_field(self._sum / self.blocks)
+        field = fit_field(self.evidence)
         if field.shape != "none":
             self.field = field
         self._look()
 
     def _look(self) -> None:
-        mean = self._sum / self.blocks
-        self.surround = surround_of(mean)
-        self.lit = mean > self.surround.lit
+        self.surround = surround_of(self.evidence)
+        self.lit = self.evidence > self.surround.lit
         self._outside = ~self.mask(_GROW)
 
     def _shows_more(self, evidence: Grey) -> bool:
         """Whether much is lit outside of the field that was dark so far."""
         return _is_much((evidence > self.surround.lit + _CLEARLY) & self._outside & ~self.lit)
 
-    def _lit_outside(self, field: FieldOfView, still_lit: npt.NDArray[np.bool_]) -> bool:
-        """Whether much was lit outside of another field and is dark now; what is lit still may be an overlay."""
+    def _lit_outside(self, field: FieldOfView, evidence: npt.NDArray[Any]) -> bool:
+        """Whether much was lit here outside of the field of some other evidence, and is dark there.
+
+        What is lit in both may be an overlay. Lit is what is lighter than the surround of that field: a picture that
+        fills the frame has none.
+        """
+        if field.shape == "none":
+            return False
         rows, columns = self.shape
-        return _is_much(self.lit & ~still_lit & ~field.mask(columns, rows, grow=_GROW))
+        lit = surround_of(evidence).lit
+        return _is_much((self.evidence > lit + _CLEARLY) & (evidence <= lit) & ~field.mask(columns, rows, grow=_GROW))
 
 
 def _is_much(lit: npt.NDArray[np.bool_]) -> bool:
