@@ -154,6 +154,12 @@ class TrimOptions:
     )
     smooth: bool = option(False, "Let neighbouring frames inform a verdict.")
     stay: float = option(0.9, "With smooth: chance that the next second shows the same kind.", low=0.5, high=0.9999)
+    decisions: Path | None = option(
+        None,
+        "CSV with the columns video, timestamp and label: verdicts of people, which go before those of the network. "
+        "A change redoes the videos it is about.",
+        output=False,
+    )
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,7 @@ class Pipeline:
         self.videos = list(videos)
         every = {name: StageSpec(stage_class(name), getattr(config, name)) for name in STAGES}
         self.specs = {name: spec for name, spec in every.items() if spec.make().enabled}
+        self._stages = {name: spec.make() for name, spec in self.specs.items()}
         self._base = {name: self._stage_fingerprint(name) for name in self.specs}
         self._rank = {video.id: i for i, video in enumerate(self.videos)}
         self._depth = {name: i for i, name in enumerate(self.specs)}
@@ -103,7 +104,7 @@ class Pipeline:
             "stage": name,
             "version": spec.stage.version,
             "options": fingerprint_fields(spec.options),
-            "extra": spec.make().fingerprint_extra(),
+            "extra": self._stages[name].fingerprint_extra(),
         }
 
     def fingerprints(self, video: Video) -> dict[str, str]:
@@ -111,7 +112,10 @@ class Pipeline:
         found: dict[str, str] = {}
         for name, base in self._base.items():
             inputs = [found[upstream] for upstream in self.specs[name].stage.inputs]
-            found[name] = digest({**base, "inputs": inputs or _source_identity(video)})
+            own = self._stages[name].video_extra(video)
+            found[name] = digest(
+                {**base, "inputs": inputs or _source_identity(video), **({"video": own} if own else {})}
+            )
         return found
 
     def standings(self, video: Video) -> Iterator[Standing]:

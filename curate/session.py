@@ -368,6 +368,41 @@ def report_audit(session: Session) -> tuple[Path, int, int]:
         return folder, *write_report(done, folder)
 
 
+def review_uncertain(session: Session, folder: Path) -> tuple[int, int]:
+    """Lay out the uncertain frames of all judged videos, dropped ones too, for a person to decide.
+
+    Args:
+        session: The open workspace.
+        folder: New or empty folder.
+
+    Returns:
+        How many videos were judged, and how many frames are uncertain.
+
+    Raises:
+        CurateError: The folder is not empty or cannot be made, or no video was judged with the present options.
+    """
+    from curate.review import JudgedVideo, write_review
+
+    pipeline = session.pipeline
+    judged = [
+        JudgedVideo(video.id, pipeline.artefact(video, "sample"), pipeline.artefact(video, "trim"))
+        for video in pipeline.videos
+        for standing in pipeline.standings(video)
+        if standing.stage == "trim" and standing.state in ("done", "dropped")
+    ]
+    if not judged:
+        raise CurateError(f"no video of {session.workspace.root} was judged yet: see 'curate status'")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise CurateError(
+                f"{folder} is not empty: name a new folder, so that no label of an earlier review is lost"
+            )
+        return len(judged), write_review(judged, folder)
+    except OSError as error:
+        raise CurateError(f"cannot write the review to {folder}: {error.strerror or error}") from error
+
+
 def _weights(pipeline: Pipeline) -> dict[str, str]:
     """Names and checksums of all weights, e.g. ``{"classify.sha256": "..."}``."""
     found: dict[str, str] = {}

@@ -80,6 +80,14 @@ class Stage(ABC, Generic[OptionsT]):
         """Anything beside the options that determines the output: the sha256 of weights, say."""
         return {}
 
+    def video_extra(self, video: Video) -> dict[str, Any]:
+        """What determines the output for one video and not for others: what people decided about it, say.
+
+        Raises:
+            CurateError: It cannot be read.
+        """
+        return {}
+
     def setup(self) -> None:
         """Load what is needed for many videos: networks, sessions.
 

@@ -15,7 +15,16 @@ from curate.errors import CurateError
 from curate.funnel import Funnel, funnel, render, render_troubles
 from curate.manifests import FORMATS, Format
 from curate.pipeline import STAGES
-from curate.session import Session, Sources, explain_masks, open_session, report_audit, run_export, run_stages
+from curate.session import (
+    Session,
+    Sources,
+    explain_masks,
+    open_session,
+    report_audit,
+    review_uncertain,
+    run_export,
+    run_stages,
+)
 
 UNTIL = (*STAGES, "export")
 
@@ -144,13 +153,42 @@ sample = _stage_command(
     """Take frames at a fixed rate by presentation time, and store them as JPEG in Parquet, once.""",
 )
 classify = _stage_command("classify", """Give every sampled frame its probability of showing surgery.""")
-trim = _stage_command(
-    "trim",
+
+
+@click.command()
+@workspace_flags
+@shard_flag
+@click.option(
+    "--review",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Lay out the uncertain frames in this new folder, with a table to fill in for --decisions.",
+)
+@stage_flags("trim", "engine")
+@verbosity
+@click.pass_context
+def trim(
+    ctx: click.Context,
+    workspace: Path,
+    config_file: Path | None,
+    shard: tuple[int, int],
+    review: Path | None,
+    given: Layer,
+) -> None:
     """Turn probabilities into verdicts, and find where the surgery begins and ends.
 
     Kept is what lies between the start of the first and the end of the last run of surgical frames that is long
-    enough. A video without such a run is dropped; its verdicts stay for inspection.""",
-)
+    enough. A video without such a run is dropped; its verdicts stay for inspection.
+
+    Frames of which the network is not sure are uncertain. A person can decide them: --review FOLDER writes them as
+    pictures, contact sheets and frames.csv; fill in its column label (surgical or non-surgical), and give it to
+    --decisions. Only the videos it is about are done again.
+    """
+    session = open_session(workspace, given=given, config_file=config_file)
+    code = _work(ctx, session, ["trim"], shard, export=False)
+    if review:
+        videos, frames = review_uncertain(session, review)
+        click.echo(f"{frames} uncertain frames of {videos} videos to decide: {review}")
+    ctx.exit(code)
 
 
 @click.command()

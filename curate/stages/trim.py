@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from curate.config import TrimOptions
+from curate.decisions import Decisions, milliseconds, read_decisions
 from curate.records import (
     NON_SURGICAL,
     SURGICAL,
@@ -49,8 +51,18 @@ class TrimStage(Stage[TrimOptions]):
     folder = "verdicts"
     inputs = ("classify",)
 
+    def video_extra(self, video: Video) -> dict[str, Any]:
+        """What people decided about the video."""
+        decided = self._decisions.of(video.id)
+        return {"decisions": sorted(decided.items())} if decided else {}
+
+    @cached_property
+    def _decisions(self) -> Decisions:
+        return read_decisions(self.options.decisions) if self.options.decisions else Decisions()
+
     def process(self, video: Video, files: Files) -> Outcome:
         """Judge and cut one video; one without a long enough run is dropped with its verdicts left to look at."""
+        import numpy as np
         import pyarrow as pa
 
         from curate import verdicts
@@ -66,7 +78,12 @@ class TrimStage(Stage[TrimOptions]):
         if self.options.smooth:
             p = verdicts.smooth(p, scores.timestamps, self.options.stay)
         named = verdicts.judge(p, threshold, band)
-        cut = verdicts.trim(p >= threshold, scores.timestamps, self.options.min_run)
+        surgical = p >= threshold
+        decided = self._decisions.of(video.id)
+        said = np.array([decided.get(milliseconds(time), -1) for time in scores.timestamps], np.int8)
+        surgical = np.where(said < 0, surgical, said == 1)
+        named = np.where(said < 0, named, np.where(surgical, SURGICAL, NON_SURGICAL))
+        cut = verdicts.trim(surgical, scores.timestamps, self.options.min_run)
         path = files.temporary(".parquet")
         self._write(path, scores, named, cut, threshold, band)
         seconds = verdicts.durations(scores.timestamps)
@@ -78,6 +95,8 @@ class TrimStage(Stage[TrimOptions]):
             "kept": cut.stop - cut.start if cut else 0,
             "seconds_kept": round(float(seconds[cut.start : cut.stop].sum()), 3) if cut else 0.0,
         }
+        if decided:
+            figures["decided"] = int((said >= 0).sum())
         if cut is None:
             detail = f"no {self.options.min_run:g} s of consecutive surgical frames"
             return Dropped(Reason.NO_SURGICAL_RUN, detail, path, figures=figures)
