@@ -1,4 +1,4 @@
-"""Short reduced clips with drawn overlays and their exact places: what the overlay network is trained and tested on.
+"""Short clips with drawn overlays and their exact places: what the overlay network is trained and tested on.
 
 A clip is surgery without overlays: frames of one video as they followed each other, or one still frame set in motion
 (wandering camera, soft tissue, flicker, noise) behind a fixed field of view. Text, logos, interface bars and
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -20,17 +21,50 @@ from curate.media.evidence import COLUMNS, ROWS, WINDOW
 from curate.nets.overlay import CLASSES
 
 SCALE = 2
-"""Overlays are drawn this much larger than the reduced image and then shrunk."""
+"""Overlays are drawn this much larger than the reduced image."""
 
 HEIGHT, WIDTH = ROWS * SCALE, COLUMNS * SCALE
 
 UNSEEN = 255
-"""Class of pixels under an overlay too faint to be seen: neither surgery nor overlay."""
+"""Class of pixels under what is too faint to be seen of an overlay: neither surgery nor overlay."""
 
-FAINT = 6.0
-"""Mean change of the covered pixels (0..255) below which an overlay is too faint."""
+VISIBLE = 10.0
+"""Change of a pixel (0..255, mean over the frames that show the overlay) from which it can be seen. The truth is the
+box around such pixels: a dark panel that reaches into a dark border ends, for the eye, at the border."""
+
+FEWEST = 12
+"""An overlay of fewer visible pixels of the reduced image is too faint as a whole."""
 
 Image = np.ndarray
+Box = tuple[int, int, int, int]
+
+
+class Drawn(NamedTuple):
+    """One overlay of a clip.
+
+    Attributes:
+        kind: One of `CLASSES`, or ``None`` if it is too faint to be seen.
+        box: Half-open, in pixels of the frames: around what can be seen of it, or around all of it if nothing can.
+        shown: For each frame whether it is there.
+    """
+
+    kind: str | None
+    box: Box
+    shown: Image
+
+
+class Clip(NamedTuple):
+    """Frames and what was drawn over them.
+
+    Attributes:
+        frames: RGB, uint8.
+        target: Class of every pixel as an index into `CLASSES`, or `UNSEEN`: uint8, as large as a frame.
+        drawn: The overlays, lowest first.
+    """
+
+    frames: list[Image]
+    target: Image
+    drawn: list[Drawn]
 
 
 @dataclass(frozen=True)
@@ -42,12 +76,16 @@ class Composer:
         sequences: RGB frames of one video each, in order, without overlays; none are needed.
         inserts: RGB pictures for picture-in-picture windows.
         artist: Draws on layers of `WIDTH` by `HEIGHT`.
+        detail: Sides of the frames in those of the reduced image, 1 to `SCALE`.
+        lettered: Share of still frames with text that moves with the scene.
     """
 
     scenes: Sequence[Image]
     sequences: Sequence[Sequence[Image]]
     inserts: Sequence[Image]
     artist: Artist
+    detail: int = 1
+    lettered: float = 0.2
 
     def clip(
         self,
@@ -55,18 +93,14 @@ class Composer:
         frames: int | None = None,
         kinds: Sequence[str] | None = None,
         followed: float = 0.3,
-    ) -> tuple[list[Image], Image]:
-        """One clip and where its overlays are.
+    ) -> Clip:
+        """One clip.
 
         Args:
             rng: Source of all randomness.
             frames: Length; drawn from 1 to 8 if not given.
             kinds: Overlays to draw; drawn at random if not given.
             followed: Share of clips made of frames that followed each other, if there are sequences.
-
-        Returns:
-            The reduced frames, and the class of every pixel as an index into `CLASSES` or `UNSEEN`: uint8, shape
-            (`ROWS`, `COLUMNS`).
         """
         if frames is None:
             frames = int(rng.choice(np.arange(1, WINDOW + 1), p=[0.12, 0.06, 0.06, 0.06, 0.1, 0.1, 0.1, 0.4]))
@@ -74,19 +108,22 @@ class Composer:
             count = int(rng.choice([0, 1, 2, 3], p=[0.25, 0.35, 0.25, 0.15]))
             kinds = [str(kind) for kind in rng.choice(CLASSES[1:], size=count, p=[0.25, 0.4, 0.2, 0.15])]
         clip = self._scene(rng, frames, followed)
-        target = np.zeros((ROWS, COLUMNS), np.uint8)
-        for kind in sorted(kinds, key=["ui", "pip", "logo", "text"].index):
-            self._overlay(rng, clip, target, kind)
+        target = np.zeros(clip[0].shape[:2], np.uint8)
+        drawn = [
+            overlay
+            for kind in sorted(kinds, key=["ui", "pip", "logo", "text"].index)
+            if (overlay := self._overlay(rng, clip, target, kind))
+        ]
         if rng.random() < 0.25:
             soft = float(rng.uniform(0.4, 1.0))
             clip = [cv2.GaussianBlur(frame, (0, 0), soft) for frame in clip]
         sigma = rng.choice([0.0, 1.0, 2.5])
         if sigma:
-            clip = [cv2.add(frame, rng.normal(0, sigma, frame.shape).astype(np.float32)) for frame in clip]
-        return [np.clip(frame, 0, 255).astype(np.uint8) for frame in clip], target
+            clip = [frame + np.float32(sigma) * rng.standard_normal(frame.shape, np.float32) for frame in clip]
+        return Clip([np.clip(frame, 0, 255).astype(np.uint8) for frame in clip], target, drawn)
 
-    def _overlay(self, rng: np.random.Generator, clip: list[Image], target: Image, kind: str) -> None:
-        """Draw one overlay over the frames that show it, and write its class where it is."""
+    def _overlay(self, rng: np.random.Generator, clip: list[Image], target: Image, kind: str) -> Drawn | None:
+        """Draw one overlay over the frames that show it, and write its class where it can be seen."""
         frames = len(clip)
         shown = np.ones(frames, bool)
         if frames >= 4 and rng.random() < 0.15:
@@ -99,24 +136,28 @@ class Composer:
             box, pictures, alphas = self._layer(rng, kind, frames)
         x1, y1, x2, y2 = box
         if x2 <= x1 or y2 <= y1:
-            return
-        change, pixels = 0.0, 0
+            return None
+        change = np.zeros((y2 - y1, x2 - x1), np.float32)
         for k in np.flatnonzero(shown):
             window = clip[k][y1:y2, x1:x2]
             drawn = window * (1 - alphas[k % len(alphas)]) + pictures[k % len(pictures)]
-            step = np.abs(drawn - window).max(axis=2)
-            change, pixels = change + float(step[step > 1].sum()), pixels + int((step > 1).sum())
+            change += np.abs(drawn - window).max(axis=2)
             window[:] = drawn
-        seen = pixels and change / pixels >= FAINT
-        target[y1:y2, x1:x2] = CLASSES.index(kind) if seen else UNSEEN
+        area = target[y1:y2, x1:x2]
+        area[area == 0] = UNSEEN
+        visible = change >= VISIBLE * shown.sum()
+        if visible.sum() < FEWEST * self.detail**2:
+            return Drawn(None, box, shown)
+        ys, xs = np.flatnonzero(visible.any(axis=1)), np.flatnonzero(visible.any(axis=0))
+        left, top, right, bottom = int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1
+        area[top:bottom, left:right] = CLASSES.index(kind)
+        return Drawn(kind, (x1 + left, y1 + top, x1 + right, y1 + bottom), shown)
 
-    def _layer(
-        self, rng: np.random.Generator, kind: str, frames: int
-    ) -> tuple[tuple[int, int, int, int], list[Image], list[Image]]:
-        """What the artist draws, at the size of the reduced image.
+    def _layer(self, rng: np.random.Generator, kind: str, frames: int) -> tuple[Box, list[Image], list[Image]]:
+        """What the artist draws, at the size of the frames.
 
         Returns:
-            Box in reduced pixels, colours already weighted by the opacity, and opacity (rows, columns, 1) in 0..1.
+            Box in pixels of the frames, colours weighted by the opacity, and opacity (rows, columns, 1) in 0..1.
         """
         artist = self.artist
         if kind == "text":
@@ -126,13 +167,14 @@ class Composer:
         found = bounds(layers)
         if found is None:
             return (0, 0, 0, 0), [], []
-        x1, y1, x2, y2 = found[0] // SCALE, found[1] // SCALE, -(-found[2] // SCALE), -(-found[3] // SCALE)
+        scale = SCALE // self.detail
+        x1, y1, x2, y2 = found[0] // scale, found[1] // scale, -(-found[2] // scale), -(-found[3] // scale)
         opacity = 1.0
         if rng.random() < (0.5 if kind == "logo" else 0.2):
             opacity = float(rng.uniform(0.3, 1.0))
         pictures, alphas = [], []
         for layer in layers:
-            part = np.asarray(layer.crop((x1 * SCALE, y1 * SCALE, x2 * SCALE, y2 * SCALE)), dtype=np.float32)
+            part = np.asarray(layer.crop((x1 * scale, y1 * scale, x2 * scale, y2 * scale)), dtype=np.float32)
             alpha = part[..., 3:] * np.float32(opacity / 255)
             size = (x2 - x1, y2 - y1)
             pictures.append(
@@ -141,17 +183,16 @@ class Composer:
             alphas.append(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA).reshape(*size[::-1], 1))
         return (x1, y1, x2, y2), pictures, alphas
 
-    def _insert(
-        self, rng: np.random.Generator, frames: int
-    ) -> tuple[tuple[int, int, int, int], list[Image], list[Image]]:
+    def _insert(self, rng: np.random.Generator, frames: int) -> tuple[Box, list[Image], list[Image]]:
         """A picture-in-picture window, in the form of `_layer`: still, swaying, or jumping from shot to shot."""
         pictures = self.inserts if rng.random() < 0.85 else self.scenes
         source = pictures[int(rng.integers(len(pictures)))]
-        across = int(np.exp(rng.uniform(np.log(0.1), np.log(0.45))) * COLUMNS)
-        down = min(int(across * rng.uniform(0.5, 1.2)), ROWS // 2)
-        x, y = self.artist.place(rng, across * SCALE, down * SCALE)
-        x, y = min(x // SCALE, COLUMNS - across), min(y // SCALE, ROWS - down)
-        edge = int(rng.choice([0, 1, 2], p=[0.5, 0.35, 0.15]))
+        rows, columns, scale = ROWS * self.detail, COLUMNS * self.detail, SCALE // self.detail
+        across = int(np.exp(rng.uniform(np.log(0.1), np.log(0.45))) * columns)
+        down = min(int(across * rng.uniform(0.5, 1.2)), rows // 2)
+        x, y = self.artist.place(rng, across * scale, down * scale)
+        x, y = min(x // scale, columns - across), min(y // scale, rows - down)
+        edge = int(rng.choice([0, 1, 2], p=[0.5, 0.35, 0.15])) * self.detail
         colour = np.array(self.artist.colour(rng), np.float32)
         sway = rng.choice([0.0, 0.5, 2.0, 6.0, 40.0], p=[0.25, 0.2, 0.2, 0.2, 0.15])
         big = cv2.resize(source, (int(across * 1.3) + 1, int(down * 1.3) + 1), interpolation=cv2.INTER_AREA)
@@ -163,7 +204,7 @@ class Composer:
             mask = np.asarray(corner, np.float32)[..., None] / 255
         contents = []
         for _ in range(frames):
-            at = np.clip(at + rng.normal(0, sway, 2), 0, [0.3 * across, 0.3 * down])
+            at = np.clip(at + rng.normal(0, sway * self.detail, 2), 0, [0.3 * across, 0.3 * down])
             left, top = (int(v) for v in at)
             content = big[top : top + down, left : left + across].astype(np.float32) * np.float32(
                 1 + rng.normal(0, 0.02)
@@ -194,7 +235,8 @@ class Composer:
             height, width = image.shape[:2]
             across, down = int(width * (1 - zoom)), int(height * (1 - zoom))
             x, y = int(left * width), int(top * height)
-            part = cv2.resize(image[y : y + down, x : x + across], (COLUMNS, ROWS), interpolation=cv2.INTER_AREA)
+            size = (COLUMNS * self.detail, ROWS * self.detail)
+            part = cv2.resize(image[y : y + down, x : x + across], size, interpolation=cv2.INTER_AREA)
             run.append((part[:, ::-1] if flip else part).astype(np.float32) * np.float32(light))
         while len(run) < frames:
             run.append(run[-1].copy())
@@ -206,7 +248,7 @@ class Composer:
         canvas = cv2.resize(still, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
         if rng.random() < 0.5:
             canvas = np.ascontiguousarray(canvas[:, ::-1])
-        if rng.random() < 0.2:
+        if rng.random() < self.lettered:
             for _ in range(int(rng.integers(1, 4))):
                 origin = (int(rng.integers(0, WIDTH - 100)), int(rng.integers(30, HEIGHT)))
                 words, shade = (
@@ -218,7 +260,8 @@ class Composer:
         reach = rng.choice([0.0, 0.3, 1.0, 4.0, 15.0], p=[0.08, 0.17, 0.25, 0.3, 0.2])
         bend = rng.choice([0.0, 0.5, 2.0, 8.0], p=[0.25, 0.25, 0.3, 0.2]) if reach else 0.0
         view = self._field_of_view(rng)
-        ys, xs = np.mgrid[0:ROWS, 0:COLUMNS].astype(np.float32) * SCALE + (SCALE - 1) / 2
+        rows, columns, scale = ROWS * self.detail, COLUMNS * self.detail, SCALE // self.detail
+        ys, xs = np.mgrid[0:rows, 0:columns].astype(np.float32) * scale + (scale - 1) / 2
         at, angle = rng.normal(0, 5, 2), 0.0
         shot = []
         for _ in range(frames):
@@ -230,7 +273,7 @@ class Composer:
             a, b, c, d, e, f = (np.float32(v) for v in matrix.ravel())
             u, v = a * xs + b * ys + c - np.float32(at[0]), d * xs + e * ys + f - np.float32(at[1])
             if bend:
-                flow = cv2.resize(rng.normal(0, bend, (4, 6, 2)).astype(np.float32), (COLUMNS, ROWS))
+                flow = cv2.resize(rng.normal(0, bend, (4, 6, 2)).astype(np.float32), (columns, rows))
                 u, v = u + flow[..., 0], v + flow[..., 1]
             moved = cv2.remap(canvas, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
             shot.append(moved.astype(np.float32) * view * np.float32(1 + rng.normal(0, 0.03)))
@@ -263,7 +306,8 @@ class Composer:
             view[y : y + int(rng.integers(10, 60)), x : x + int(rng.integers(20, 120))] = 0
         if rng.random() < 0.5:
             view = cv2.GaussianBlur(view, (0, 0), rng.uniform(0.5, 3))
-        return cv2.resize(view, (COLUMNS, ROWS), interpolation=cv2.INTER_AREA)[..., None]
+        size = (COLUMNS * self.detail, ROWS * self.detail)
+        return cv2.resize(view, size, interpolation=cv2.INTER_AREA)[..., None]
 
 
 def _round(mask: PilImage.Image, radius: int) -> None:

@@ -49,7 +49,7 @@ LATIN_SHARE = 0.6
 PRIVATE_USE = range(0xE000, 0xF900)
 SYMBOLS = (range(0x2190, 0x2400), range(0x2460, 0x2800), range(0x1F300, 0x1F700))
 
-LOGOS = ("badge", "glyph", "rosette", "wordmark", "arcs")
+LOGOS = ("badge", "glyph", "rosette", "wordmark", "arcs", "cloud")
 """Families of logos for training."""
 
 OTHER_LOGOS = ("tiles", "shield", "crest", "ribbon")
@@ -235,8 +235,12 @@ class Artist:
         """A logo with its name beside or below it."""
         face = self.typeface(rng)
         beside = rng.random() < 0.6
-        font = font_of(face.path, int(sprite.height * rng.uniform(0.25, 0.6)))
+        size = int(sprite.height * rng.uniform(0.25, 0.6))
         name = self.words(rng, face.letters, 2)[:14]
+        if not beside:
+            # A name below a logo is hardly wider than it.
+            size = min(size, int(size * 1.3 * sprite.width / font_of(face.path, size).getlength(name)))
+        font = font_of(face.path, size)
         left, top, right, bottom = (int(v) for v in font.getbbox(name))
         across, down = right - left, bottom - top
         gap = max(sprite.height // 10, 2)
@@ -363,6 +367,31 @@ class Artist:
             pen.text((start, -top), part, font=font, fill=(*self.colour(rng), 255))
         if rng.random() < 0.3:
             pen.line((0, sprite.height - 2, sprite.width, sprite.height - 2), fill=(*self.colour(rng), 255), width=2)
+        return sprite
+
+    def _cloud(self, rng: np.random.Generator, across: int, down: int) -> Image.Image:
+        """A disc, plate or polygon filled with colours that run over into each other, with or without a rim."""
+        size = (across + 1, down + 1)
+        patches = rng.integers(0, 256, (*rng.integers(2, 7, 2), 3), dtype=np.uint8)
+        sprite = Image.fromarray(patches).resize(size, Image.Resampling.BICUBIC).convert("RGBA")
+        mask = Image.new("L", size, 0)
+        outline, pen = ImageDraw.Draw(mask), ImageDraw.Draw(sprite)
+        rim = (*self.colour(rng), 255) if rng.random() < 0.5 else None
+        thick = int(rng.integers(1, 5))
+        kind = rng.random()
+        if kind < 0.4:
+            outline.ellipse((0, 0, across, down), fill=255)
+            pen.ellipse((0, 0, across, down), outline=rim, width=thick)
+        elif kind < 0.7:
+            radius = int(rng.integers(0, min(size) // 2))
+            outline.rounded_rectangle((0, 0, across, down), radius, fill=255)
+            pen.rounded_rectangle((0, 0, across, down), radius, outline=rim, width=thick)
+        else:
+            angles = np.sort(rng.uniform(0, 2 * np.pi, int(rng.integers(5, 10))))
+            corners = [(across * (0.5 + 0.5 * np.cos(a)), down * (0.5 + 0.5 * np.sin(a))) for a in angles]
+            outline.polygon(corners, fill=255)
+            pen.polygon(corners, outline=rim, width=thick)
+        sprite.putalpha(mask)
         return sprite
 
     def _tiles(self, rng: np.random.Generator, across: int, down: int) -> Image.Image:

@@ -13,6 +13,7 @@ import argparse
 import csv
 import itertools
 import time
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +39,10 @@ CLASS_WEIGHTS = (1.0, 1.5, 2.0, 1.5, 1.5)
 
 CROPS = {"kvasir": 0.34}
 """Share of the width cut off on the left: there the endoscope writes text and shows where it is."""
+
+VALIDATION = 6
+"""One group (video, case or scene) in so many of the training sources is not trained on, but thresholds are chosen on
+it."""
 
 LIKE = 2000
 """Area in reduced pixels of an overlay whose pixels weigh as much as others; those of smaller ones weigh more, with the
@@ -88,8 +93,8 @@ class Clips(torch.utils.data.IterableDataset[tuple[np.ndarray, np.ndarray, np.nd
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         rng = np.random.default_rng(self.seed)
         while True:
-            clip, target = self.composer.clip(rng)
-            yield statistics(clip), target.astype(np.int64), weights_of(target)
+            frames, target, _ = self.composer.clip(rng)
+            yield statistics(frames), target.astype(np.int64), weights_of(target)
 
 
 def weights_of(target: np.ndarray) -> np.ndarray:
@@ -102,13 +107,27 @@ def weights_of(target: np.ndarray) -> np.ndarray:
     return weights
 
 
-def load(folder: Path, sources: tuple[str, ...], *, textless: bool) -> dict[str, list[np.ndarray]]:
-    """Frames of some sources by group (video, case or scene), in order; without those that carry text if asked for."""
+def validates(group: str) -> bool:
+    """Whether a group of a training source is kept for validation."""
+    return zlib.crc32(group.encode()) % VALIDATION == 0
+
+
+def load(
+    folder: Path, sources: tuple[str, ...], *, textless: bool, validation: bool | None
+) -> dict[str, list[np.ndarray]]:
+    """Frames of some sources by group (video, case or scene), in order.
+
+    Args:
+        folder: Holds ``labels.csv`` and the frames.
+        sources: Names of sources.
+        textless: Leave out frames that carry text.
+        validation: Only the groups kept for validation, only the others, or all (``None``).
+    """
     detector = TextDetector(packaged_model(), threshold=0.6) if textless else None
     groups: dict[str, list[np.ndarray]] = defaultdict(list)
     with open(folder / "labels.csv", newline="") as stream:
         for row in csv.DictReader(stream):
-            if row["source"] not in sources:
+            if row["source"] not in sources or validation not in (None, validates(row["group"])):
                 continue
             image = simplejpeg.decode_jpeg((folder / row["file"]).read_bytes())
             image = np.ascontiguousarray(image[:, int(CROPS.get(row["source"], 0) * image.shape[1]) :])
@@ -118,16 +137,24 @@ def load(folder: Path, sources: tuple[str, ...], *, textless: bool) -> dict[str,
 
 
 def composer_of(
-    frames: Path, fonts: Path, scenes: tuple[str, ...], inserts: tuple[str, ...], logos: tuple[str, ...]
+    frames: Path,
+    fonts: Path,
+    scenes: tuple[str, ...],
+    inserts: tuple[str, ...],
+    logos: tuple[str, ...],
+    validation: bool | None = None,
+    detail: int = 1,
 ) -> Composer:
     """Composer out of some sources, fonts and families of logos; groups of two windows and more serve as sequences."""
-    groups = load(frames, scenes, textless=True)
-    pictures = [image for group in load(frames, inserts, textless=False).values() for image in group]
+    groups = load(frames, scenes, textless=True, validation=validation)
+    inserted = load(frames, inserts, textless=False, validation=validation)
+    pictures = [image for group in inserted.values() for image in group]
     return Composer(
         scenes=[image for group in groups.values() for image in group],
         sequences=[group for group in groups.values() if len(group) >= 2 * WINDOW],
         inserts=pictures,
         artist=Artist(Fonts.read(fonts), pictures, logos, (WIDTH, HEIGHT)),
+        detail=detail,
     )
 
 
@@ -149,7 +176,7 @@ def main() -> None:
     cv2.setNumThreads(0)
     torch.use_deterministic_algorithms(True)
     try:
-        composer = composer_of(arguments.frames, arguments.fonts, SCENES, INSERTS, LOGOS)
+        composer = composer_of(arguments.frames, arguments.fonts, SCENES, INSERTS, LOGOS, validation=False)
     except ValueError as error:
         parser.error(str(error))
     print(
