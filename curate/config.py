@@ -152,8 +152,11 @@ class TrimOptions:
     uncertain_high: float | None = option(
         None, "End of the uncertain band; the model's own if not given.", low=0, high=1
     )
-    smooth: bool = option(False, "Let neighbouring frames inform a verdict.")
-    stay: float = option(0.9, "With smooth: chance that the next second shows the same kind.", low=0.5, high=0.9999)
+    smooth: bool = option(True, "Let neighbouring frames inform a verdict, those of the same shot above all.")
+    stay: float = option(
+        0.99, "With smooth: chance that the next second of a shot shows the same kind.", low=0.5, high=0.9999
+    )
+    stay_cut: float = option(0.8, "With smooth: the same chance where the shot changes.", low=0.5, high=0.9999)
     decisions: Path | None = option(
         None,
         "CSV with the columns video, timestamp and label: verdicts of people, which go before those of the network. "

@@ -219,7 +219,9 @@ def frame_schema() -> pa.Schema:
 def score_schema() -> pa.Schema:
     """``scores/{id}.parquet``: what the network said, one row a sampled frame; ``p_surgical`` in 0..1.
 
-    The file's metadata carries ``model``, ``sha256`` and ``threshold`` (the model's own operating point).
+    ``change``, in 0..1, tells how far the colours are from those of the frame before (`curate.media.likeness.change`);
+    0 in the first row. The file's metadata carries ``model``, ``sha256``, ``threshold``, ``uncertain_low`` and
+    ``uncertain_high`` (the model's own operating point and band).
     """
     import pyarrow as pa
 
@@ -228,6 +230,7 @@ def score_schema() -> pa.Schema:
             pa.field("n", pa.int32(), nullable=False),
             pa.field("timestamp", pa.float64(), nullable=False),
             pa.field("p_surgical", pa.float32(), nullable=False),
+            pa.field("change", pa.float32(), nullable=False),
         ]
     )
 

@@ -12,6 +12,10 @@ from curate.records import NON_SURGICAL, SURGICAL, UNCERTAIN
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
+NEW_SHOT = 0.35
+"""Change from which on two frames, a second apart, are taken for two shots. Of 261 pairs of six assembled videos, those
+inside of continuous camera work were below 0.27, those where surgery began or ended above 0.6."""
+
 LONGEST = 2.0
 """A frame stands for at most so many typical intervals, so that a hole in the timestamps makes no run."""
 
@@ -87,17 +91,20 @@ def trim(surgical: Bools, timestamps: Floats, min_run: float) -> Cut | None:
     return Cut(long[0].start, long[-1].stop) if long else None
 
 
-def smooth(p_surgical: Floats, timestamps: Floats, stay: float) -> Floats:
-    """Weigh each frame's probability by those of its neighbours in time.
+def smooth(p_surgical: Floats, timestamps: Floats, changes: Floats, stay: float, stay_cut: float) -> Floats:
+    """Weigh each frame's probability by those of its neighbours in time, those of the same shot above all.
 
     The posterior of a two-state Markov chain by the forward-backward recursion (L. Rabiner, Proc. IEEE 77, 1989):
     the calibrated probabilities are the evidence, under even odds, and the chain stays in its state over one second
-    with probability ``stay``; over other intervals, as often as that rate implies.
+    with probability ``stay``, or ``stay_cut`` where the shot changes; over other intervals, as often as that rate
+    implies.
 
     Args:
         p_surgical: (N,), in 0..1.
         timestamps: (N,), not falling, in seconds.
+        changes: (N,), in 0..1: how far each picture is from the one before, as `curate.media.likeness.change` says it.
         stay: From 0.5 (frames say nothing of each other) to 1, exclusive.
+        stay_cut: Likewise.
 
     Returns:
         (N,), in 0..1.
@@ -105,7 +112,8 @@ def smooth(p_surgical: Floats, timestamps: Floats, stay: float) -> Floats:
     if len(p_surgical) < 2:
         return p_surgical.copy()
     seen = np.clip(np.stack([p_surgical, 1 - p_surgical], axis=1), 1e-6, 1)
-    kept = 0.5 + 0.5 * (2 * stay - 1) ** np.diff(timestamps)
+    chance = np.where(changes[1:] < NEW_SHOT, stay, stay_cut)
+    kept = 0.5 + 0.5 * (2 * chance - 1) ** np.diff(timestamps)
     forward, backward = seen.copy(), np.ones_like(seen)
     forward[0] /= forward[0].sum()
     for i in range(1, len(seen)):

@@ -1,14 +1,14 @@
-"""Measure the frame classifier honestly.
+"""Measure the shipped frame classifier on sources it has not seen.
 
-``sources`` leaves every source out in turn, trains on the rest by the recipe of the shipped model and tests on what was
-left out; ``--wide`` leaves several families out at once (`classifier_protocol.WIDE_FOLDS`). It writes every prediction,
-the tables of the model card, the calibration for ``train_classifier.py``, and the network that never saw the
-cholecystectomies. ``videos`` runs the sample, classify and trim stages on videos with known truth and compares second
-by second.
+Every source is left out in turn, a head is fitted to the rest by the recipe of the shipped model and tested on what was
+left out; ``--wide`` leaves several families out at once (`classifier_protocol.WIDE_FOLDS`). Written are every
+prediction, the tables of the model card, the calibration for ``train_classifier.py``, and the network that never saw
+the cholecystectomies, for the videos that show some.
 
-    python scripts/evaluate_classifier.py sources --labels frames/labels.csv \
+    python scripts/evaluate_classifier.py --labels frames/labels.csv \
         --backbones mobilenet_v2-b0353104.pth efficientnet-lite0-57934424.pth --cache cache --out evaluation
-    python scripts/evaluate_classifier.py videos --videos videos --model evaluation/without-cholecystectomies
+    curate run videos -w work --classify-model evaluation/without-cholecystectomies --until trim
+    curate evaluate run -w work videos
 """
 
 from __future__ import annotations
@@ -16,53 +16,46 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import tempfile
 from collections import defaultdict
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from classifier_protocol import BASE, RECIPE, WIDE_FOLDS, add_arguments, prepared, single_families
 
-from curate.config import ClassifyOptions, SampleOptions, TrimOptions
-from curate.evaluation.truth import read_truth
-from curate.evaluation.videos import compare, markdown
-from curate.nets.training import evaluation
+from curate.config import TrimOptions
+from curate.evaluation.classifier import WEIGHINGS, Scored, figures, markdown
+from curate.media.likeness import change, colours
+from curate.nets.preprocess import decode
+from curate.nets.training.data import LabelledFrame
+from curate.nets.training.evaluation import calibration_error, wilson
+from curate.nets.training.own import calibrated
 from curate.nets.training.save import save_model
-from curate.records import NON_SURGICAL, SURGICAL, Done, Dropped, Video
-from curate.stage import Files
-from curate.stages.classify import ClassifyStage
-from curate.stages.sample import SampleStage
-from curate.stages.trim import TrimStage
-
-RECALLS = (0.95, 0.98, 0.99)
+from curate.records import NON_SURGICAL, SURGICAL
+from curate.verdicts import smooth
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(required=True)
-    sources = commands.add_parser("sources", help="leave families of sources out")
-    add_arguments(sources)
-    sources.add_argument("--wide", action="store_true", help="leave several families out at once")
-    sources.add_argument("--out", type=Path, required=True, help="folder for predictions, tables, calibration")
-    sources.set_defaults(run=evaluate_sources)
-    videos = commands.add_parser("videos", help="videos with truth in JSON beside them")
-    videos.add_argument("--videos", type=Path, required=True, help="folder of NAME.mp4 with NAME.json")
-    videos.add_argument("--model", default="default")
-    videos.add_argument("--smooth", action="store_true", help="let neighbouring frames inform a verdict")
-    videos.set_defaults(run=evaluate_videos)
-    arguments = parser.parse_args()
-    arguments.run(arguments)
+    add_arguments(parser)
+    parser.add_argument("--wide", action="store_true", help="leave several families out at once")
+    parser.add_argument("--out", type=Path, required=True, help="folder for predictions, tables, calibration")
+    evaluate(parser.parse_args())
 
 
-def evaluate_sources(arguments: argparse.Namespace) -> None:
+def evaluate(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
     network, experiment = prepared(arguments)
     arguments.out.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, object]] = []
     composed: list[dict[str, object]] = []
+    margins = np.full(len(experiment.frames), np.nan)
     folds = list(WIDE_FOLDS.values()) if arguments.wide else single_families(experiment)
     for fold in experiment.leave_out(folds, RECIPE):
+        margins[fold.tested] = fold.margins
         for index, margin in zip(fold.tested, fold.margins, strict=True):
             frame = experiment.frames[index]
             rows.append(
@@ -80,10 +73,11 @@ def evaluate_sources(arguments: argparse.Namespace) -> None:
             composed.append({"without": " ".join(fold.families), "label": said, **counts})
         if "cholecystectomies" in fold.families:
             fold.head.put_into(network, BASE)
-            save_model(network, BASE, arguments.out / "without-cholecystectomies")
     _write(arguments.out / "predictions.csv", rows)
     _write(arguments.out / "composed.csv", composed)
-    text = _report(rows, composed, arguments.out)
+    text, calibration = _report(experiment.frames, margins, composed)
+    (arguments.out / "calibration.json").write_text(json.dumps(calibration, indent=2) + "\n")
+    save_model(network, BASE, arguments.out / "without-cholecystectomies", **calibration)
     (arguments.out / "sources.md").write_text(text)
     print(text)
 
@@ -95,102 +89,54 @@ def _write(path: Path, rows: list[dict[str, object]]) -> None:
         writer.writerows(rows)
 
 
-def _report(rows: list[dict[str, object]], composed: list[dict[str, object]], out: Path) -> str:
-    margin = np.array([float(str(r["margin"])) for r in rows])
-    truth = np.array([r["label"] == SURGICAL for r in rows])
-    source = np.array([str(r["source"]) for r in rows])
-    weights = _even_weights(source, truth)
-    temperature = evaluation.fit_temperature(margin, truth, weights)
-    p = 1 / (1 + np.exp(-margin / temperature))
-    point = evaluation.choose_operating_point(p, truth, weights)
-    (out / "calibration.json").write_text(
-        json.dumps(
-            {"temperature": round(temperature, 4), "threshold": point.threshold, "uncertain": point.uncertain}, indent=2
-        )
-        + "\n"
-    )
-    lines = [
-        "| source | label | frames | right | accuracy | 95 % interval | right at 0.5 |",
-        "|---|---|---|---|---|---|---|",
+def _report(
+    frames: Sequence[LabelledFrame], margins: np.ndarray, composed: list[dict[str, object]]
+) -> tuple[str, dict[str, Any]]:
+    """Tables in Markdown, and the fields of a model's config that follow from the predictions."""
+    scored, temperature = calibrated(frames, margins)
+    calibration = {
+        "temperature": round(temperature, 4),
+        "threshold": scored.threshold,
+        "uncertain": scored.uncertain,
+    }
+    lines = [markdown(figures(scored))]
+    raw = [
+        f"{calibration_error(1 / (1 + np.exp(-margins)), scored.truth, scored.weights(name)):.4f} weighing {words}"
+        for name, words in WEIGHINGS.items()
     ]
-    for name in sorted(set(source), key=lambda s: (not truth[source == s].all(), s)):
-        mine = source == name
-        label = bool(truth[mine].all())
-        right = int(((p[mine] >= point.threshold) == label).sum())
-        low, high = evaluation.wilson(right, int(mine.sum()))
-        at_half = int(((p[mine] >= 0.5) == label).sum())
-        said = SURGICAL if label else NON_SURGICAL
-        interval = f"{low:.4f} to {high:.4f}"
-        cells = (name, said, mine.sum(), right, f"{right / mine.sum():.4f}", interval, at_half)
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
-    lines += ["", f"Temperature {temperature:.4f}, threshold {point.threshold}, uncertain {point.uncertain}.", ""]
-    for named, w in (("every frame alike", np.ones(len(p))), ("sources by the root of their size", weights)):
-        taken = p >= point.threshold
-        precision = (w * (taken & truth)).sum() / (w * taken).sum()
-        recall = (w * (taken & truth)).sum() / (w * truth).sum()
-        at = ", ".join(
-            f"{value:.4f} at recall {r} (threshold {t:.3f})"
-            for r in RECALLS
-            for value, t in [evaluation.precision_at_recall(p, truth, r, w)]
-        )
-        error = evaluation.calibration_error(p, truth, w)
-        raw = evaluation.calibration_error(1 / (1 + np.exp(-margin)), truth, w)
-        lines.append(
-            f"Weighing {named}: precision {precision:.4f}, recall {recall:.4f} at the threshold; precision {at}; "
-            f"calibration error {error:.4f} (before temperature {raw:.4f})."
-        )
-    band = (p >= point.uncertain[0]) & (p < point.uncertain[1])
-    wrong = (p >= point.threshold) != truth
-    lines.append(
-        f"Uncertain: {band.sum()} of {len(p)} frames, with {(band & wrong).sum()} of the {wrong.sum()} errors."
-    )
+    lines.append(f"- Temperature {temperature:.4f}; calibration error before it {', '.join(raw)}.")
     for said in (SURGICAL, NON_SURGICAL):
-        mine_composed = [r for r in composed if r["label"] == said]
-        right, count = (sum(int(str(r[name])) for r in mine_composed) for name in ("right", "count"))
-        low, high = evaluation.wilson(right, count)
+        mine = [r for r in composed if r["label"] == said]
+        right, count = (sum(int(str(r[name])) for r in mine) for name in ("right", "count"))
+        low, high = wilson(right, count)
         lines.append(
-            f"Composed pictures of held-out {said} frames: {right} of {count} right at 0.5 before temperature "
+            f"- Composed pictures of held-out {said} frames: {right} of {count} right at 0.5 before temperature "
             f"({right / count:.4f}, {low:.4f} to {high:.4f})."
         )
-    return "\n".join(lines) + "\n"
+    lines.append(f"- {_timelines(frames, scored)}")
+    return "\n".join(lines) + "\n", calibration
 
 
-def _even_weights(source: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Weights by which a source counts as the root of its size, and both classes alike; they sum to 1."""
-    counts: dict[str, int] = defaultdict(int)
-    for name in source:
-        counts[name] += 1
-    weights = np.array([counts[name] ** -0.5 for name in source])
-    for label in (True, False):
-        weights[truth == label] /= 2 * weights[truth == label].sum()
-    return weights
-
-
-def evaluate_videos(arguments: argparse.Namespace) -> None:
-    classify = ClassifyStage(ClassifyOptions(model=arguments.model, device="cpu"))
-    sample, trim = SampleStage(SampleOptions()), TrimStage(TrimOptions(smooth=arguments.smooth))
-    for stage in (sample, classify, trim):
-        stage.setup()
-    results = []
-    for path in sorted(arguments.videos.glob("*.mp4")):
-        truth = read_truth(path.with_suffix(".json"))
-        with tempfile.TemporaryDirectory() as folder:
-            verdicts = _through(sample, classify, trim, path, Path(folder))
-            results.append(compare(path.stem, verdicts, truth, trim.options.min_run))
-    print(markdown(results))
-
-
-def _through(sample: SampleStage, classify: ClassifyStage, trim: TrimStage, path: Path, folder: Path) -> Path:
-    video = Video(id=path.stem, source=str(path))
-    artefact = {"download": path}
-    for stage in (sample, classify, trim):
-        place = folder / stage.folder
-        place.mkdir()
-        outcome = stage.process(video, Files({name: artefact[name] for name in stage.inputs}, place, video.id))
-        if not isinstance(outcome, Done | Dropped) or outcome.artefact is None:
-            raise SystemExit(f"{path}: {stage.name} answered {outcome}")
-        artefact[stage.name] = outcome.artefact
-    return artefact["trim"]
+def _timelines(frames: Sequence[LabelledFrame], scored: Scored, shuffles: int = 20) -> str:
+    """What neighbouring frames are worth: groups of at least five frames, one after another as in an edited video."""
+    options = TrimOptions()
+    groups: dict[str, list[int]] = defaultdict(list)
+    for index in sorted(range(len(frames)), key=lambda i: frames[i].path):
+        groups[frames[index].group].append(index)
+    runs = [np.array(group) for group in groups.values() if len(group) >= 5]
+    seen = {index: colours(decode(frames[index].path.read_bytes(), 224, 224)) for run in runs for index in run}
+    alone = together = 0
+    for seed in range(shuffles):
+        line = np.concatenate([runs[i] for i in np.random.default_rng(seed).permutation(len(runs))])
+        p, truth = scored.p[line], scored.truth[line]
+        changes = np.array([0.0, *(change(seen[a], seen[b]) for a, b in pairwise(line))])
+        smoothed = smooth(p, np.arange(len(p), dtype=np.float64), changes, options.stay, options.stay_cut)
+        alone += int(((p >= scored.threshold) != truth).sum())
+        together += int(((smoothed >= scored.threshold) != truth).sum())
+    return (
+        f"Smoothing over {len(runs)} groups of at least five frames, put one after another in {shuffles} random "
+        f"orders: {together / shuffles:.1f} of {len(line)} frames wrong, {alone / shuffles:.1f} without."
+    )
 
 
 if __name__ == "__main__":

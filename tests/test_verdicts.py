@@ -111,27 +111,49 @@ def test_durations_are_positive_and_bounded(gaps: list[float]) -> None:
 
 
 def test_a_lone_unsure_frame_is_turned_and_a_sure_one_is_not() -> None:
-    p = np.array([0.98, 0.98, 0.98, 0.2, 0.98, 0.98, 0.98])
-    assert smooth(p, seconds(7), 0.9)[3] > 0.5
+    p, same = np.array([0.98, 0.98, 0.98, 0.2, 0.98, 0.98, 0.98]), np.zeros(7)
+    assert smooth(p, seconds(7), same, 0.9, 0.5)[3] > 0.5
     p[3] = 0.0001
-    assert smooth(p, seconds(7), 0.9)[3] < 0.5
+    assert smooth(p, seconds(7), same, 0.9, 0.5)[3] < 0.5
+
+
+def test_a_frame_of_another_shot_is_judged_more_by_itself() -> None:
+    p = np.array([0.98, 0.98, 0.98, 0.05, 0.98, 0.98, 0.98])
+    own_shot = np.array([0, 0.1, 0.1, 0.9, 0.9, 0.1, 0.1])
+    assert smooth(p, seconds(7), np.full(7, 0.1), 0.99, 0.8)[3] > 0.5
+    assert smooth(p, seconds(7), own_shot, 0.99, 0.8)[3] < 0.5
+
+
+def test_a_short_shot_that_agrees_with_itself_is_believed() -> None:
+    p = np.array([0.98, 0.98, 0.98, 0.1, 0.1, 0.98, 0.98, 0.98])
+    own_shot = np.array([0, 0.1, 0.1, 0.9, 0.1, 0.9, 0.1, 0.1])
+    assert (smooth(p, seconds(8), np.full(8, 0.1), 0.99, 0.8)[3:5] > 0.5).all()
+    assert (smooth(p, seconds(8), own_shot, 0.99, 0.8)[3:5] < 0.5).all()
 
 
 @settings(deadline=None)
-@given(st.lists(st.floats(0.001, 0.999), min_size=1, max_size=30), st.floats(0.5, 0.99))
-def test_smoothing_agrees_with_summing_over_all_histories(p: list[float], stay: float) -> None:
-    p = p[:7]
-    given_p = np.array(p)
+@given(
+    st.lists(st.tuples(st.floats(0.001, 0.999), st.sampled_from([0.1, 0.8])), min_size=1, max_size=7),
+    st.floats(0.5, 0.99),
+    st.floats(0.5, 0.99),
+)
+def test_smoothing_agrees_with_summing_over_all_histories(
+    frames: list[tuple[float, float]], stay: float, stay_cut: float
+) -> None:
+    p, changes = (np.array(values) for values in zip(*frames, strict=True))
     total, surgical = 0.0, np.zeros(len(p))
     for code in range(2 ** len(p)):
         states = [(code >> i) & 1 for i in range(len(p))]
         weight = np.prod([v if s else 1 - v for s, v in zip(states, p, strict=True)])
-        weight *= np.prod([stay if a == b else 1 - stay for a, b in itertools.pairwise(states)])
+        for (a, b), changed in zip(itertools.pairwise(states), changes[1:], strict=True):
+            chance = stay_cut if changed == 0.8 else stay
+            weight *= chance if a == b else 1 - chance
         total += weight
         surgical += weight * np.array(states)
-    np.testing.assert_allclose(smooth(given_p, seconds(len(p)), stay), surgical / total, rtol=1e-6, atol=1e-9)
+    smoothed = smooth(p, seconds(len(p)), changes, stay, stay_cut)
+    np.testing.assert_allclose(smoothed, surgical / total, rtol=1e-6, atol=1e-9)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=40))
 def test_frames_that_say_nothing_of_each_other_stay_as_they_are(p: list[float]) -> None:
-    np.testing.assert_allclose(smooth(np.array(p), seconds(len(p)), 0.5), p, atol=2e-6)
+    np.testing.assert_allclose(smooth(np.array(p), seconds(len(p)), np.zeros(len(p)), 0.5, 0.9), p, atol=2e-6)

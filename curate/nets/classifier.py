@@ -7,10 +7,10 @@ through timm; on CUDA through timm in half precision. Preprocessing comes from t
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from curate.nets.registry import Kind, resolve_model
 
 Logits = npt.NDArray[np.float32]
 Scores = npt.NDArray[np.float32]
+Seen = TypeVar("Seen")
 
 CPU_BATCH = 32
 """Frames a pass on a CPU: larger ones were no faster and hold more memory."""
@@ -96,19 +97,45 @@ class Classifier:
         Raises:
             ValueError: A picture cannot be decoded; the answers before its batch have been given.
         """
+        for scores, _ in self.stream_seen(images, lambda image: None):
+            yield scores
+
+    def stream_seen(
+        self, images: Iterable[bytes | Image], look: Callable[[Image], Seen]
+    ) -> Iterator[tuple[Scores, list[Seen]]]:
+        """As `stream`, with what a function makes of each picture at the network's input size.
+
+        Args:
+            images: As for `predict`.
+            look: Called in the threads that decode.
+
+        Yields:
+            Probabilities as `stream` gives them, and what ``look`` answered to the same pictures.
+
+        Raises:
+            ValueError: As `stream`.
+        """
+
+        def see(image: bytes | Image) -> tuple[Image, Seen]:
+            prepared = self.prepare(image)
+            return prepared, look(prepared)
+
+        def answer(seen: Sequence[tuple[Image, Seen]]) -> tuple[Scores, list[Seen]]:
+            return self.predict_prepared(np.stack([image for image, _ in seen])), [what for _, what in seen]
+
         batches = _batches(images, self.batch_size)
         if self._decoders < 2:
             for batch in batches:
-                yield self.predict_prepared(np.stack([self.prepare(image) for image in batch]))
+                yield answer([see(image) for image in batch])
             return
         with ThreadPoolExecutor(self._decoders, "decode") as pool:
-            waiting: deque[list[Future[Image]]] = deque()
+            waiting: deque[list[Future[tuple[Image, Seen]]]] = deque()
             for batch in batches:
-                waiting.append([pool.submit(self.prepare, image) for image in batch])
+                waiting.append([pool.submit(see, image) for image in batch])
                 if len(waiting) > BATCHES_AHEAD:
-                    yield self.predict_prepared(np.stack([future.result() for future in waiting.popleft()]))
+                    yield answer([future.result() for future in waiting.popleft()])
             while waiting:
-                yield self.predict_prepared(np.stack([future.result() for future in waiting.popleft()]))
+                yield answer([future.result() for future in waiting.popleft()])
 
     def predict_prepared(self, pixels: npt.NDArray[np.uint8]) -> Scores:
         """Probability of surgery, float32 (N,), for pictures already of the input size, uint8 (N, H, W, 3)."""

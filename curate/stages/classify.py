@@ -32,6 +32,7 @@ class ClassifyStage(Stage[ClassifyOptions]):
     name = "classify"
     folder = "scores"
     inputs = ("sample",)
+    version = 2
 
     _classifier: Classifier | None = None
 
@@ -92,12 +93,13 @@ class ClassifyStage(Stage[ClassifyOptions]):
         }
         numbers: list[int] = []
         timestamps: list[float] = []
-        parts = list(self._scored(frames, numbers, timestamps))
+        changes: list[float] = []
+        parts = list(self._scored(frames, numbers, timestamps, changes))
         if not parts:
             raise BadFrames(f"{frames} holds no frame; sample the video again")
         scores = np.concatenate(parts)
         schema = score_schema().with_metadata(metadata)
-        pq.write_table(pa.table([numbers, timestamps, scores], schema=schema), path, compression="zstd")
+        pq.write_table(pa.table([numbers, timestamps, scores, changes], schema=schema), path, compression="zstd")
         surgical = int((scores >= config.threshold).sum())
         uncertain = int(((scores >= config.uncertain[0]) & (scores < config.uncertain[1])).sum())
         return {
@@ -107,13 +109,17 @@ class ClassifyStage(Stage[ClassifyOptions]):
             "uncertain": uncertain,
         }
 
-    def _scored(self, frames: Path, numbers: list[int], timestamps: list[float]) -> Iterator[npt.NDArray[np.float32]]:
-        """Probabilities batch by batch; the frames' numbers and timestamps are added to the lists.
+    def _scored(
+        self, frames: Path, numbers: list[int], timestamps: list[float], changes: list[float]
+    ) -> Iterator[npt.NDArray[np.float32]]:
+        """Probabilities batch by batch; numbers, timestamps and changes of the frames are added to the lists.
 
         Pictures are read a row group at a time, so memory does not grow with the video.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
+
+        from curate.media.likeness import change, colours
 
         assert self._classifier is not None, "setup() loads the network"
 
@@ -128,8 +134,12 @@ class ClassifyStage(Stage[ClassifyOptions]):
         scored = 0
         try:
             with pq.ParquetFile(frames) as table:
-                for scores in self._classifier.stream(pictures(table)):
+                before = None
+                for scores, shown in self._classifier.stream_seen(pictures(table), colours):
                     scored += len(scores)
+                    for after in shown:
+                        changes.append(0.0 if before is None else change(before, after))
+                        before = after
                     yield scores
         except (OSError, pa.ArrowException, KeyError) as error:
             raise BadFrames(f"{frames} is not a readable table of frames: {error}") from error

@@ -39,6 +39,7 @@ class Scores:
     n: npt.NDArray[np.int32]
     timestamps: npt.NDArray[np.float64]
     p_surgical: npt.NDArray[np.float32]
+    changes: npt.NDArray[np.float32]
     model: str
     threshold: float
     band: tuple[float, float]
@@ -76,7 +77,9 @@ class TrimStage(Stage[TrimOptions]):
         threshold, band = operating_point(self.options, scores.threshold, scores.band)
         p = scores.p_surgical.astype("float64")
         if self.options.smooth:
-            p = verdicts.smooth(p, scores.timestamps, self.options.stay)
+            p = verdicts.smooth(
+                p, scores.timestamps, scores.changes.astype("float64"), self.options.stay, self.options.stay_cut
+            )
         named = verdicts.judge(p, threshold, band)
         surgical = p >= threshold
         decided = self._decisions.of(video.id)
@@ -161,7 +164,7 @@ def operating_point(
 def read_scores(path: Path) -> Scores:
     """Read a table of the classify stage.
 
-    A day of video at 1 frame a second is 86,400 rows of 16 bytes: it is held whole.
+    A day of video at 1 frame a second is 86,400 rows of 20 bytes: it is held whole.
 
     Raises:
         OSError: Unreadable.
@@ -174,7 +177,7 @@ def read_scores(path: Path) -> Scores:
 
     table = pq.read_table(path, partitioning=None)
     metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-    n, timestamps, p = (table[name].to_numpy() for name in ("n", "timestamp", "p_surgical"))
+    n, timestamps, p, changes = (table[name].to_numpy() for name in ("n", "timestamp", "p_surgical", "change"))
     if not len(n):
         raise ValueError("it has no rows")
     if (np.diff(timestamps) < 0).any():
@@ -185,6 +188,7 @@ def read_scores(path: Path) -> Scores:
         n,
         timestamps,
         p,
+        changes,
         metadata["model"],
         float(metadata["threshold"]),
         (float(metadata["uncertain_low"]), float(metadata["uncertain_high"])),

@@ -41,7 +41,11 @@ def frames_table(path: Path, text: str, interval: float = 1.0) -> Path:
 
 
 def scores_table(path: Path, text: str, interval: float = 1.0) -> Path:
-    rows = [{"n": n, "timestamp": n * interval, "p_surgical": LEVELS[c]} for n, c in enumerate(text)]
+    """Scores of a video whose shot changes wherever the letter does."""
+    rows = [
+        {"n": n, "timestamp": n * interval, "p_surgical": LEVELS[c], "change": 0.8 if c != before else 0.1}
+        for n, (before, c) in enumerate(zip(text[:1] + text, text, strict=False))
+    ]
     pq.write_table(pa.Table.from_pylist(rows, score_schema()).replace_schema_metadata(METADATA), path)
     return path
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from curate.config import ClassifyOptions
 from curate.errors import CurateError
+from curate.media.likeness import change, colours
 from curate.nets.classifier import load_classifier
 from curate.nets.model_config import read_config
 from curate.records import Done, Failed, Reason, Video, frame_schema, score_schema
@@ -63,6 +65,8 @@ def test_every_frame_gets_its_own_score(stage: ClassifyStage, model: Path, tmp_p
     np.testing.assert_allclose(table["p_surgical"], expected, atol=1e-6)
     assert table["n"].to_pylist() == list(range(10))
     np.testing.assert_allclose(table["timestamp"], np.arange(10) * 1.001)
+    small = [colours(load_classifier(str(model), device="cpu").prepare(image)) for image in images]
+    assert table["change"].to_pylist() == pytest.approx([0, *itertools.starmap(change, itertools.pairwise(small))])
     config = read_config(model / "config.json")
     assert table.schema.metadata == {
         b"model": b"tiny",

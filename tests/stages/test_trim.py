@@ -19,7 +19,7 @@ LEVELS = {"S": 0.95, ".": 0.02, "u": 0.65, "d": 0.55}
 
 
 def files(folder: Path, text: str, metadata: dict[str, str] = METADATA) -> Files:
-    rows = [{"n": n, "timestamp": float(n), "p_surgical": LEVELS[c]} for n, c in enumerate(text)]
+    rows = [{"n": n, "timestamp": float(n), "p_surgical": LEVELS[c], "change": 0.1} for n, c in enumerate(text)]
     path = folder / "scores.parquet"
     pq.write_table(pa.Table.from_pylist(rows, score_schema()).replace_schema_metadata(metadata), path)
     out = folder / "verdicts"
@@ -28,7 +28,8 @@ def files(folder: Path, text: str, metadata: dict[str, str] = METADATA) -> Files
 
 
 def run(folder: Path, text: str, **options: object) -> Done | Dropped | Failed:
-    return TrimStage(TrimOptions(**options)).process(VIDEO, files(folder, text))
+    """Judge frames one by one, unless asked to smooth."""
+    return TrimStage(TrimOptions(**{"smooth": False, **options})).process(VIDEO, files(folder, text))
 
 
 def read(outcome: Done | Dropped | Failed) -> dict[str, list]:
