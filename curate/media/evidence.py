@@ -50,11 +50,14 @@ def gradients(reduced: Image) -> npt.NDArray[np.float32]:
     return np.stack([across, down]) / np.float32(255)
 
 
-def statistics(window: Sequence[Image]) -> npt.NDArray[np.float32]:
+def statistics(
+    window: Sequence[Image], steps: Sequence[npt.NDArray[np.float32]] | None = None
+) -> npt.NDArray[np.float32]:
     """What the frames of a window have in common, pixel by pixel.
 
     Args:
         window: 1 to `WINDOW` reduced frames in order; cuts between them do no harm, overlays outlive them.
+        steps: `gradients` of each, if they are there already.
 
     Returns:
         float32, shape (`CHANNELS`, `ROWS`, `COLUMNS`), about 0..1: mean red, green, blue; standard deviation of luma
@@ -68,10 +71,11 @@ def statistics(window: Sequence[Image]) -> npt.NDArray[np.float32]:
         raise ValueError(f"a window has 1 to {WINDOW} frames, got {len(window)}")
     stack = np.stack(window).astype(np.float32)
     luma = stack @ _LUMA
-    steps = np.stack([gradients(frame) for frame in window])
-    mean_step = steps.mean(axis=0)
-    magnitude = np.hypot(steps[:, 0], steps[:, 1]).mean(axis=0)
-    steady = np.hypot(mean_step[0], mean_step[1])
+    if steps is None:
+        steps = [gradients(frame) for frame in window]
+    mean_step = np.mean(steps, axis=0)
+    magnitude = np.mean([_length(step) for step in steps], axis=0)
+    steady = _length(mean_step)
     maps = np.empty((CHANNELS, ROWS, COLUMNS), dtype=np.float32)
     maps[0:3] = stack.mean(axis=0).transpose(2, 0, 1) / 255
     maps[3] = luma.std(axis=0) / DEVIATION
@@ -80,6 +84,11 @@ def statistics(window: Sequence[Image]) -> npt.NDArray[np.float32]:
     maps[7] = steady / (magnitude + np.float32(0.01))
     maps[8] = len(window) / WINDOW
     return maps
+
+
+def _length(step: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Length of vectors (2, rows, columns); by hand, for OpenCV's differs in the last bit with where an array lies."""
+    return np.asarray(np.sqrt(step[0] * step[0] + step[1] * step[1]), dtype=np.float32)
 
 
 def presence(frame: npt.NDArray[np.float32], steady: npt.NDArray[np.float32], box: tuple[int, int, int, int]) -> float:

@@ -46,6 +46,10 @@ ONE_OFF = 0.15
 """What is added to the threshold for text that no neighbouring frame shows: tissue fools the detector now and then,
 but hardly twice in the same place."""
 
+SUPPORT = 0.1
+"""Mean probability of overlay that the network must see inside text, over time or in the frame alone: what the text
+detector takes for text on tissue and instruments moves, and does not look like text to the network."""
+
 SHORT = 3
 """Windows of fewer frames hold no evidence over time; overlays found in them need the same more."""
 
@@ -88,6 +92,7 @@ class _Frame:
     alone: npt.NDArray[np.float32] | None = None
     overlays: list[Region] = field(default_factory=list)
     persistent: set[int] = field(default_factory=set)
+    support: dict[int, float] = field(default_factory=dict)
     windows: int = 0
 
 
@@ -146,10 +151,15 @@ class Fusion:
                     one.persistent.add(index)
         if self._net is None:
             return
-        maps = statistics([frame.reduced for frame in frames])
-        found = self._net.find(maps)
+        maps = statistics([frame.reduced for frame in frames], [frame.steps for frame in frames])
+        found, overlaid = self._net.find(maps)
         if len(frames) < SHORT:
             found = [overlay for overlay in found if overlay.score >= self._net.threshold + ONE_OFF]
+        else:
+            for one in frames:
+                for index, box in enumerate(one.text):
+                    seen = _mean_inside(overlaid, box, one.width, one.height)
+                    one.support[index] = max(one.support.get(index, 0.0), seen)
         steady = np.mean([frame.steps for frame in frames], axis=0)
         for overlay in found:
             still = DEVIATION * float(maps[3, overlay.y1 : overlay.y2, overlay.x1 : overlay.x2].mean()) < STILL
@@ -171,20 +181,35 @@ class Fusion:
         """Probability of overlay that the network sees in one frame without the others; computed when it is needed."""
         if frame.alone is None:
             assert self._net is not None, "overlays are found by the network"
-            frame.alone = 1 - self._net.probabilities(statistics([frame.reduced]))[0]
+            frame.alone = 1 - self._net.probabilities(statistics([frame.reduced], [frame.steps]))[0]
         return frame.alone
+
+    def _believed(self, frame: _Frame, index: int) -> bool:
+        """Whether the network sees anything of a text; true where it has not looked at the frame over time."""
+        if index not in frame.support or frame.support[index] >= SUPPORT:
+            return True
+        return _mean_inside(self._alone(frame), frame.text[index], frame.width, frame.height) >= SUPPORT
 
     def _settle(self, frames: Sequence[_Frame]) -> Iterator[tuple[int, list[Region]]]:
         for frame in frames:
             text = []
             for index, box in enumerate(frame.text):
                 supported = index in frame.persistent or any(_share(box, region) >= 0.5 for region in frame.overlays)
-                if box.score >= self._threshold + (0 if supported else ONE_OFF):
+                enough = box.score >= self._threshold + (0 if supported else ONE_OFF)
+                if enough and self._believed(frame, index):
                     text.append(Region(*box[:4], "text", box.score, "text"))
             yield (
                 frame.n,
                 sorted(text + frame.overlays + frame.others, key=lambda r: (r.y1, r.x1, r.y2, r.x2, r.model, r.kind)),
             )
+
+
+def _mean_inside(overlaid: npt.NDArray[np.float32], box: TextBox, width: int, height: int) -> float:
+    """Mean probability of overlay inside a box of a frame of some width and height."""
+    x1, y1, x2, y2 = box[:4]
+    rows = slice(y1 * ROWS // height, -(-y2 * ROWS // height))
+    columns = slice(x1 * COLUMNS // width, -(-x2 * COLUMNS // width))
+    return float(overlaid[rows, columns].mean())
 
 
 def _scaled(box: OverlayBox, width: int, height: int) -> Region:

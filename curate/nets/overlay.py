@@ -97,9 +97,17 @@ class OverlayNet:
         (output,) = self._session.run(None, {name: maps[None]})
         return output[0]
 
-    def find(self, maps: npt.NDArray[np.float32]) -> list[OverlayBox]:
-        """Boxes of the overlays of a window."""
-        return boxes_of(self.probabilities(maps), self.threshold)
+    def find(self, maps: npt.NDArray[np.float32]) -> tuple[list[OverlayBox], npt.NDArray[np.float32]]:
+        """Overlays of a window.
+
+        Args:
+            maps: As `curate.media.evidence.statistics` gives them.
+
+        Returns:
+            Their boxes, and the probability of overlay of every pixel: float32 in 0..1, shape (`ROWS`, `COLUMNS`).
+        """
+        probabilities = self.probabilities(maps)
+        return boxes_of(probabilities, self.threshold), 1 - probabilities[0]
 
 
 def boxes_of(probabilities: npt.NDArray[np.float32], threshold: float) -> list[OverlayBox]:

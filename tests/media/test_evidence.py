@@ -74,3 +74,9 @@ def test_presence_tells_frames_with_an_overlay_from_those_without():
     shown = [presence(step, steady, (30, 20, 110, 60)) for step in steps]
     assert min(shown[:6]) > 0.8
     assert max(shown[6:]) < 0.5
+
+
+def test_gradients_that_are_there_already_change_nothing():
+    window = stamped(moving(5))
+    again = statistics([frame.copy() for frame in window], [gradients(frame) for frame in window])
+    assert again.tobytes() == statistics(window).tobytes()

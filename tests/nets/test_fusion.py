@@ -18,7 +18,10 @@ LOGO = OverlayBox(10, 10, 50, 40, "logo", 0.9)
 
 
 class KnownNet:
-    """Stands in for the network: always finds the same box."""
+    """Stands in for the network: always finds the same boxes.
+
+    Sees overlay everywhere, but nothing in single frames if it is ``blind``, and nothing over time if it is ``moved``.
+    """
 
     def __init__(self, *boxes: OverlayBox) -> None:
         self.boxes = boxes
@@ -26,15 +29,16 @@ class KnownNet:
         self.bright_is_overlay = False
         self.windows: list[float] = []
         self.looks = 0
+        self.blind = self.moved = False
 
     def probabilities(self, maps: np.ndarray) -> np.ndarray:
         self.looks += 1
-        surgery = 1 - maps[0] if self.bright_is_overlay else np.full(maps.shape[1:], 0.2, np.float32)
+        surgery = 1 - maps[0] if self.bright_is_overlay else np.full(maps.shape[1:], 0.2 + 0.8 * self.blind, np.float32)
         return np.stack([surgery, *[(1 - surgery) / 4] * 4])
 
-    def find(self, maps: np.ndarray) -> list[OverlayBox]:
+    def find(self, maps: np.ndarray) -> tuple[list[OverlayBox], np.ndarray]:
         self.windows.append(round(float(maps[8, 0, 0]) * WINDOW))
-        return list(self.boxes)
+        return list(self.boxes), np.full(maps.shape[1:], 0.0 if self.moved else 0.8, np.float32)
 
 
 def frame(seed: int, logo: bool = False) -> np.ndarray:
@@ -93,6 +97,22 @@ def test_text_that_persists_needs_only_the_threshold():
 def test_the_only_frame_of_a_video_is_judged_by_the_threshold():
     ((_, regions),) = fuse(Fusion(None, 0.7), [frame(0)], [[TextBox(50, 50, 150, 70, 0.7)]])
     assert len(regions) == 1 and regions[0].model == "text"
+
+
+@pytest.mark.parametrize(("moved", "blind", "kept"), [(True, True, 0), (True, False, 12), (False, True, 12)])
+def test_text_that_the_network_sees_nothing_of_is_dropped(moved, blind, kept):
+    net = KnownNet()
+    net.moved, net.blind = moved, blind
+    out = fuse(Fusion(net, 0.7), [frame(seed) for seed in range(12)], [[TextBox(50, 50, 150, 70, 0.95)]] * 12)
+    assert sum(len(regions) for _, regions in out) == kept
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_text_is_believed_where_there_is_no_evidence_over_time(frames):
+    net = KnownNet()
+    net.moved = net.blind = True
+    out = fuse(Fusion(net, 0.7), [frame(0)] * frames, [[TextBox(50, 50, 150, 70, 0.95)]] * frames)
+    assert sum(len(regions) for _, regions in out) == frames
 
 
 def test_an_overlay_is_marked_only_on_the_frames_that_show_it():
