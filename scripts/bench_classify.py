@@ -1,10 +1,11 @@
 """Images per second of the classify stage against the bare network, on one device and batch size.
 
-Renders a table of 720p JPEG frames, runs the stage over it, and times its parts alone: decoding with resizing, the
-network on prepared pixels, and reading and writing tables. The bare network is what the stage could reach if all else
-were free.
+Takes sampled frames of a workspace, or renders grainy 720p JPEGs that cost more to decode than most, runs the stage
+over them, and times its parts alone: decoding with resizing, the network on prepared pixels, and reading tables. The
+bare network is what the stage could reach if all else were free.
 
     python scripts/bench_classify.py --frames 512 --device cpu
+    python scripts/bench_classify.py --frames 512 --device cpu --workspace work
     python scripts/bench_classify.py --frames 4096 --device cuda --images FOLDER_OF_JPEGS
 """
 
@@ -39,10 +40,14 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=0)
     parser.add_argument("--model", default="default")
     parser.add_argument("--images", type=Path, help="folder of JPEGs to use instead of rendered 720p ones")
+    parser.add_argument("--workspace", type=Path, help="take the frames sampled there instead")
     parser.add_argument("--repeats", type=int, default=3, help="the fastest counts")
     arguments = parser.parse_args()
     device = resolve_device(arguments.device)
-    images = _load(arguments.images, arguments.frames) if arguments.images else _render(arguments.frames)
+    if arguments.workspace:
+        images = _sampled(arguments.workspace, arguments.frames)
+    else:
+        images = _load(arguments.images, arguments.frames) if arguments.images else _render(arguments.frames)
     classifier = load_classifier(arguments.model, device=device, batch_size=arguments.batch_size)
     prepared = np.stack([classifier.prepare(data) for data in images[: 4 * classifier.batch_size]])
 
@@ -113,6 +118,15 @@ def _load(folder: Path, count: int) -> list[bytes]:
     if not paths:
         raise SystemExit(f"{folder} holds no .jpg")
     return [paths[i % len(paths)].read_bytes() for i in range(count)]
+
+
+def _sampled(workspace: Path, count: int) -> list[bytes]:
+    images: list[bytes] = []
+    for path in sorted((workspace / "frames").glob("*.parquet")):
+        images += pq.read_table(path, columns=["image"])["image"].to_pylist()
+    if not images:
+        raise SystemExit(f"{workspace} holds no sampled frame")
+    return [images[i % len(images)] for i in range(count)]
 
 
 def _render(count: int, distinct: int = 32) -> list[bytes]:

@@ -55,7 +55,7 @@ class Branch:
     architecture: str
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-    blocks: tuple[int, ...] = (2, 3, 4, 5)
+    blocks: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
 
     def __post_init__(self) -> None:
         for name in ("mean", "std", "blocks"):  # as lists in JSON

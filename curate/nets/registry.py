@@ -14,7 +14,7 @@ from curate.nets.model_config import FILE_NAME, ModelConfig, WeightsFile, read_c
 from curate.nets.timm_config import is_timm_config, read_timm_config
 from curate.resources import models_folder
 
-DEFAULT = "frames-mobilenetv2"
+DEFAULT = "frames-duo"
 """The shipped frame classifier that ``default`` stands for."""
 
 Kind = Literal["frame", "storyboard"]

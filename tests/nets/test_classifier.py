@@ -285,7 +285,7 @@ class TestShippedModel:
 
     def test_it_is_small(self) -> None:
         files = resolve_model("default")
-        assert sum(p.stat().st_size for p in files.folder.iterdir()) < 15_000_000
+        assert sum(p.stat().st_size for p in files.folder.iterdir()) < 30_000_000
 
     def test_it_comes_with_a_card(self) -> None:
         card = (resolve_model("default").folder / "README.md").read_text()

@@ -111,7 +111,7 @@ def test_check_runs_each_model_and_names_the_damaged(
     assert run_command(["models", "check"]) == 2
     captured = capsys.readouterr()
     assert "lemon-frames: sha256 as pinned when first pulled; loads and answers" in captured.out
-    for name in ("frames-mobilenetv2", "overlay", "text", "faces", "reader"):
+    for name in ("frames-duo", "overlay", "text", "faces", "reader"):
         assert f"{name}: " in captured.out
     assert captured.err.count("FAILED") == 1 and "lemon-storyboards: FAILED: its answers are not finite" in captured.err
     (hub.repository_folder(LEMON_HUB) / FRAMES / "b.pt").write_bytes(b"changed")
@@ -196,7 +196,7 @@ def test_the_list_names_every_model_with_licence_and_preprocessing(
     assert {model.kind for model in listed} == {"frame", "storyboard", "detector"}
     for model in listed:
         assert model.licence and model.preprocessing and f"{model.name}  ({model.kind}" in said
-    for name in ("overlay", "frames-mobilenetv2"):
+    for name in ("overlay", "frames-duo"):
         lines = card_section(name, "Figures")
         assert lines and all(line in said for line in lines)
         assert not any(line.startswith("|") for line in lines)

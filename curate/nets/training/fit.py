@@ -44,8 +44,8 @@ class Recipe:
         iterations: Steps of L-BFGS; few enough to stop early.
     """
 
-    decay: float = 0.03
-    composed: float = 0.5
+    decay: float = 0.1
+    composed: float = 0.3
     evenness: float = 0.35
     smoothing: float = 0.02
     iterations: int = 30

@@ -185,7 +185,7 @@ def test_the_head_sees_blocks_and_last_layer_as_timm_computes_them(backbone: Pat
     x = torch.rand(2, 3, 64, 64)
     mean, std = torch.tensor(BASE.branches[0].mean)[:, None, None], torch.tensor(BASE.branches[0].std)[:, None, None]
     levels: list[torch.Tensor] = []
-    hooks = [timm_network.blocks[i].register_forward_hook(lambda *a: levels.append(a[2])) for i in (2, 3, 4, 5)]
+    hooks = [timm_network.blocks[i].register_forward_hook(lambda *a: levels.append(a[2])) for i in (1, 2, 3, 4, 5, 6)]
     with torch.inference_mode():
         last = timm_network.forward_features((x - mean) / std).mean((2, 3))
         for hook in hooks:
