@@ -21,7 +21,7 @@ _TITLES = (
     r"(?:(?i:dr|prof|professor|mr|mrs|herr|frau|mme|mlle|dott(?:\.?ssa)?|docteur|doktor|doctor|dra|professeur|"
     r"profesor|surgeon|sir|доктор|проф)\b\.?|(?:Dr|Prof)(?=[A-ZÀ-Þ])|(?:Ms|Miss|Hr|Fr|Sr|Sra|M|Op|Assoc|Assist|Doc|Uzm)\.)"
 )
-_CHAIN = r"(?:\s*(?:med|dent|habil|h\.?\s?c|rer|nat|ssa|assoc|prof|dr)\b\.?)*"
+_CHAIN = r"(?:\s*(?:med|dent|univ|habil|h\.?\s?c|rer|nat|ssa|assoc|prof|dr)\b\.?)*"
 _TITLED = re.compile(rf"(?<!{LETTER}){_TITLES}(?i:{_CHAIN})\s*")
 
 _DEGREE = re.compile(
@@ -46,6 +46,25 @@ _BY = re.compile(
 _REGISTER = re.compile(rf"^\W*(?P<last>{_WORD}(?:[ -]{_WORD})?)\s?,\s?(?={LETTER})")
 _CARET = re.compile(rf"{_WORD}\^{_WORD}(?:\^{_WORD})*")
 
+NAMES_TOO = frozenset(
+    [
+        "johnson",
+        "white",
+        "green",
+        "black",
+        "stone",
+        "day",
+        "wolf",
+        "braun",
+        "karl",
+        "richard",
+        "april",
+        "june",
+        "august",
+    ]
+)
+"""Ordinary words that are names where a title or a label announces one: ``Green`` is a colour, and a surgeon."""
+
 MOST_WORDS = 4
 """Words of a name at most."""
 
@@ -68,11 +87,11 @@ def find_names(text: str) -> Iterator[Found]:
     """
     folded = fold(text)
     for match in _TITLED.finditer(text):
-        end = _name(text, match.end(), least=1)
+        end = _name(text, match.end(), least=1, announced=True)
         if end:
             yield Found("name", match.start(), end, "title")
     for match in _LABELLED.finditer(folded):
-        end = _name(text, match.end(), least=1, capitals=False)
+        end = _name(text, match.end(), least=1, capitals=False, announced=True)
         if end:
             yield Found("name", match.start(), _with_first(text, end), "label")
     for match in _BY.finditer(folded):
@@ -92,15 +111,20 @@ def find_names(text: str) -> Iterator[Found]:
         yield Found("name", *match.span(), "caret")
 
 
-def _name(text: str, start: int, *, least: int, capitals: bool = True) -> int | None:
-    """End of the name that begins at ``start``; ``None`` if there is none of at least ``least`` words."""
+def _name(text: str, start: int, *, least: int, capitals: bool = True, announced: bool = False) -> int | None:
+    """End of the name that begins at ``start``; ``None`` if there is none of at least ``least`` words.
+
+    Where a name is ``announced``, ordinary words that are `NAMES_TOO` belong to it if they begin large.
+    """
     words, end, place = 0, None, start
     while words < MOST_WORDS and (match := _TOKEN.match(text, place)):
         word = match[0].rstrip(".")
         if re.fullmatch(_PARTICLE, fold(match[0])) and words + 1 < MOST_WORDS and not _is_last(text, match.end()):
             place = _skip(text, match.end())
             continue
-        if _is_ordinary(word) or (capitals and not _begins_large(word)) or (len(word) == 1 and not _begins_large(word)):
+        large = _begins_large(word)
+        no_name = _is_ordinary(word) and not (announced and large and fold(word) in NAMES_TOO)
+        if no_name or (not large and (capitals or len(word) == 1)):
             break
         words, end = words + 1, match.end()
         place = _skip(text, match.end())
