@@ -200,9 +200,9 @@ class AuditOptions:
     """What may identify a person on the frames that are kept: faces, and text like a name, date or identifier."""
 
     faces: bool = option(True, "Look for faces.")
-    face_threshold: float = option(0.5, "Smallest score of a face.", low=0, high=1)
+    face_threshold: float = option(0.4, "Smallest score of a face.", low=0, high=1)
     face_side: int = option(
-        448, "Short side in pixels to which frames are scaled for the face detector.", low=96, high=2160
+        512, "Short side in pixels to which frames are scaled for the face detector.", low=96, high=2160
     )
     text: bool = option(True, "Read the text in the regions of mask, and look for names, dates and identifiers.")
     text_threshold: float = option(0.6, "Smallest score of a reading; worse ones are not looked at.", low=0, high=1)

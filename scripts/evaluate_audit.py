@@ -5,8 +5,7 @@
     python scripts/evaluate_audit.py videos DATA/videos WORK    # a workspace in which the videos were audited
 
 Windows hold real portraits on real surgery at 10 to 25 % of the frame's width; the true box is that of the face in the
-portrait at full size, which the detector itself gave and a person looked at, moved and shrunk with the window. `side`
-and the thresholds are those of the options.
+portrait at full size, which the detector itself gave and a person looked at, moved and shrunk with the window.
 """
 
 from __future__ import annotations
@@ -28,6 +27,8 @@ from curate.nets.face_detector import FaceDetector, packaged_model
 from curate.nets.regions import RegionFinder
 from curate.privacy.finder import PersonalFinder
 
+SIDES = (352, 448, 512, 576, 720)
+THRESHOLDS = (0.3, 0.4, 0.5, 0.6)
 WINDOW_SHARES = (0.10, 0.15, 0.20, 0.25)
 NO_HUMAN = {12, 13, 14, 16, 17, 18, 19, 20, 21, 22, 24, 25, 28, 29}
 """Of `portraits`, in the order of labels.csv: animals, a statue and a drawn figure."""
@@ -124,8 +125,7 @@ def windows(frames: Path, count: int, rng: np.random.Generator):
 
 
 def evaluate_faces(frames: Path, count: int) -> None:
-    options = AuditOptions()
-    for side in (352, options.face_side, 720):
+    for side in SIDES:
         detector = FaceDetector(packaged_model(), side=side, threshold=0.1)
         scores = defaultdict(list)
         begin, seen = time.process_time(), 0
@@ -136,7 +136,7 @@ def evaluate_faces(frames: Path, count: int) -> None:
         spent = (time.process_time() - begin) / seen * 1000
         best = np.concatenate([scores[share] for share in WINDOW_SHARES])
         print(f"side {side}: {seen} windows, {spent:.0f} CPU ms each with drawing them")
-        for threshold in (0.3, 0.4, options.face_threshold, 0.6):
+        for threshold in THRESHOLDS:
             by = ", ".join(
                 f"{share:.0%} {np.mean(np.array(scores[share]) >= threshold):.3f}" for share in WINDOW_SHARES
             )
@@ -147,7 +147,7 @@ def evaluate_faces(frames: Path, count: int) -> None:
                 faces = detector.detect(read(frames / row["file"]))
                 alarms[row["source"]].append(faces[0].score if faces else 0.0)
         every = np.concatenate(list(alarms.values()))
-        for threshold in (0.3, 0.4, options.face_threshold, 0.6):
+        for threshold in THRESHOLDS:
             hits = {source: int(np.sum(np.array(v) >= threshold)) for source, v in alarms.items()}
             named = ", ".join(f"{source} {n} of {len(alarms[source])}" for source, n in hits.items() if n)
             print(f"  false alarms at {threshold}: {sum(hits.values())} of {len(every)} surgical frames ({named})")

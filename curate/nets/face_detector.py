@@ -63,7 +63,7 @@ class FaceDetector:
     """
 
     def __init__(
-        self, model: Path, *, side: int = 448, threshold: float = 0.5, device: str = "cpu", threads: int = 1
+        self, model: Path, *, side: int = 512, threshold: float = 0.4, device: str = "cpu", threads: int = 1
     ) -> None:
         import onnxruntime
 
