@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.errors import CurateError
-from curate.nets.text_detector import network_size, providers
+from curate.nets.onnx_session import open_session
+from curate.nets.text_detector import network_size
 from curate.resources import models_folder
 
 Image = npt.NDArray[np.uint8]
@@ -55,7 +55,7 @@ class FaceDetector:
             cells), float32 at a quarter of the resolution.
         side: Images are scaled so that their short side has about this many pixels; never enlarged more than twofold.
         threshold: Faces below this score are dropped, 0..1.
-        device: As for `curate.nets.text_detector.providers`.
+        device: As for `curate.nets.onnx_session.providers`.
         threads: Threads of one forward pass on CPU.
 
     Raises:
@@ -65,18 +65,7 @@ class FaceDetector:
     def __init__(
         self, model: Path, *, side: int = 512, threshold: float = 0.4, device: str = "cpu", threads: int = 1
     ) -> None:
-        import onnxruntime
-
-        settings = onnxruntime.SessionOptions()
-        settings.intra_op_num_threads = threads
-        settings.inter_op_num_threads = 1
-        settings.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(model, settings, providers=providers(device))
-        except CurateError:
-            raise
-        except Exception as error:  # ONNX Runtime has an exception class for every way a file can be bad.
-            raise CurateError(f"cannot load the face detector {model}: {error}") from error
+        self._session = open_session(model, "face detector", device=device, threads=threads)
         self._side = side
         self._threshold = threshold
 

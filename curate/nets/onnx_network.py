@@ -6,23 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
-from curate.errors import CurateError
+from curate.nets.onnx_session import open_session
 
 
 class OnnxNetwork:
     """An ONNX graph from uint8 RGB (N, H, W, 3) to logits (N, classes), on the CPU."""
 
     def __init__(self, path: Path, threads: int) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime raises classes of its own that share no base but Exception
-            raise CurateError(f"{path} is not a usable ONNX graph: {error}") from error
+        self._session = open_session(path, "frame classifier", threads=threads)
         self._input = self._session.get_inputs()[0].name
 
     def logits(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

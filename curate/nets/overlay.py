@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.errors import CurateError
+from curate.nets.onnx_session import open_session
 from curate.resources import models_folder
 
 CLASSES = ("surgery", "text", "logo", "ui", "pip")
@@ -72,16 +72,7 @@ class OverlayNet:
     """
 
     def __init__(self, model: Path, *, threshold: float = 0.7, threads: int = 1) -> None:
-        import onnxruntime
-
-        settings = onnxruntime.SessionOptions()
-        settings.intra_op_num_threads = threads
-        settings.inter_op_num_threads = 1
-        settings.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(model, settings, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime has an exception class for every way a file can be bad.
-            raise CurateError(f"cannot load the overlay network {model}: {error}") from error
+        self._session = open_session(model, "overlay network", threads=threads)
         self.threshold = threshold
 
     def probabilities(self, maps: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -8,7 +8,6 @@ and painted.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.errors import CurateError
+from curate.nets.onnx_session import open_session
 
 Image = npt.NDArray[np.uint8]
 
@@ -83,36 +83,6 @@ def one_packaged(pattern: str, what: str) -> Path:
     return found[0]
 
 
-def providers(device: str) -> list[tuple[str, dict[str, int]]]:
-    """ONNX Runtime's execution providers for a device, best first.
-
-    Args:
-        device: ``auto`` (CUDA where ONNX Runtime offers it), ``cpu``, ``cuda`` or ``cuda:N``.
-
-    Raises:
-        CurateError: Not a device, or CUDA is asked for and this ONNX Runtime has none.
-    """
-    cpu: list[tuple[str, dict[str, int]]] = [("CPUExecutionProvider", {})]
-    if device == "cpu":
-        return cpu
-    kind, _, index = device.partition(":")
-    if kind not in ("auto", "cuda") or (index and not index.isdecimal()) or (kind == "auto" and ":" in device):
-        raise CurateError(f"unknown device {device!r}; use auto, cpu, cuda or cuda:N")
-    import onnxruntime
-
-    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-        return [("CUDAExecutionProvider", {"device_id": int(index or 0)}), *cpu]
-    if kind == "auto":
-        return cpu
-    raise CurateError(f"device {device} is asked for, but ONNX Runtime has no CUDA here; install onnxruntime-gpu")
-
-
-def sha256(path: Path) -> str:
-    """Hex SHA-256 of a file."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 class TextDetector:
     """Finds lines of text in images.
 
@@ -122,7 +92,7 @@ class TextDetector:
         side: Images are scaled so that their short side has about this many pixels; never enlarged more than twofold.
             448 finds as much as 736 at 60 ms instead of 190 ms a frame, and with fewer false boxes on tissue.
         threshold: Boxes below this score are dropped, 0..1.
-        device: As for `providers`.
+        device: As for `curate.nets.onnx_session.providers`.
         threads: Threads of one forward pass on CPU.
 
     Raises:
@@ -138,18 +108,7 @@ class TextDetector:
         device: str = "cpu",
         threads: int = 1,
     ) -> None:
-        import onnxruntime
-
-        settings = onnxruntime.SessionOptions()
-        settings.intra_op_num_threads = threads
-        settings.inter_op_num_threads = 1
-        settings.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(model, settings, providers=providers(device))
-        except CurateError:
-            raise
-        except Exception as error:  # ONNX Runtime has an exception class for every way a file can be bad.
-            raise CurateError(f"cannot load the text detector {model}: {error}") from error
+        self._session = open_session(model, "text detector", device=device, threads=threads)
         self._input = self._session.get_inputs()[0].name
         self._side = side
         self._threshold = threshold

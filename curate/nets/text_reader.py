@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.errors import CurateError
-from curate.nets.text_detector import one_packaged, providers
+from curate.nets.onnx_session import open_session
+from curate.nets.text_detector import one_packaged
 
 Image = npt.NDArray[np.uint8]
 
@@ -56,7 +57,7 @@ class TextReader:
     Args:
         model: ONNX file of a PP-OCR recogniser: input float32 (batch, 3, 48, width), output (batch, steps, classes)
             with probabilities; the alphabet is in its metadata, one character a line.
-        device: As for `curate.nets.text_detector.providers`.
+        device: As for `curate.nets.onnx_session.providers`.
         threads: Threads of one forward pass on CPU.
 
     Raises:
@@ -64,18 +65,7 @@ class TextReader:
     """
 
     def __init__(self, model: Path, *, device: str = "cpu", threads: int = 1) -> None:
-        import onnxruntime
-
-        settings = onnxruntime.SessionOptions()
-        settings.intra_op_num_threads = threads
-        settings.inter_op_num_threads = 1
-        settings.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(model, settings, providers=providers(device))
-        except CurateError:
-            raise
-        except Exception as error:  # ONNX Runtime has an exception class for every way a file can be bad.
-            raise CurateError(f"cannot load the text recogniser {model}: {error}") from error
+        self._session = open_session(model, "text recogniser", device=device, threads=threads)
         alphabet = self._session.get_modelmeta().custom_metadata_map.get("character", "").split("\n")
         self._characters = ["", *(c.strip("\r") for c in alphabet), " "]
         self._input = self._session.get_inputs()[0].name

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.errors import CurateError
-from curate.nets.text_detector import providers
+from curate.nets.onnx_session import open_session
 from curate.records import REGION_KINDS
 
 Image = npt.NDArray[np.uint8]
@@ -69,7 +69,7 @@ class Yolo:
             output: either (batch, 4 + classes, candidates) with centre, size and class scores, or, exported with its
             own suppression, (batch, candidates, 6) with corners, score and class. Class names are read from the
             metadata ``names``.
-        device: As for `curate.nets.text_detector.providers`.
+        device: As for `curate.nets.onnx_session.providers`.
         threads: Threads of one forward pass on CPU.
 
     Raises:
@@ -77,17 +77,7 @@ class Yolo:
     """
 
     def __init__(self, path: Path, *, device: str = "cpu", threads: int = 1) -> None:
-        import onnxruntime
-
-        settings = onnxruntime.SessionOptions()
-        settings.intra_op_num_threads = threads
-        settings.inter_op_num_threads = 1
-        settings.log_severity_level = 3
-        chosen = providers(device)
-        try:
-            self._session = onnxruntime.InferenceSession(path, settings, providers=chosen)
-        except Exception as error:  # ONNX Runtime has an exception class for every way a file can be bad.
-            raise CurateError(f"cannot load the detector {path}: {error}") from error
+        self._session = open_session(path, "detector", device=device, threads=threads)
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if len(inputs) != 1 or len(outputs) != 1 or len(inputs[0].shape) != 4 or len(outputs[0].shape) != 3:
             raise CurateError(

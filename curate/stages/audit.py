@@ -13,15 +13,14 @@ from typing import Any
 from curate.config import AuditOptions
 from curate.nets import face_detector, text_detector, text_reader
 from curate.nets.fusion import Region
-from curate.nets.text_detector import providers, sha256
-from curate.privacy.finder import Finding, PersonalFinder
+from curate.nets.model_config import sha256_of
+from curate.nets.onnx_session import providers
+from curate.privacy.finder import PersonalFinder
 from curate.records import FINDING_KINDS, Done, Failed, Outcome, Reason, Video, audit_schema
 from curate.stage import Files, Lane, Stage
 from curate.stages.kept import BadArtefact, frames_to_look_at, read_batches
 from curate.stages.mask import decoded_frames
-
-ROWS_A_GROUP = 10_000
-"""Findings in one row group of the output."""
+from curate.stages.rows import RowWriter
 
 
 class AuditStage(Stage[AuditOptions]):
@@ -47,10 +46,10 @@ class AuditStage(Stage[AuditOptions]):
         """The weights of the networks in use."""
         weights: dict[str, Any] = {}
         if self.options.faces:
-            weights["faces"] = sha256(face_detector.packaged_model())
+            weights["faces"] = sha256_of(face_detector.packaged_model())
         if self.options.text:
-            weights["text"] = sha256(text_detector.packaged_model())
-            weights["reader"] = sha256(text_reader.packaged_model())
+            weights["text"] = sha256_of(text_detector.packaged_model())
+            weights["reader"] = sha256_of(text_reader.packaged_model())
         return weights
 
     def setup(self) -> None:
@@ -68,10 +67,11 @@ class AuditStage(Stage[AuditOptions]):
         try:
             wanted = frames_to_look_at(files.inputs["trim"])
             regions = _Regions(files.inputs["mask"])
-            with _Writer(artefact) as writer:
+            with RowWriter(artefact, audit_schema()) as writer:
                 for n, image in decoded_frames(files.inputs["sample"], wanted):
                     found = self._finder.find(image, regions.of(n))
-                    writer.add(n, found)
+                    for finding in found:
+                        writer.add({"n": n, **finding._asdict()})
                     figures["frames"] += 1
                     figures["frames_with_findings"] += bool(found)
                     for kind in {finding.kind for finding in found}:
@@ -108,32 +108,3 @@ def _rows(path: Path) -> Iterator[tuple[int, Region]]:
         columns = (batch.column(name).to_pylist() for name in ("n", *Region._fields))
         for n, *region in zip(*columns, strict=True):
             yield n, Region(*region)
-
-
-class _Writer:
-    """Writes findings to Parquet, holding one row group at most."""
-
-    def __init__(self, path: Path) -> None:
-        import pyarrow.parquet as pq
-
-        self._writer = pq.ParquetWriter(path, audit_schema(), compression="zstd")
-        self._rows: list[dict[str, Any]] = []
-
-    def __enter__(self) -> _Writer:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._flush()
-        self._writer.close()
-
-    def add(self, n: int, findings: list[Finding]) -> None:
-        self._rows += [{"n": n, **finding._asdict()} for finding in findings]
-        if len(self._rows) >= ROWS_A_GROUP:
-            self._flush()
-
-    def _flush(self) -> None:
-        import pyarrow as pa
-
-        if self._rows:
-            self._writer.write_table(pa.Table.from_pylist(self._rows, schema=audit_schema()))
-        self._rows = []

@@ -15,17 +15,14 @@ import numpy.typing as npt
 
 from curate.config import MaskOptions
 from curate.nets import overlay, text_detector
-from curate.nets.fusion import Region
+from curate.nets.model_config import sha256_of
+from curate.nets.onnx_session import providers
 from curate.nets.regions import RegionFinder
-from curate.nets.text_detector import providers, sha256
 from curate.nets.yolo import model_files
 from curate.records import Done, Failed, Outcome, Reason, Video, region_schema
 from curate.stage import Files, Lane, Stage
 from curate.stages.kept import BadArtefact, frames_to_look_at, wanted_jpegs
-
-ROWS_A_GROUP = 10_000
-"""Regions in one row group of the output."""
-
+from curate.stages.rows import RowWriter
 
 Image = npt.NDArray[np.uint8]
 
@@ -50,11 +47,11 @@ class MaskStage(Stage[MaskOptions]):
         """The weights of the networks in use."""
         weights: dict[str, Any] = {}
         if self.options.detector == "text":
-            weights["text"] = sha256(text_detector.packaged_model())
+            weights["text"] = sha256_of(text_detector.packaged_model())
         if self.options.overlays:
-            weights["overlay"] = sha256(overlay.packaged_model())
+            weights["overlay"] = sha256_of(overlay.packaged_model())
         if self.options.yolo:
-            weights["yolo"] = [sha256(path) for path in model_files(self.options.yolo)]
+            weights["yolo"] = [sha256_of(path) for path in model_files(self.options.yolo)]
         return weights
 
     def setup(self) -> None:
@@ -68,9 +65,10 @@ class MaskStage(Stage[MaskOptions]):
         figures = {"frames": 0, "frames_with_regions": 0, "regions": 0}
         try:
             wanted = frames_to_look_at(files.inputs["trim"])
-            with RegionWriter(artefact) as writer:
+            with RowWriter(artefact, region_schema()) as writer:
                 for n, regions in self._finder.find(decoded_frames(files.inputs["sample"], wanted)):
-                    writer.add(n, regions)
+                    for region in regions:
+                        writer.add({"n": n, **region._asdict()})
                     figures["frames"] += 1
                     figures["frames_with_regions"] += bool(regions)
                     figures["regions"] += len(regions)
@@ -101,37 +99,3 @@ def decoded_frames(frames: Path, wanted: frozenset[int]) -> Iterator[tuple[int, 
             yield n, simplejpeg.decode_jpeg(jpeg)
         except ValueError as error:
             raise BadArtefact(f"{frames}: frame {n} is not a readable JPEG: {error}") from error
-
-
-class RegionWriter:
-    """Writes regions to Parquet, sorted by frame and then box, holding one row group at most.
-
-    Args:
-        path: File to write.
-    """
-
-    def __init__(self, path: Path) -> None:
-        import pyarrow.parquet as pq
-
-        self._writer = pq.ParquetWriter(path, region_schema(), compression="zstd")
-        self._rows: list[dict[str, Any]] = []
-
-    def __enter__(self) -> RegionWriter:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._flush()
-        self._writer.close()
-
-    def add(self, n: int, regions: list[Region]) -> None:
-        """Add the regions of one frame; frames come in rising order."""
-        self._rows += [{"n": n, **region._asdict()} for region in regions]
-        if len(self._rows) >= ROWS_A_GROUP:
-            self._flush()
-
-    def _flush(self) -> None:
-        import pyarrow as pa
-
-        if self._rows:
-            self._writer.write_table(pa.Table.from_pylist(self._rows, schema=region_schema()))
-        self._rows = []
