@@ -18,7 +18,8 @@ def wilson(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
     share = right / count
     middle = (share + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * ((share * (1 - share) / count + z * z / (4 * count * count)) ** 0.5)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # Rounding must not push the share itself out.
+    return min(share, max(0.0, middle - half)), max(share, min(1.0, middle + half))
 
 
 def calibration_error(p: Floats, truth: Bools, weights: Floats | None = None, bins: int = 15) -> float:
@@ -79,7 +80,7 @@ class OperatingPoint:
 
 
 def choose_operating_point(
-    p: Floats, truth: Bools, weights: Floats, *, precision: float = 0.995, recall: float = 0.97, share: float = 0.02
+    p: Floats, truth: Bools, weights: Floats, *, precision: float = 0.995, recall: float = 0.975, share: float = 0.02
 ) -> OperatingPoint:
     """Choose the lowest threshold from 0.5 up that reaches a precision without losing a recall.
 
