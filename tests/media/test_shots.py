@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import tracemalloc
 
@@ -21,8 +22,11 @@ KINDS = {
 }
 
 
+@functools.cache
 def grey(kind: str, n: int) -> np.ndarray:
-    return KINDS[kind].frame(len(kind), n).mean(axis=2).astype(np.uint8)
+    picture = KINDS[kind].frame(len(kind), n).mean(axis=2).astype(np.uint8)
+    picture.setflags(write=False)
+    return picture
 
 
 @settings(max_examples=60, deadline=None)
