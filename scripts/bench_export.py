@@ -4,7 +4,10 @@ Writers: MB/s of each format for frames that need no painting, against copying t
 Readers: images/s of `curate.FrameDataset` in each format through a DataLoader, against decoding the same JPEGs.
 
     python scripts/bench_export.py --frames 1000
-    python scripts/bench_export.py --parquet workspace/frames/*.parquet
+    python scripts/bench_export.py --parquet workspace/frames/*.parquet --copies 10
+
+Writer and copy take turns, so that both meet the same state of the machine. Wall time is the median, and so is the
+ratio of the copy's time to that of the writer in the same turn; CPU time is that of all threads.
 """
 
 from __future__ import annotations
@@ -12,9 +15,12 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import statistics
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +59,16 @@ def synthetic_frames(path: Path, count: int) -> None:
             writer.write_table(pa.table({k: list(v) for k, v in columns.items()}, records.frame_schema()))
 
 
-def entry_of(frames: Path, folder: Path) -> ExportEntry:
-    """All frames of a file, judged surgical."""
+def entry_of(frames: Path, folder: Path, number: int) -> ExportEntry:
+    """All frames of a file, judged surgical, as video ``{stem}-{number}``."""
     table = pq.read_table(frames, columns=["n", "timestamp"])
     rows = table.num_rows
     verdicts = folder / f"{frames.stem}.verdicts.parquet"
     constant = {"p_surgical": [1.0] * rows, "verdict": [records.SURGICAL] * rows, "kept": [True] * rows}
     columns = {"n": table.column("n"), "timestamp": table.column("timestamp"), **constant, "reason": [""] * rows}
     pq.write_table(pa.table(columns, records.verdict_schema()), verdicts)
-    return ExportEntry(Video(id=frames.stem, source=f"https://example.org/{frames.stem}"), frames, verdicts, None, {})
+    name = f"{frames.stem}-{number}"
+    return ExportEntry(Video(id=name, source=f"https://example.org/{name}"), frames, verdicts, None, {})
 
 
 def copy(sources: list[Path], target: Path) -> None:
@@ -74,15 +81,39 @@ def copy(sources: list[Path], target: Path) -> None:
         os.fsync(out.fileno())
 
 
-def best(works: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
-    """Least wall time of each work in seconds; they take turns, so that all meet the same state of the machine."""
-    times: dict[str, list[float]] = {name: [] for name in works}
+@dataclass(frozen=True)
+class Timing:
+    """Seconds that some work took: medians over the turns.
+
+    Attributes:
+        wall: Wall time.
+        cpu: CPU time of all threads of this process.
+        ratio: Wall time of the yardstick in the same turn, divided by that of the work.
+    """
+
+    wall: float
+    cpu: float
+    ratio: float
+
+
+def measure(yardstick: Callable[[], Any], works: dict[str, Callable[[], Any]], repeats: int) -> dict[str, Timing]:
+    """Time every work right after the yardstick, turn by turn; ``yardstick`` is among the results."""
+    taken: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
     for _ in range(repeats):
         for name, work in works.items():
-            start = time.perf_counter()
-            work()
-            times[name].append(time.perf_counter() - start)
-    return {name: min(taken) for name, taken in times.items()}
+            base, base_cpu = _time(yardstick)
+            wall, cpu = _time(work)
+            taken[name].append((wall, cpu, base / wall))
+            taken["yardstick"].append((base, base_cpu, 1.0))
+    return {
+        name: Timing(*(statistics.median(column) for column in zip(*rows, strict=True))) for name, rows in taken.items()
+    }
+
+
+def _time(work: Callable[[], Any]) -> tuple[float, float]:
+    start, cpu = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - start, time.process_time() - cpu
 
 
 def jpegs(sources: list[Path]) -> Iterator[bytes]:
@@ -114,10 +145,14 @@ def bench_writers(entries: list[ExportEntry], work: Path, repeats: int) -> None:
         (work / "copy").unlink(missing_ok=True)
         copy(sources, work / "copy")
 
-    times = best({"copy": copying, **{name: writer(name) for name in PICTURES}}, repeats)
-    for name, taken in times.items():
-        note = "" if name in (*COPIED, "copy") else "  (encodes every frame)"
-        print(f"write {name:<12} {megabytes / taken:7.0f} MB/s  {times['copy'] / taken:5.2f} of copying{note}")
+    times = measure(copying, {name: writer(name) for name in PICTURES}, repeats)
+    for name, timing in times.items():
+        note = "" if name in (*COPIED, "yardstick") else "  (encodes every frame)"
+        shown = "copying" if name == "yardstick" else f"write {name}"
+        speed = megabytes / timing.wall
+        print(
+            f"{shown:<18} {speed:6.0f} MB/s  {timing.cpu:6.2f} s CPU  {timing.ratio:5.2f} of copying{note}", flush=True
+        )
 
 
 def bench_readers(entries: list[ExportEntry], work: Path, workers: int, repeats: int) -> None:
@@ -144,13 +179,16 @@ def bench_readers(entries: list[ExportEntry], work: Path, workers: int, repeats:
 
         return read
 
-    times = best({"decode": decode, **{name: reader(name) for name in PICTURES}}, repeats)
-    decoding = len(held) / times.pop("decode")
+    times = measure(decode, {name: reader(name) for name in PICTURES}, repeats)
+    decoding = len(held) / times.pop("yardstick").wall
     print(f"decode, one core    {decoding:7.0f} images/s")
     lanes = max(1, workers)
-    for name, taken in times.items():
-        speed = count / taken
-        print(f"read {name:<12}   {speed:7.0f} images/s  {speed / decoding / lanes:5.2f} of decoding on {lanes} cores")
+    for name, timing in times.items():
+        share = timing.ratio * count / len(held) / lanes
+        print(
+            f"read {name:<12}   {count / timing.wall:7.0f} images/s  {share:5.2f} of decoding on {lanes} cores",
+            flush=True,
+        )
 
 
 def main() -> None:
@@ -158,6 +196,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=1000, help="synthetic frames, if no file is named")
     parser.add_argument("--parquet", type=Path, nargs="*", default=[], help="frames/*.parquet of a workspace")
+    parser.add_argument("--copies", type=int, default=1, help="take every file so many times, under other ids")
     parser.add_argument("--workers", type=int, default=1, help="DataLoader workers")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--work", type=Path, help="folder on the disk to measure; a temporary one if not given")
@@ -168,7 +207,7 @@ def main() -> None:
         if not sources:
             sources = [work / "synthetic.parquet"]
             synthetic_frames(sources[0], arguments.frames)
-        entries = [entry_of(path, work) for path in sources]
+        entries = [entry_of(path, work, copy) for copy in range(arguments.copies) for path in sources]
         bench_writers(entries, work, arguments.repeats)
         bench_readers(entries, work, arguments.workers, arguments.repeats)
 

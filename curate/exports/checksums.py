@@ -4,25 +4,64 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from io import BufferedReader
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from curate.exports.folder import ACCOUNT, PICTURE
 
 _THREADS = 2
+_PIECE = 1 << 20
+_GROWTH = 32_000_000
+
+
+@dataclass(frozen=True)
+class Sum:
+    """SHA-256 of the first bytes of a file.
+
+    Attributes:
+        size: Of how many bytes.
+        state: Of the checksum; never updated, only copied.
+    """
+
+    size: int = 0
+    state: Any = field(default_factory=hashlib.sha256)
+
+    @property
+    def sha256(self) -> str:
+        """In hexadecimal digits."""
+        digest: str = self.state.hexdigest()
+        return digest
+
+    def extended(self, stream: BinaryIO, size: int) -> Sum:
+        """The sum of the first ``size`` bytes of the same file, of which only the new ones are read.
+
+        Less is summed where the file is shorter. A size below that of this sum starts anew.
+        """
+        before = self if size >= self.size else Sum()
+        if size == before.size:
+            return before
+        state, done = before.state.copy(), before.size
+        stream.seek(done)
+        while piece := stream.read(min(_PIECE, size - done)):
+            state.update(piece)
+            done += len(piece)
+        return Sum(done, state)
 
 
 class Checksums:
-    """Flushes finished files to disk and sums them in the background, while the next ones are written.
+    """Flushes files to disk and sums them in the background, while more is written to them or to the next ones.
 
     A context manager; leaving it drops what has not begun.
     """
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(_THREADS)
-        self._sums: dict[int, Future[str]] = {}
+        self._sums: dict[int, Future[Sum]] = {}
+        self._told: dict[Path, int] = {}
 
     def __enter__(self) -> Checksums:
         return self
@@ -30,11 +69,30 @@ class Checksums:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def finished(self, path: Path) -> None:
-        """Take in a file that will not be written to again; it may still be renamed."""
+    def written(self, path: Path) -> Future[Sum]:
+        """Take in what a file holds now; more may be appended to it later, and it may be renamed."""
         stream = open(path, "rb")  # noqa: SIM115
-        inode = os.fstat(stream.fileno()).st_ino
-        self._sums[inode] = self._pool.submit(_flush_and_sum, stream)
+        status = os.fstat(stream.fileno())
+        return self._submit(status.st_ino, status.st_size, lambda: stream)
+
+    def now(self, path: Path) -> dict[str, Any]:
+        """Size and SHA-256 of a file that is not written to again, summed by the caller's own thread."""
+        with open(path, "rb") as stream:
+            known = Sum().extended(stream, os.fstat(stream.fileno()).st_size)
+        self.known(path, known)
+        return {"size": known.size, "sha256": known.sha256}
+
+    def growing(self, path: Path, size: int) -> None:
+        """Have what a file holds now summed if it is much more than last time, so that less is left for its end."""
+        if size - self._told.get(path, 0) >= _GROWTH:
+            self._told[path] = size
+            self.written(path)
+
+    def known(self, path: Path, known: Sum) -> None:
+        """Take over the sum of a file that was read before."""
+        future: Future[Sum] = Future()
+        future.set_result(known)
+        self._sums[path.stat().st_ino] = future
 
     def files(self, folder: Path) -> dict[str, dict[str, Any]]:
         """Size in bytes and SHA-256 of all files below ``folder``, by relative path with ``/``.
@@ -44,25 +102,31 @@ class Checksums:
         """
         paths = (path for path in folder.rglob("*") if path.suffix != PICTURE and path.is_file())
         listed = {path: path.stat() for path in sorted(path for path in paths if path.name != ACCOUNT)}
-        for path, status in listed.items():
-            if status.st_ino not in self._sums:
-                # Opened when its turn comes: there may be more files than a process may have open.
-                self._sums[status.st_ino] = self._pool.submit(_open_and_sum, path)
+        # Opened when its turn comes: there may be more files than a process may have open.
+        sums = {
+            path: self._submit(status.st_ino, status.st_size, partial(_opened, path)) for path, status in listed.items()
+        }
         return {
-            path.relative_to(folder).as_posix(): {
-                "size": status.st_size,
-                "sha256": self._sums[status.st_ino].result(),
-            }
+            path.relative_to(folder).as_posix(): {"size": status.st_size, "sha256": sums[path].result().sha256}
             for path, status in listed.items()
         }
 
+    def _submit(self, inode: int, size: int, opened: Callable[[], BinaryIO]) -> Future[Sum]:
+        before = self._sums.get(inode)
+        self._sums[inode] = future = self._pool.submit(_extend, before, size, opened)
+        return future
 
-def _open_and_sum(path: Path) -> str:
-    return _flush_and_sum(open(path, "rb"))
+
+def _opened(path: Path) -> BinaryIO:
+    return open(path, "rb")
 
 
-def _flush_and_sum(stream: BufferedReader) -> str:
-    with stream:
-        checksum = hashlib.file_digest(stream, "sha256").hexdigest()
+def _extend(before: Future[Sum] | None, size: int, opened: Callable[[], BinaryIO]) -> Sum:
+    """Go on from the sum before, whose turn in the pool came earlier, and flush the file."""
+    with opened() as stream:
+        known = before.result() if before else Sum()
+        if known.size == size:
+            return known
+        extended = known.extended(stream, size)
         os.fsync(stream.fileno())
-    return checksum
+    return extended

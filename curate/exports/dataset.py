@@ -15,6 +15,7 @@ from curate.exports.balance import ProcedureRow, frame_weights, procedure_rows
 from curate.exports.frames import ExportFrame, read_frames
 from curate.exports.plan import Choice, Plan, PlannedVideo
 from curate.exports.render import Renderer
+from curate.exports.staging import Staging
 
 _AHEAD = 3
 """Frames in the making for each thread."""
@@ -29,7 +30,7 @@ class Dataset:
         options: What to take and how to paint and encode it.
         context: Facts about how it was made, such as names and checksums of weights; written into every export.
         on_frame: Called for each frame that is handed to the writer.
-        on_file: To be called by the writer for each shard that it will not touch again, except to rename it.
+        staging: Where it is written, and what is finished of it.
         previous: Folder of the export that this one replaces, if there is one; its files may be taken over.
     """
 
@@ -37,7 +38,7 @@ class Dataset:
     options: ExportOptions
     context: Mapping[str, str]
     on_frame: Callable[[], None]
-    on_file: Callable[[Path], None]
+    staging: Staging
     previous: Path | None = None
 
     @cached_property
@@ -59,13 +60,16 @@ class Dataset:
             weights |= frame_weights(videos, [row for row in self.procedures if row.split == split])
         return weights
 
-    def pictures(self, videos: Iterable[PlannedVideo], *, swapped: bool = False) -> Iterator[tuple[ExportFrame, bytes]]:
+    def pictures(
+        self, videos: Iterable[PlannedVideo], *, skip: int = 0, swapped: bool = False
+    ) -> Iterator[tuple[ExportFrame, bytes]]:
         """All frames of some videos with their finished JPEGs: videos in their order, frames in time.
 
         Frames that must be encoded are made in threads, a few ahead of the one that is given out.
 
         Args:
             videos: Videos of the plan.
+            skip: Leave out so many frames at the beginning; they are not read.
             swapped: Exchange R and B, as `Renderer.swapped_jpeg` does.
 
         Raises:
@@ -75,7 +79,7 @@ class Dataset:
         threads = len(os.sched_getaffinity(0))
         ahead: deque[tuple[ExportFrame, Future[bytes] | bytes]] = deque()
         with ThreadPoolExecutor(threads) as pool:
-            for frame in self._frames(videos):
+            for frame in self._frames(videos, skip):
                 at_once = not swapped and self.renderer.is_copied(frame)
                 ahead.append((frame, frame.jpeg if at_once else pool.submit(make, frame)))
                 if len(ahead) > _AHEAD * threads:
@@ -83,10 +87,12 @@ class Dataset:
             while ahead:
                 yield self._finish(*ahead.popleft())
 
-    def _frames(self, videos: Iterable[PlannedVideo]) -> Iterator[ExportFrame]:
+    def _frames(self, videos: Iterable[PlannedVideo], skip: int) -> Iterator[ExportFrame]:
         choice = Choice.of(self.options)
         for video in videos:
-            yield from read_frames(video, choice)
+            if skip < video.frames:
+                yield from read_frames(video, choice, skip)
+            skip = max(0, skip - video.frames)
 
     def _finish(self, frame: ExportFrame, picture: Future[bytes] | bytes) -> tuple[ExportFrame, bytes]:
         self.on_frame()

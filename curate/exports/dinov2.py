@@ -8,6 +8,7 @@ is zeros, which decoders ignore.
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ import numpy as np
 from curate.exports.classes import class_names, class_of
 from curate.exports.dataset import Dataset
 from curate.exports.plan import PlannedVideo
-from curate.exports.tables import FrameTable, frame_row, made_with
+from curate.exports.staging import PORTION_BYTES
+from curate.exports.tables import FrameTable, frame_row, made_with, read_places
 from curate.exports.tar import BLOCK, TarWriter
 
 VERSION = 1
@@ -44,42 +46,52 @@ def write_dinov2(dataset: Dataset, folder: Path) -> dict[str, Any]:
         BrokenVideo: The artefacts of a video cannot be read.
     """
     classes = class_names(dataset.plan)
-    with FrameTable(folder / "metadata.parquet", made_with(dataset)) as table:
+    with FrameTable(folder / "metadata.parquet", made_with(dataset), dataset.staging) as table:
         for split, videos in dataset.plan.splits().items():
-            _write_split(dataset, split, videos, classes, folder, table)
+            (folder / split).mkdir(exist_ok=True)
+            by_class: dict[str, list[PlannedVideo]] = defaultdict(list)
+            for video in videos:
+                by_class[class_of(video)].append(video)
+            for class_id in sorted(by_class):
+                _write_tar(dataset, by_class[class_id], f"{split}/{class_id}.tar", folder, table)
+    _write_entries(dataset, classes, folder)
     return {}
 
 
-def _write_split(
-    dataset: Dataset,
-    split: str,
-    videos: list[PlannedVideo],
-    classes: list[str],
-    folder: Path,
-    table: FrameTable,
-) -> None:
-    (folder / split).mkdir()
-    extra = folder / f"{split}-extra"
-    extra.mkdir()
-    by_class: dict[str, list[PlannedVideo]] = defaultdict(list)
-    for video in videos:
-        by_class[class_of(video)].append(video)
-    np.save(extra / "class-ids.npy", np.array(classes))
-    entries = np.lib.format.open_memmap(
-        extra / "entries.npy", mode="w+", dtype=_entry_type(videos, classes), shape=(sum(v.frames for v in videos),)
-    )
-    row = 0
-    for class_id in sorted(by_class):
-        name = f"{split}/{class_id}.tar"
-        with TarWriter(folder / name) as tar:
-            for frame, jpeg in dataset.pictures(by_class[class_id]):
-                file = f"{frame.key}.jpg"
-                offset = tar.add(file, jpeg)
-                entries[row] = (classes.index(class_id), class_id, offset - BLOCK, tar.size, file)
-                table.add(frame_row(frame, dataset.renderer), file=name, offset=offset, size=len(jpeg))
-                row += 1
-        dataset.on_file(folder / name)
-    entries.flush()
+def _write_tar(dataset: Dataset, videos: list[PlannedVideo], name: str, folder: Path, table: FrameTable) -> None:
+    """Write the tar of a class, or go on with it after its last portion."""
+    finished = dataset.staging.of(name)
+    limit = min(PORTION_BYTES, dataset.options.shard_size * 1_000_000)
+    with TarWriter(folder / name, finished[-1].facts["size"] if finished else 0) as tar:
+        begin = tar.size
+        for frame, jpeg in dataset.pictures(videos, skip=dataset.staging.frames(name)):
+            offset = tar.add(f"{frame.key}.jpg", jpeg)
+            table.add(frame_row(frame, dataset.renderer), file=name, offset=offset, size=len(jpeg))
+            dataset.staging.checksums.growing(folder / name, tar.size)
+            if tar.size - begin >= limit:
+                tar.flush()
+                table.portion(name, [folder / name], size=tar.size)
+                begin = tar.size
+        tar.flush()
+        table.portion(name, [folder / name], size=tar.size)
+
+
+def _write_entries(dataset: Dataset, classes: list[str], folder: Path) -> None:
+    """Write the entries of every split and the names of the classes, by ``metadata.parquet``."""
+    index = {name: i for i, name in enumerate(classes)}
+    rows = read_places(folder / "metadata.parquet", ("key", "file", "offset", "size"))
+    for split, videos in dataset.plan.splits().items():
+        extra = folder / f"{split}-extra"
+        extra.mkdir(exist_ok=True)
+        np.save(extra / "class-ids.npy", np.array(classes))
+        count = sum(video.frames for video in videos)
+        entries = np.lib.format.open_memmap(
+            extra / "entries.npy", mode="w+", dtype=_entry_type(videos, classes), shape=(count,)
+        )
+        for row, (key, file, offset, size) in enumerate(itertools.islice(rows, count)):
+            class_id = Path(file).stem
+            entries[row] = (index[class_id], class_id, offset - BLOCK, offset + size + -size % BLOCK, f"{key}.jpg")
+        entries.flush()
 
 
 def _entry_type(videos: list[PlannedVideo], classes: list[str]) -> np.dtype[Any]:

@@ -8,18 +8,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
+import pyarrow as pa
+
 from curate import __version__
 from curate.config import ExportOptions, fingerprint_fields
 from curate.errors import CurateError
 from curate.exports import clips, dinov2, folders, lmdb, parquet, video, webdataset
 from curate.exports.card import dataset_card
-from curate.exports.checksums import Checksums
 from curate.exports.dataset import Dataset
-from curate.exports.folder import is_whole, read_account, recover, replaced_folder, write_account
+from curate.exports.folder import is_whole, read_account, recover, restore, write_account
 from curate.exports.plan import BrokenVideo, ExportEntry, Plan, make_plan
+from curate.exports.staging import Purpose, broken_before, staged
 from curate.exports.tables import write_tables
 from curate.exports.tiny import TinyFrames
 from curate.workspace import digest
+
+_MADE_BY = (__version__, pa.__version__, cv2.__version__, np.__version__)
+"""What the bytes may depend on beside the input: an export begun with others is not gone on with."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +114,10 @@ def export_dataset(
 ) -> ExportSummary:
     """Write finished videos as a dataset, one folder a format.
 
-    Each format appears whole under ``folder/{format}`` or not at all; see `curate.exports.folder`. The same input
-    gives the same bytes. A video whose artefacts cannot be read is left out and reported, and costs no other video.
+    Each format appears whole under ``folder/{format}`` or not at all. An export that was killed goes on from its last
+    finished portion if nothing has changed; see `curate.exports.staging`. What is left of a killed export of another
+    format is removed. The same input gives the same bytes. A video whose artefacts cannot be read is left out and
+    reported, and costs no other video.
 
     Args:
         entries: Videos that are done, in manifest order, with distinct ids.
@@ -132,6 +141,8 @@ def export_dataset(
     count = progress or (lambda name, frames: None)
     run = _Run(entries, options, folder, fingerprint, context, count, TinyFrames(options))
     try:
+        for name in FORMATS.keys() - set(options.formats):
+            recover(folder / name)
         made = tuple(run.format(name) for name in dict.fromkeys(options.formats))
         return ExportSummary(made, run.stale())
     except OSError as error:
@@ -163,18 +174,19 @@ class _Run:
     def format(self, name: str) -> FormatSummary:
         """Write one format, unless it is there."""
         final = self.folder / name
-        recover(final)
+        restore(final)
         fingerprint = self._fingerprint(name)
         account = read_account(final)
         if account and account["fingerprint"] == fingerprint and not account["left_out"] and is_whole(final, account):
+            recover(final)
             return _summary(name, final, account, written=False)
-        broken: dict[str, str] = {}
+        broken = broken_before(final, fingerprint)
         while True:
             plan = self._plan(name, broken)
             if not plan.videos:
                 raise CurateError(_why_empty(plan))
             try:
-                account = self._write(name, final, fingerprint, plan)
+                account = self._write(name, final, fingerprint, plan, broken)
             except BrokenVideo as error:
                 broken[error.video_id] = str(error)
                 continue
@@ -199,7 +211,7 @@ class _Run:
     def _fingerprint(self, name: str) -> str:
         return digest({"export": self.fingerprint, "format": name, "version": FORMATS[name].version})
 
-    def _write(self, name: str, final: Path, fingerprint: str, plan: Plan) -> dict[str, Any]:
+    def _write(self, name: str, final: Path, fingerprint: str, plan: Plan, broken: Mapping[str, str]) -> dict[str, Any]:
         done = 0
 
         def count() -> None:
@@ -207,8 +219,12 @@ class _Run:
             done += 1
             self.progress(name, done)
 
-        with replaced_folder(final) as folder, Checksums() as checksums:
-            dataset = Dataset(plan, self.options, self.context, count, checksums.finished, previous=final)
+        purpose = Purpose(fingerprint, digest([_MADE_BY, dict(self.context), plan.inputs()]), broken)
+        with staged(final, purpose) as staging:
+            folder = staging.folder
+            if done := sum(portion.frames for portion in staging.portions):
+                self.progress(name, done)
+            dataset = Dataset(plan, self.options, self.context, count, staging, previous=final)
             if (shoot := FORMATS[name].shoot) is not None:
                 plan = shoot(dataset, folder)
                 if not plan.videos:
@@ -236,7 +252,7 @@ class _Run:
                 "left_out": dict(plan.left_out),
                 "without_frames": list(plan.without_frames),
                 "privacy": plan.audit.to_json(),
-                "files": checksums.files(folder),
+                "files": staging.checksums.files(folder),
             }
             write_account(folder, account)
         return account

@@ -1,17 +1,12 @@
-"""Folders that appear whole or not at all, and the account of what is in them."""
+"""The folder of an export, its neighbours while it is exchanged, and the account of what is in it."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-from curate.errors import CurateError
-from curate.workspace import sync_folder
 
 ACCOUNT = "export.json"
 """Name of the account in every export."""
@@ -20,43 +15,19 @@ PICTURE = ".jpg"
 """Suffix of loose pictures."""
 
 
-@contextlib.contextmanager
-def replaced_folder(final: Path) -> Iterator[Path]:
-    """Fill a new folder in a ``with`` block and put it in the place of an older one.
-
-    The new folder is built as ``.{name}.tmp`` beside the final one, flushed to disk, and renamed. Should the block
-    raise, the older folder stays and the new one is removed. A kill leaves the old folder or the new one; between
-    the two renames the old one waits as ``.{name}.old`` for `recover`.
-
-    Yields:
-        The empty new folder.
-
-    Raises:
-        CurateError: The final folder is there and was not written by an export.
-    """
-    recover(final)
-    if final.exists() and not (final / ACCOUNT).is_file():
-        raise CurateError(f"{final} was not written by curate (it has no {ACCOUNT}): move it away and export again")
-    temporary, old = _temporary(final), _old(final)
-    temporary.mkdir(parents=True)
-    try:
-        yield temporary
-        _sync_tree(temporary)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    if final.exists():
-        os.replace(final, old)
-    os.replace(temporary, final)
-    sync_folder(final.parent)
-    shutil.rmtree(old, ignore_errors=True)
+def staging_of(final: Path) -> Path:
+    """Where an export is built; see `curate.exports.staging`."""
+    return final.with_name(f".{final.name}.tmp")
 
 
-def recover(final: Path) -> None:
-    """Clear up what a killed export may have left beside ``final``; touches nothing if there is nothing."""
-    temporary, old = _temporary(final), _old(final)
-    if temporary.exists():
-        shutil.rmtree(temporary)
+def old_of(final: Path) -> Path:
+    """Where an export waits while another one takes its place."""
+    return final.with_name(f".{final.name}.old")
+
+
+def restore(final: Path) -> None:
+    """Settle an exchange of folders that was killed: the old one comes back unless the new one is there."""
+    old = old_of(final)
     if old.exists():
         if final.exists():
             shutil.rmtree(old)
@@ -64,24 +35,19 @@ def recover(final: Path) -> None:
             os.replace(old, final)
 
 
-def _temporary(final: Path) -> Path:
-    return final.with_name(f".{final.name}.tmp")
+def recover(final: Path) -> None:
+    """Clear up all that a killed export may have left beside ``final``; touches nothing if there is nothing."""
+    restore(final)
+    if staging_of(final).exists():
+        shutil.rmtree(staging_of(final))
 
 
-def _old(final: Path) -> Path:
-    return final.with_name(f".{final.name}.old")
-
-
-def _sync_tree(folder: Path) -> None:
-    """Flush a tree to disk; one call for the whole system where loose pictures would need one each."""
-    if next(folder.rglob(f"*{PICTURE}"), None):
-        os.sync()
-        return
-    for root, _, names in os.walk(folder):
-        for name in names:
-            with open(Path(root) / name, "rb") as stream:
-                os.fsync(stream.fileno())
-        sync_folder(Path(root))
+def link(path: Path, new: Path) -> None:
+    """Give a file a second name, or copy it where the disk knows no such thing."""
+    try:
+        os.link(path, new)
+    except OSError:
+        shutil.copyfile(path, new)
 
 
 def write_account(folder: Path, account: dict[str, Any]) -> None:

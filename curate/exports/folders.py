@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Callable
+import itertools
+import os
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from curate.exports.classes import class_of
 from curate.exports.dataset import Dataset
 from curate.exports.frames import ExportFrame
-from curate.exports.tables import FrameTable, frame_row, made_with
+from curate.exports.staging import PORTION_BYTES
+from curate.exports.tables import FrameTable, frame_row, made_with, read_places
 
 VERSION = 1
 """Raised when the bytes written for the same input change."""
 
 SURGENET_BATCH = 10_000
 """Indices of one ``Batch`` folder, by SurgeNet's ``create_SurgeNetXL.py``."""
+
+_AHEAD = 16
+"""Files in the making."""
 
 READING = (
     "`{split}/{{procedure}}/{{video_id}}_{{n}}.jpg`. DINO: `ImageFolder` on the folder `{split}`. MAE and timm: on "
@@ -49,7 +56,11 @@ def write_folders(dataset: Dataset, folder: Path) -> dict[str, Any]:
     Raises:
         BrokenVideo: The artefacts of a video cannot be read.
     """
-    return _write_files(dataset, folder, lambda frame: f"{frame.video.split}/{class_of(frame.video)}/{frame.key}.jpg")
+
+    def name(frame: ExportFrame, position: int) -> str:
+        return f"{frame.video.split}/{class_of(frame.video)}/{frame.key}.jpg"
+
+    return _write_files(dataset, folder, name)
 
 
 def write_surgenet(dataset: Dataset, folder: Path) -> dict[str, Any]:
@@ -65,34 +76,88 @@ def write_surgenet(dataset: Dataset, folder: Path) -> dict[str, Any]:
     Raises:
         BrokenVideo: The artefacts of a video cannot be read.
     """
-    counts: dict[tuple[str, str], int] = defaultdict(int)
+    shifts = _shifts(dataset)
 
-    def name(frame: ExportFrame) -> str:
-        split, procedure = frame.video.split, class_of(frame.video)
-        i = counts[split, procedure]
-        counts[split, procedure] += 1
+    def name(frame: ExportFrame, position: int) -> str:
+        i = position + shifts[frame.video.id]
         file = f"{frame.video.id}_frame_{frame.n}_Sample{i}.jpg"
-        with open(folder / f"{split}.txt", "a", encoding="ascii") as stream:
-            stream.write(f"{file}\n")
-        return f"{split}/{procedure}/Batch{i // SURGENET_BATCH}/{file}"
+        return f"{frame.video.split}/{class_of(frame.video)}/Batch{i // SURGENET_BATCH}/{file}"
 
-    return _write_files(dataset, folder, name)
+    facts = _write_files(dataset, folder, name)
+    rows = read_places(folder / "metadata.parquet", ("split", "file"))
+    for split, lines in itertools.groupby(rows, key=lambda row: str(row[0])):
+        with open(folder / f"{split}.txt", "w", encoding="ascii") as stream:
+            stream.writelines(f"{file.rpartition('/')[2]}\n" for _, file in lines)
+    return facts
 
 
-def _write_files(dataset: Dataset, folder: Path, name_of: Callable[[ExportFrame], str]) -> dict[str, Any]:
-    """Write every frame to a file of its own, and the table that tells where it is and what its checksum is."""
+def _shifts(dataset: Dataset) -> dict[str, int]:
+    """What to add to the place of a video's frames in their split to get their place in their procedure."""
+    shifts = {}
+    for videos in dataset.plan.splits().values():
+        in_class: dict[str, int] = defaultdict(int)
+        in_split = 0
+        for video in videos:
+            shifts[video.id] = in_class[class_of(video)] - in_split
+            in_class[class_of(video)] += video.frames
+            in_split += video.frames
+    return shifts
+
+
+def _write_files(dataset: Dataset, folder: Path, name_of: Callable[[ExportFrame, int], str]) -> dict[str, Any]:
+    """Write every frame to a file of its own, and the table that tells where it is and what its checksum is.
+
+    Args:
+        dataset: What to write.
+        folder: Of the export.
+        name_of: Path of a frame below the folder, by the frame and its place in the split.
+    """
+    limit = min(PORTION_BYTES, dataset.options.shard_size * 1_000_000)
+    path = folder / "metadata.parquet"
+    with FrameTable(path, made_with(dataset), dataset.staging, checksums=True) as table:
+        for split, videos in dataset.plan.splits().items():
+            skip = dataset.staging.frames(split)
+            named = (
+                (frame, name_of(frame, position), jpeg)
+                for position, (frame, jpeg) in enumerate(dataset.pictures(videos, skip=skip), start=skip)
+            )
+            portion: dict[str, dict[str, Any]] = {}
+            size = 0
+            for frame, name, facts in _stored(named, folder):
+                table.add(frame_row(frame, dataset.renderer), file=name, offset=0, **facts)
+                portion[name] = facts
+                size += facts["size"]
+                if size >= limit:
+                    table.portion(split, (), portion)
+                    portion, size = {}, 0
+            table.portion(split, (), portion)
+    return {"loose_bytes": sum(size for (size,) in read_places(path, ("size",)))}
+
+
+def _stored(
+    named: Iterable[tuple[ExportFrame, str, bytes]], folder: Path
+) -> Iterator[tuple[ExportFrame, str, dict[str, Any]]]:
+    """Write pictures in threads, and give them out in order when they are there, with size and checksum."""
     made: set[Path] = set()
-    total = 0
-    with FrameTable(folder / "metadata.parquet", made_with(dataset), checksums=True) as table:
-        for videos in dataset.plan.splits().values():
-            for frame, jpeg in dataset.pictures(videos):
-                name = name_of(frame)
-                path = folder / name
-                if path.parent not in made:
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    made.add(path.parent)
-                path.write_bytes(jpeg)
-                total += len(jpeg)
-                checksum = hashlib.sha256(jpeg).hexdigest()
-                table.add(frame_row(frame, dataset.renderer), file=name, offset=0, size=len(jpeg), sha256=checksum)
-    return {"loose_bytes": total}
+    ahead: deque[tuple[ExportFrame, str, Future[dict[str, Any]]]] = deque()
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for frame, name, jpeg in named:
+            path = folder / name
+            if path.parent not in made:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                made.add(path.parent)
+            ahead.append((frame, name, pool.submit(_store, path, jpeg)))
+            if len(ahead) > _AHEAD:
+                frame, name, done = ahead.popleft()
+                yield frame, name, done.result()
+        while ahead:
+            frame, name, done = ahead.popleft()
+            yield frame, name, done.result()
+
+
+def _store(path: Path, jpeg: bytes) -> dict[str, Any]:
+    with open(path, "wb", buffering=0) as stream:
+        rest = memoryview(jpeg)
+        while rest:
+            rest = rest[stream.write(rest) :]
+    return {"size": len(jpeg), "sha256": hashlib.sha256(jpeg).hexdigest()}

@@ -73,21 +73,26 @@ class ExportFrame:
         return self.video.key(self.n)
 
 
-def read_frames(video: PlannedVideo, choice: Choice) -> Iterator[ExportFrame]:
+def read_frames(video: PlannedVideo, choice: Choice, skip: int = 0) -> Iterator[ExportFrame]:
     """Yield the exported frames of a video in order.
 
     No more than one row group of images is held, and images of row groups without an exported frame are not read.
+
+    Args:
+        video: The video.
+        choice: Which frames are exported.
+        skip: How many of these to pass over at the beginning.
 
     Raises:
         BrokenVideo: A file cannot be read, or the tables do not fit together.
     """
     try:
-        yield from _join(video, choice)
+        yield from _join(video, choice, skip)
     except (OSError, pa.ArrowException, KeyError) as error:
         raise BrokenVideo(video.id, f"cannot read its artefacts: {error}") from error
 
 
-def _join(video: PlannedVideo, choice: Choice) -> Iterator[ExportFrame]:
+def _join(video: PlannedVideo, choice: Choice, skip: int) -> Iterator[ExportFrame]:
     verdicts = _rows(video.entry.verdicts, ["n", "p_surgical", "verdict", "kept"])
     regions, fields = RegionReader(video), _Fields(video)
     with pq.ParquetFile(video.entry.frames) as frames:
@@ -103,6 +108,10 @@ def _join(video: PlannedVideo, choice: Choice) -> Iterator[ExportFrame]:
                 choice.takes(verdict, kept, private=n in video.private) and n not in video.tiny
                 for n, _, verdict, kept in judged
             ]
+            passed = [i for i, is_taken in enumerate(taken) if is_taken][:skip]
+            skip -= len(passed)
+            for i in passed:
+                taken[i] = False
             if not any(taken):
                 continue
             images = frames.read_row_group(group, columns=["image"]).column(0)

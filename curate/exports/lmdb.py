@@ -89,7 +89,7 @@ def write_lmdb(
     """
     metadata = made_with(dataset) | {"channel_order": channel_order}
 
-    with FrameTable(folder / "metadata.parquet", metadata) as table:
+    with FrameTable(folder / "metadata.parquet", metadata, dataset.staging) as table:
 
         def items(split: str, videos: list[PlannedVideo]) -> Iterator[tuple[bytes, bytes]]:
             keys: list[bytes] = []

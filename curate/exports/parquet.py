@@ -7,7 +7,7 @@ small enough to be read one at a time, and a page index lets readers fetch singl
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.exports.dataset import Dataset
+from curate.exports.folder import link
 from curate.exports.plan import PlannedVideo
+from curate.exports.staging import Portion
 from curate.exports.tables import FRAME_SCHEMA, frame_row, made_with
 
-VERSION = 1
+VERSION = 2
 """Raised when the bytes written for the same input change."""
 
 READING = (
@@ -34,7 +36,7 @@ GROUP_BYTES = 64_000_000
 """A row group ends at whichever comes first; Hugging Face's viewer asks for at most 100 MB."""
 
 _FOOTER = 2_000_000
-"""Bytes set aside for a file's other columns and footer when its size is bounded."""
+"""Bytes set aside for a file's other columns and footer when its size is bounded; a quarter of small files."""
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
@@ -53,12 +55,13 @@ def write_parquet(dataset: Dataset, folder: Path) -> dict[str, Any]:
         BrokenVideo: The artefacts of a video cannot be read.
     """
     data = folder / "data"
-    data.mkdir()
+    data.mkdir(exist_ok=True)
     for split, videos in dataset.plan.splits().items():
-        limit = dataset.options.shard_size * 1_000_000
-        with _Shards(data, split, schema(dataset), limit, dataset.on_file) as shards:
-            for rows, size in _groups(dataset, videos):
+        with _Shards(dataset, split) as shards:
+            for rows, size in _groups(dataset, videos, skip=dataset.staging.frames(split)):
                 shards.write(rows, size)
+        for path, name in shards.names():
+            link(path, data / name)
     return {}
 
 
@@ -85,12 +88,13 @@ def _feature(kind: pa.DataType) -> Any:
     return {"dtype": names.get(str(kind), str(kind)), "_type": "Value"}
 
 
-def _groups(dataset: Dataset, videos: list[PlannedVideo]) -> Iterator[tuple[list[dict[str, Any]], int]]:
+def _groups(dataset: Dataset, videos: list[PlannedVideo], skip: int) -> Iterator[tuple[list[dict[str, Any]], int]]:
     """Rows of one row group after the other, with the size of their images in bytes."""
     rows: list[dict[str, Any]] = []
     size = 0
-    for frame, jpeg in dataset.pictures(videos):
-        if rows and (len(rows) == GROUP_ROWS or size + len(jpeg) > GROUP_BYTES):
+    limit = min(GROUP_BYTES, dataset.options.shard_size * 500_000)
+    for frame, jpeg in dataset.pictures(videos, skip=skip):
+        if rows and (len(rows) == GROUP_ROWS or size + len(jpeg) > limit):
             yield rows, size
             rows, size = [], 0
         row = frame_row(frame, dataset.renderer)
@@ -101,42 +105,52 @@ def _groups(dataset: Dataset, videos: list[PlannedVideo]) -> Iterator[tuple[list
 
 
 class _Shards:
-    """Writes row groups to files of a bounded size, and gives them their final names once their number is known."""
+    """Writes row groups to files of a bounded size, each of which is a portion.
 
-    def __init__(
-        self, folder: Path, split: str, schema: pa.Schema, limit: int, on_file: Callable[[Path], None]
-    ) -> None:
-        self._folder, self._split, self._schema, self._limit = folder, split, schema, limit
-        self._on_file = on_file
-        self._paths: list[Path] = []
+    They get their final names once their number is known.
+    """
+
+    def __init__(self, dataset: Dataset, split: str) -> None:
+        self._staging, self._split, self._schema = dataset.staging, split, schema(dataset)
+        self._limit = dataset.options.shard_size * 1_000_000
         self._writer: pq.ParquetWriter | None = None
-        self._size = 0
+        self._size = self._rows = 0
 
     def __enter__(self) -> _Shards:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._finish()
         if kind is None:
-            for i, path in enumerate(self._paths):
-                path.rename(self._folder / f"{self._split}-{i:05d}-of-{len(self._paths):05d}.parquet")
+            self._finish()
+        elif self._writer is not None:
+            self._writer.close()
+
+    def names(self) -> Iterator[tuple[Path, str]]:
+        """The files with their final names."""
+        count = len(self._staging.of(self._split))
+        for i in range(count):
+            yield self._path(i), f"{self._split}-{i:05d}-of-{count:05d}.parquet"
 
     def write(self, rows: list[dict[str, Any]], size: int) -> None:
         """Append a row group whose images take ``size`` bytes."""
-        if self._writer is not None and self._size + size + _FOOTER > self._limit:
+        if self._writer is not None and self._size + size + min(_FOOTER, self._limit // 4) > self._limit:
             self._finish()
         if self._writer is None:
             self._writer = self._open()
         self._writer.write_table(pa.Table.from_pylist(rows, self._schema))
         self._size += size
+        self._rows += len(rows)
+        self._staging.checksums.growing(self._path(len(self._staging.of(self._split))), self._size)
+
+    def _path(self, number: int) -> Path:
+        return self._staging.scratch / f"{self._split}-{number:05d}.parquet"
 
     def _open(self) -> pq.ParquetWriter:
-        self._paths.append(self._folder / f"{self._split}-{len(self._paths):05d}.part")
-        self._size = 0
+        self._size = self._rows = 0
         columns = _leaves(self._schema)
         pictures = {"image.bytes", "image.path"}
         return pq.ParquetWriter(
-            self._paths[-1],
+            self._path(len(self._staging.of(self._split))),
             self._schema,
             compression={name: "none" if name in pictures else "zstd" for name in columns},
             use_dictionary=[name for name in columns if name not in pictures],
@@ -149,7 +163,8 @@ class _Shards:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
-            self._on_file(self._paths[-1])
+            path = self._path(len(self._staging.of(self._split)))
+            self._staging.finished(Portion(self._split, self._rows), [path])
 
 
 def _leaves(schema: pa.Schema) -> list[str]:

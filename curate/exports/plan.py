@@ -43,6 +43,20 @@ class ExportEntry:
     fields: Path | None = None
     audit: Path | None = None
 
+    @property
+    def artefacts(self) -> tuple[Path | None, ...]:
+        """All its files."""
+        return self.frames, self.verdicts, self.regions, self.footage, self.fields, self.audit
+
+
+def _stamp(path: Path | None) -> list[int]:
+    """Size and time of change, which a file that is written again does not keep; empty if there is none."""
+    try:
+        status = path.stat() if path else None
+    except FileNotFoundError:
+        status = None
+    return [] if status is None else [status.st_size, status.st_mtime_ns]
+
 
 class BrokenVideo(Exception):
     """The artefacts of one video cannot be read or do not belong together; the others can still be exported.
@@ -173,6 +187,20 @@ class Plan:
     def frames(self) -> int:
         """Frames over all videos."""
         return sum(video.frames for video in self.videos)
+
+    def inputs(self) -> dict[str, Any]:
+        """All that is exported, as JSON: two plans with the same inputs give the same frames."""
+        return {
+            "videos": [
+                [
+                    *(video.id, video.title, video.source, video.licence, video.split, video.first, video.frames),
+                    *(sorted(video.tiny), sorted(video.private), video.covered),
+                    *(_stamp(path) for path in video.entry.artefacts),
+                ]
+                for video in self.videos
+            ],
+            "left_out": dict(self.left_out),
+        }
 
     def splits(self) -> dict[str, list[PlannedVideo]]:
         """Videos of each split; ``train``, ``val`` and ``test`` first, then others by name."""

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
-import shutil
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.config import ExportOptions, fingerprint_fields
-from curate.exports.folder import read_account
+from curate.exports.folder import link, read_account
 from curate.exports.movies import METADATA, Movie
 from curate.exports.plan import BrokenVideo, ExportEntry, PlannedVideo
 from curate.workspace import digest
@@ -118,7 +116,7 @@ class Previous:
         if not {row["file"] for row in said} <= set(names) or not all(self._is_whole(name) for name in names):
             return None
         for name in names:
-            _link(self._folder / name, scratch / Path(name).name)
+            link(self._folder / name, scratch / Path(name).name)
         return [_movie(row) for row in said]
 
     def _is_whole(self, name: str) -> bool:
@@ -135,14 +133,6 @@ def _movie(row: dict[str, Any]) -> Movie:
 
 def _stem(name: str) -> str:
     return str(Path(name).with_suffix(""))
-
-
-def _link(path: Path, new: Path) -> None:
-    """Give a file a second name, or copy it where the disk knows no such thing."""
-    try:
-        os.link(path, new)
-    except OSError:
-        shutil.copyfile(path, new)
 
 
 def _checksum(path: Path) -> str:

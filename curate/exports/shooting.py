@@ -20,6 +20,7 @@ from curate.exports.dataset import Dataset
 from curate.exports.movies import CLASSES, METADATA, MOVIE_SCHEMA, Movie
 from curate.exports.plan import BrokenVideo, Plan, PlannedVideo
 from curate.exports.reuse import Previous, recipe
+from curate.exports.staging import Portion
 from curate.exports.tables import made_with
 
 Shoot = Callable[[PlannedVideo, Path, Callable[[], None]], Sequence[Movie]]
@@ -34,6 +35,18 @@ class _Made:
     recipe: str = ""
     broken: str = ""
 
+    def portion(self, video: PlannedVideo) -> Portion:
+        """What the journal keeps of it."""
+        movies = [dataclasses.asdict(movie) for movie in self.movies]
+        frames = sum(movie.frames for movie in self.movies)
+        return Portion(video.id, frames, {"recipe": self.recipe, "movies": movies})
+
+    @classmethod
+    def of(cls, portion: Portion) -> _Made:
+        """What an export that was killed has made of a video."""
+        movies = [Movie(**{**row, "regions": tuple(row["regions"])}) for row in portion.facts["movies"]]
+        return cls(movies, portion.facts["recipe"])
+
 
 class _Stopped(Exception):
     """The export ends for another reason."""
@@ -42,8 +55,9 @@ class _Stopped(Exception):
 def shoot_all(dataset: Dataset, folder: Path, kind: str, place: Callable[[PlannedVideo], str], shoot: Shoot) -> Plan:
     """Write the files of all videos, as many videos at a time as there are cores, and their table.
 
-    A video takes minutes to hours to write, so one that turns out to be broken is left out here and now, and one of
-    which nothing has changed is taken over from the export that is being replaced.
+    A video takes minutes to hours to write, so one that turns out to be broken is left out here and now, one that a
+    killed export finished is not made again, and one of which nothing has changed is taken over from the export that is
+    being replaced.
 
     Args:
         dataset: What to write.
@@ -59,6 +73,7 @@ def shoot_all(dataset: Dataset, folder: Path, kind: str, place: Callable[[Planne
     labels = {name: label for label, name in enumerate(class_names(dataset.plan))}
     (folder / CLASSES).write_text("".join(f"{name}\n" for name in labels), encoding="ascii")
     previous = Previous(dataset.previous)
+    finished = {portion.part: _Made.of(portion) for portion in dataset.staging.portions}
     lock, stop = threading.Lock(), threading.Event()
 
     def tick() -> None:
@@ -68,6 +83,8 @@ def shoot_all(dataset: Dataset, folder: Path, kind: str, place: Callable[[Planne
             dataset.on_frame()
 
     def one(video: PlannedVideo) -> _Made:
+        if (there := finished.get(video.id)) is not None:
+            return there
         scratch = folder / f".{video.id}"
         scratch.mkdir()
         try:
@@ -79,13 +96,17 @@ def shoot_all(dataset: Dataset, folder: Path, kind: str, place: Callable[[Planne
                 movies = shoot(video, scratch, tick)
             target = folder / place(video)
             target.mkdir(parents=True, exist_ok=True)
-            for path in sorted(scratch.iterdir()):
-                os.replace(path, target / path.name)
+            names = sorted(path.name for path in scratch.iterdir())
+            for name in names:
+                os.replace(scratch / name, target / name)
         except BrokenVideo as error:
             return _Made(broken=str(error))
         finally:
             shutil.rmtree(scratch)
-        return _Made(movies, made_by)
+        made = _Made(movies, made_by)
+        files = {f"{place(video)}/{name}": dataset.staging.checksums.now(target / name) for name in names}
+        dataset.staging.finished(made.portion(video), (), files)
+        return made
 
     written: dict[str, _Made] = {}
     schema = MOVIE_SCHEMA.with_metadata(made_with(dataset))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from curate.exports.balance import ProcedureRow
 from curate.exports.dataset import Dataset
 from curate.exports.frames import ExportFrame
 from curate.exports.render import Renderer
+from curate.exports.staging import Portion, Staging
 
 REGION = pa.struct(
     [
@@ -117,12 +119,16 @@ def frame_row(frame: ExportFrame, renderer: Renderer) -> dict[str, Any]:
         "robotic": video.entry.video.robotic,
         "p_surgical": frame.p_surgical,
         "verdict": frame.verdict,
-        "regions": [dataclasses.asdict(region) for region in renderer.regions(frame)],
-        "field": None if field is None else dataclasses.asdict(field),
+        "regions": [_struct(region, REGION) for region in renderer.regions(frame)],
+        "field": None if field is None else _struct(field, FIELD),
         "crop": dict(zip(("x1", "y1", "x2", "y2"), renderer.crop(frame), strict=True)),
         "split": video.split,
         "licence": video.licence,
     }
+
+
+def _struct(value: Any, kind: pa.StructType) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in kind}
 
 
 def made_with(dataset: Dataset) -> dict[str, str]:
@@ -131,42 +137,103 @@ def made_with(dataset: Dataset) -> dict[str, str]:
 
 
 class FrameTable:
-    """Writes ``metadata.parquet`` as the frames come; a context manager.
+    """Collects the rows of ``metadata.parquet`` as the frames come; a context manager.
 
-    Its columns are those of `FRAME_SCHEMA` and where the picture is.
+    Its columns are those of `FRAME_SCHEMA` and where the picture is. Rows wait in one file a portion, so that a killed
+    export finds them again; the table is written when the block ends.
 
     Args:
         path: File to write.
         metadata: Key-value metadata of the file.
+        staging: Of the export.
         checksums: Whether there is a column with the SHA-256 of each picture, for formats in which every picture is a
             file of its own.
     """
 
     _GROUP = 10_000
+    _PIECE = 1_000
 
-    def __init__(self, path: Path, metadata: dict[str, str], *, checksums: bool = False) -> None:
+    def __init__(self, path: Path, metadata: dict[str, str], staging: Staging, *, checksums: bool = False) -> None:
         place = (*_PLACE, ("sha256", pa.string())) if checksums else _PLACE
         self._schema = pa.schema([*FRAME_SCHEMA, *(pa.field(*field) for field in place)], metadata)
-        self._writer = pq.ParquetWriter(path, self._schema, compression=_TEXT_COMPRESSION)
+        self._path, self._staging = path, staging
+        self._parts = [staging.scratch / portion.facts["rows"] for portion in staging.portions]
+        self._writer: pa.RecordBatchFileWriter | None = None
         self._rows: list[dict[str, Any]] = []
+        self._count = 0
 
     def __enter__(self) -> FrameTable:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._flush()
-        self._writer.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._close()
+        if kind is None:
+            self._write()
 
     def add(self, row: dict[str, Any], **place: Any) -> None:
         """Append the row of a frame, with ``file``, ``offset``, ``size`` and, where asked for, ``sha256``."""
         self._rows.append(row | place)
-        if len(self._rows) == self._GROUP:
+        if len(self._rows) == self._PIECE:
             self._flush()
+
+    def portion(
+        self, part: str, files: Iterable[Path], summed: Mapping[str, Mapping[str, Any]] | None = None, **facts: Any
+    ) -> None:
+        """Finish a portion: the frames since the last one; see `Staging.finished`."""
+        frames = self._close()
+        if frames:
+            rows = self._parts[-1]
+            portion = Portion(part, frames, {**facts, "rows": rows.name})
+            self._staging.finished(portion, [*files, rows], summed)
 
     def _flush(self) -> None:
         if self._rows:
+            if self._writer is None:
+                self._parts.append(self._staging.scratch / f"rows-{len(self._parts):06d}.arrow")
+                self._writer = pa.ipc.new_file(str(self._parts[-1]), self._schema)
             self._writer.write_table(pa.Table.from_pylist(self._rows, self._schema))
+            self._count += len(self._rows)
             self._rows = []
+
+    def _close(self) -> int:
+        """Finish the file of rows; returns how many are in it."""
+        self._flush()
+        count, self._count = self._count, 0
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        return count
+
+    def _write(self) -> None:
+        """Put all rows together, in row groups that do not tell where portions ended."""
+        with pq.ParquetWriter(self._path, self._schema, compression=_TEXT_COMPRESSION) as writer:
+            held: list[pa.RecordBatch] = []
+            count = 0
+            for batch in self._batches():
+                while count + len(batch) >= self._GROUP:
+                    room = self._GROUP - count
+                    self._write_group(writer, [*held, batch.slice(0, room)])
+                    batch, held, count = batch.slice(room), [], 0
+                held.append(batch)
+                count += len(batch)
+            if count:
+                self._write_group(writer, held)
+
+    def _write_group(self, writer: pq.ParquetWriter, batches: list[pa.RecordBatch]) -> None:
+        writer.write_table(pa.Table.from_batches(batches, self._schema).combine_chunks())
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        for path in self._parts:
+            with pa.ipc.open_file(str(path)) as file:
+                for i in range(file.num_record_batches):
+                    yield file.get_batch(i)
+
+
+def read_places(path: Path, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """Some columns of ``metadata.parquet``, a tuple a frame; few rows are held at a time."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(columns=list(columns)):
+            yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
 
 
 def write_tables(dataset: Dataset, folder: Path) -> None:

@@ -8,13 +8,12 @@ metadata and ``{key}.cls`` with the class index in ASCII. ``_info.json`` is what
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from curate.exports.classes import class_names, class_of
 from curate.exports.dataset import Dataset
+from curate.exports.staging import Staging
 from curate.exports.tables import FrameTable, frame_row, made_with
 from curate.exports.tar import BLOCK, TarWriter
 
@@ -49,17 +48,20 @@ def write_webdataset(dataset: Dataset, folder: Path) -> dict[str, Any]:
     """
     classes = class_names(dataset.plan)
     index = {name: i for i, name in enumerate(classes)}
-    lengths: dict[str, dict[str, int]] = defaultdict(dict)
-    with FrameTable(folder / "metadata.parquet", made_with(dataset)) as table:
+    limit = dataset.options.shard_size * 1_000_000
+    with FrameTable(folder / "metadata.parquet", made_with(dataset), dataset.staging) as table:
         for split, videos in dataset.plan.splits().items():
-            with _Shards(folder, split, dataset.options.shard_size * 1_000_000, dataset.on_file) as shards:
-                for frame, jpeg in dataset.pictures(videos):
+            with _Shards(folder, split, limit, table, dataset.staging) as shards:
+                for frame, jpeg in dataset.pictures(videos, skip=dataset.staging.frames(split)):
                     row = frame_row(frame, dataset.renderer)
                     text = json.dumps(row, sort_keys=True, ensure_ascii=False).encode()
                     label = str(index[class_of(frame.video)]).encode()
                     name, offset = shards.add(frame.key, {"jpg": jpeg, "json": text, "cls": label})
                     table.add(row, file=name, offset=offset, size=len(jpeg))
-                    lengths[split][name] = lengths[split].get(name, 0) + 1
+    lengths = {
+        split: {portion.facts["file"]: portion.frames for portion in dataset.staging.of(split)}
+        for split in dataset.plan.splits()
+    }
     _write_json(folder / "_info.json", {"splits": {split: _split_info(split, lengths[split]) for split in lengths}})
     _write_json(folder / "sizes.json", {name: count for files in lengths.values() for name, count in files.items()})
     (folder / "classes.txt").write_text("".join(f"{name}\n" for name in classes), encoding="ascii")
@@ -80,19 +82,22 @@ def _write_json(path: Path, data: dict[str, Any]) -> None:
 
 
 class _Shards:
-    """Writes samples to tars of a bounded size."""
+    """Writes samples to tars of a bounded size, each of which is a portion."""
 
-    def __init__(self, folder: Path, split: str, limit: int, on_file: Callable[[Path], None]) -> None:
-        self._folder, self._split, self._limit, self._on_file = folder, split, limit, on_file
-        self._count = 0
+    def __init__(self, folder: Path, split: str, limit: int, table: FrameTable, staging: Staging) -> None:
+        self._folder, self._split, self._limit, self._table, self._staging = folder, split, limit, table, staging
+        self._count = len(staging.of(split))
         self._name = ""
         self._tar: TarWriter | None = None
 
     def __enter__(self) -> _Shards:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._finish()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._finish()
+        elif self._tar is not None:
+            self._tar.__exit__(kind, None, None)
 
     def add(self, key: str, members: dict[str, bytes]) -> tuple[str, int]:
         """Append a sample; returns the tar's name and the offset of the first member's data."""
@@ -105,10 +110,11 @@ class _Shards:
             self._count += 1
         tar = self._tar
         offsets = [tar.add(f"{key}.{extension}", data) for extension, data in members.items()]
+        self._staging.checksums.growing(self._folder / self._name, tar.size)
         return self._name, offsets[0]
 
     def _finish(self) -> None:
         if self._tar is not None:
             self._tar.__exit__(None, None, None)
             self._tar = None
-            self._on_file(self._folder / self._name)
+            self._table.portion(self._split, [self._folder / self._name], file=self._name)

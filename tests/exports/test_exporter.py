@@ -15,8 +15,10 @@ import yaml
 from curate.config import ExportOptions
 from curate.errors import CurateError
 from curate.exports import export_dataset
-from curate.exports.folder import replaced_folder
+from curate.exports.staging import Purpose, staged
 from tests.exports.making import ALL, PICTURES, make_entry, tree_bytes
+
+PURPOSE = Purpose("f", "p", {})
 
 
 def state(folder: Path) -> dict[str, tuple[int, int]]:
@@ -185,10 +187,10 @@ def test_a_kill_between_the_two_renames_loses_nothing(entries, export, tmp_path)
 
 def test_an_error_keeps_the_old_folder(tmp_path):
     final = tmp_path / "x"
-    with replaced_folder(final) as folder:
-        (folder / "export.json").write_text("old")
-    with pytest.raises(RuntimeError), replaced_folder(final) as folder:
-        (folder / "export.json").write_text("new")
+    with staged(final, PURPOSE) as staging:
+        (staging.folder / "export.json").write_text("old")
+    with pytest.raises(RuntimeError), staged(final, PURPOSE) as staging:
+        (staging.folder / "export.json").write_text("new")
         raise RuntimeError
     assert tree_bytes(tmp_path) == {"x/export.json": b"old"}
 
