@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--model", default="default")
     parser.add_argument("--images", type=Path, help="folder of JPEGs to use instead of rendered 720p ones")
     parser.add_argument("--workspace", type=Path, help="take the frames sampled there instead")
-    parser.add_argument("--repeats", type=int, default=3, help="the fastest counts")
+    parser.add_argument("--repeats", type=int, default=3, help="turns; the fastest counts")
     arguments = parser.parse_args()
     device = resolve_device(arguments.device)
     if arguments.workspace:
@@ -80,37 +80,39 @@ def main() -> None:
                     reader.read_row_group(index, columns=["n", "timestamp", "image"])["image"].to_pylist()
             return len(images)
 
+        parts = {"stage": whole, "network": network, "decoding": decoding, "tables": tables}
+        if device != "cpu":
+            parts["transfer"] = lambda: _transfer(prepared, device)
         network()
-        rates = {
-            name: _rate(part, arguments.repeats)
-            for name, part in (("stage", whole), ("network", network), ("decoding", decoding), ("tables", tables))
-        }
+        times = _times(parts, arguments.repeats)
     print(f"{device}, {available_threads()} threads, batch {classifier.batch_size}, {len(images)} frames")
-    for name, rate in rates.items():
-        print(f"{name:9} {rate:8.1f} images/s {1000 / rate:7.3f} ms an image")
-    print(f"stage / network: {rates['stage'] / rates['network']:.3f}")
-    if device != "cpu":
-        print(f"transfer alone: {1000 / _transfer_rate(prepared, device):.3f} ms an image")
+    for name, (wall, cpu) in times.items():
+        share = cpu / times["stage"][1] if device == "cpu" else wall / times["stage"][0]
+        print(
+            f"{name:9} {1 / wall:8.1f} images/s {1000 * wall:7.3f} ms, {1000 * cpu:7.3f} CPU ms an image ({share:.0%})"
+        )
+    print(f"stage / network: {times['network'][0] / times['stage'][0]:.3f} by the clock", end="")
+    print(f", {times['network'][1] / times['stage'][1]:.3f} by CPU time" if device == "cpu" else "")
 
 
-def _rate(work: Callable[[], int], repeats: int) -> float:
-    best = 0.0
+def _times(parts: Mapping[str, Callable[[], int]], repeats: int) -> dict[str, tuple[float, float]]:
+    """Seconds by the clock and of CPU time an image, of each part; the parts take turns and the fastest turn counts."""
+    best = dict.fromkeys(parts, (float("inf"), float("inf")))
     for _ in range(repeats):
-        start = time.perf_counter()
-        count = work()
-        best = max(best, count / (time.perf_counter() - start))
+        for name, work in parts.items():
+            start, start_cpu = time.perf_counter(), time.process_time()
+            count = work()
+            wall, cpu = time.perf_counter() - start, time.process_time() - start_cpu
+            best[name] = (min(best[name][0], wall / count), min(best[name][1], cpu / count))
     return best
 
 
-def _transfer_rate(pixels: np.ndarray, device: str) -> float:
+def _transfer(pixels: np.ndarray, device: str) -> int:
     import torch
 
-    def once() -> int:
-        torch.from_numpy(pixels).pin_memory().to(device, non_blocking=True)
-        torch.cuda.synchronize()
-        return len(pixels)
-
-    return _rate(once, 5)
+    torch.from_numpy(pixels).pin_memory().to(device, non_blocking=True)
+    torch.cuda.synchronize()
+    return len(pixels)
 
 
 def _load(folder: Path, count: int) -> list[bytes]:

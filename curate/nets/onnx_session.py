@@ -32,6 +32,8 @@ def open_session(path: Path, what: str, *, device: str = "cpu", threads: int = 1
     settings.intra_op_num_threads = threads
     settings.inter_op_num_threads = 1
     settings.log_severity_level = _FATAL
+    # Threads that wait would spin and take the cores from those that decode: on two busy cores that cost a third.
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     chosen = providers(device)
     try:
         return onnxruntime.InferenceSession(path, settings, providers=chosen)
