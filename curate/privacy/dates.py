@@ -30,7 +30,8 @@ MONTHS = frozenset(fold(name) for name in _NAMES.split())
 """Names of months as `fold` leaves them."""
 
 _WORDS_TOO = frozenset(["set", "out", "ago", "mar", "dec", "gen", "mag", "sept"])
-"""Months that are also words or abbreviations: with a year of two digits only if hyphens, slashes or dots join them."""
+"""Months that are also words or abbreviations: with a year of two digits only if hyphens, slashes or dots join them or
+an apostrophe marks the year."""
 
 _MONTH = "(?P<month>" + "|".join(sorted(map(re.escape, MONTHS), key=len, reverse=True)) + ")"
 _YEAR = r"(?:19|20)\d\d"
@@ -83,7 +84,7 @@ def _with_month(folded: str) -> Iterator[Found]:
     for match in _DAY_FIRST.finditer(folded):
         between = folded[match.end("day") : match.start("month")], folded[match.end("month") : match.start("y")]
         short = len(match["y"]) == 2
-        joined = all(set(part) & set("-/._–'’") for part in between)
+        joined = all(set(part) & set("-/._–") for part in between) or bool(set(between[1]) & set("'’"))
         if 1 <= int(match["day"]) <= 31 and not (short and match["month"] in _WORDS_TOO and not joined):
             yield Found("date", *match.span(), "month-name")
     for pattern in (_MONTH_FIRST, _YEAR_MONTH_DAY):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -44,7 +44,8 @@ class Finding(NamedTuple):
         x2: Right edge, exclusive.
         y2: Bottom edge, exclusive.
         pattern: Shape of the text as `curate.privacy.text.redact` gives it; empty for faces. The text is not kept.
-        model: ``centerface``, or the rule that speaks, such as ``title``.
+        model: ``centerface``, or the rule that speaks, such as ``title``; ``between`` if it was only found before and
+            after (`curate.privacy.gaps`).
     """
 
     kind: str
@@ -104,7 +105,12 @@ class PersonalFinder:
         if self._lines is not None:
             read = [line for line in self._lines.lines(image, regions) if line.score >= self._least]
             found += [finding for row in rows_of(read) for finding in personal_in(row)]
-        return sorted(set(found), key=lambda one: (one.y1, one.x1, one.y2, one.x2, one))
+        return in_order(found)
+
+
+def in_order(found: Iterable[Finding]) -> list[Finding]:
+    """Findings top to bottom, each once."""
+    return sorted(set(found), key=lambda one: (one.y1, one.x1, one.y2, one.x2, one))
 
 
 def rows_of(lines: Sequence[Line]) -> list[list[Line]]:

@@ -16,6 +16,7 @@ from curate.nets.fusion import Region
 from curate.nets.model_config import sha256_of
 from curate.nets.onnx_session import providers
 from curate.privacy.finder import PersonalFinder
+from curate.privacy.gaps import fill_gaps
 from curate.records import FINDING_KINDS, Done, Failed, Outcome, Reason, Video, audit_schema
 from curate.stage import Files, Lane, Stage
 from curate.stages.kept import BadArtefact, frames_to_look_at, read_batches
@@ -29,6 +30,7 @@ class AuditStage(Stage[AuditOptions]):
     name = "audit"
     folder = "audit"
     inputs = ("sample", "trim", "mask")
+    version = 2
 
     _finder: PersonalFinder | None = None
 
@@ -68,8 +70,8 @@ class AuditStage(Stage[AuditOptions]):
             wanted = frames_to_look_at(files.inputs["trim"])
             regions = _Regions(files.inputs["mask"])
             with RowWriter(artefact, audit_schema()) as writer:
-                for n, image in decoded_frames(files.inputs["sample"], wanted):
-                    found = self._finder.find(image, regions.of(n))
+                frames = decoded_frames(files.inputs["sample"], wanted)
+                for n, found in fill_gaps((n, self._finder.find(image, regions.of(n))) for n, image in frames):
                     for finding in found:
                         writer.add({"n": n, **finding._asdict()})
                     figures["frames"] += 1

@@ -7,7 +7,7 @@ import string
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from curate.privacy.dates import MONTHS
@@ -84,6 +84,7 @@ def test_dates_in_numbers_are_found(day, form, around):
 
 
 @given(DAYS, st.sampled_from(NAMED), st.sampled_from(sorted(MONTH_NAMES)), AROUND)
+@example(datetime.date(2000, 12, 1), "{d:02} {name} '{s:02}", "short", ("", ""))
 def test_dates_with_names_of_months_are_found(day, form, language, around):
     name = MONTH_NAMES[language].split()[day.month - 1]
     text = form.format(d=day.day, name=name, y=day.year, s=day.year % 100)

@@ -122,6 +122,19 @@ def test_lines_in_an_interface_bar_are_found(tmp_path):
     assert rows[0]["x2"] < WIDTH / 2 and rows[0]["pattern"] == "AAA 99999999"
 
 
+def test_what_is_lost_for_a_moment_is_filled_in(tmp_path):
+    images = [captioned(n, (40, 300, SMITH)) for n in range(8)]
+    box = {"kind": "text", "score": 0.9, "model": "text", "x1": 34, "y1": 296, "x2": 400, "y2": 330}
+    outcome = audited(tmp_path, images, regions=[{"n": n, **box} for n in (0, 2, 7)], faces=False)
+    rows = [(row["n"], row["kind"], row["model"]) for row in rows_of(outcome)]
+    assert rows == [
+        *((0, kind, rule) for kind, rule in (("date", "year-last"), ("name", "label"))),
+        *((1, kind, "between") for kind in ("date", "name")),
+        *((n, kind, rule) for n in (2, 7) for kind, rule in (("date", "year-last"), ("name", "label"))),
+    ]
+    assert outcome.figures["frames_with_names"] == 4
+
+
 def test_text_outside_of_the_regions_is_not_read(tmp_path):
     images = [captioned(0, (40, 300, SMITH))]
     assert rows_of(audited(tmp_path, images, regions=[])) == []
