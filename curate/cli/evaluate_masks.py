@@ -35,7 +35,7 @@ def masks(
     output: Path | None,
     given: Layer,
 ) -> None:
-    r"""Compare what curate mask covers with hand-drawn boxes.
+    """Compare what curate mask covers with hand-drawn boxes.
 
     TRUTH is a file, or a folder of such files:
 
@@ -51,7 +51,7 @@ def masks(
     Boxes are in pixels of the frame, times in seconds; right, bottom and end are excluded. Only frames of surgery
     belong in there. Printed with and without evidence over time: the share of overlay pixels covered and the boxes
     found, for each kind; the share of other pixels covered; and the frames without overlays that are touched.
-    """
+    """  # noqa: D301 -- click wants the backspace itself
     layers = [load_toml(config_file)] if config_file is not None else []
     options = resolve("options", *layers, given).mask
 

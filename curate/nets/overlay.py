@@ -22,8 +22,9 @@ CLASSES = ("surgery", "text", "logo", "ui", "pip")
 
 MODEL = "overlay/model.onnx"
 
-PIXEL = 0.4
-"""Probability of overlay from which a pixel belongs to a region; whether the region stands is decided by its mean."""
+PIXEL = 0.55
+"""Probability of overlay from which a pixel belongs to a region; whether the region stands is decided by its mean. With
+less, boxes reach over the rims of overlays: at 0.4 a third more of surgery is lost on the validation clips."""
 
 SMALLEST = 12
 """Components of fewer reduced pixels are dropped."""
@@ -71,7 +72,7 @@ class OverlayNet:
         CurateError: The model cannot be loaded.
     """
 
-    def __init__(self, model: Path, *, threshold: float = 0.7, threads: int = 1) -> None:
+    def __init__(self, model: Path, *, threshold: float = 0.77, threads: int = 1) -> None:
         self._session = open_session(model, "overlay network", threads=threads)
         self.threshold = threshold
 
