@@ -15,6 +15,7 @@ import csv
 import json
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -25,10 +26,13 @@ from PIL import Image, ImageDraw, ImageFont
 from curate.config import AuditOptions, MaskOptions
 from curate.nets.face_detector import FaceDetector, packaged_model
 from curate.nets.regions import RegionFinder
-from curate.privacy.finder import PersonalFinder
+from curate.privacy.finder import Finding, PersonalFinder
+from curate.privacy.gaps import fill_gaps
 
 SIDES = (352, 448, 512, 576, 720)
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6)
+Box = tuple[float, float, float, float]
+
 WINDOW_SHARES = (0.10, 0.15, 0.20, 0.25)
 NO_HUMAN = {12, 13, 14, 16, 17, 18, 19, 20, 21, 22, 24, 25, 28, 29}
 """Of `portraits`, in the order of labels.csv: animals, a statue and a drawn figure."""
@@ -102,6 +106,23 @@ def portraits(frames: Path) -> list[tuple[np.ndarray, tuple[int, int, int, int]]
     return found
 
 
+def window(
+    scene: np.ndarray, face: np.ndarray, box: Box, share: float, corner: int, margin: int, quality: int
+) -> tuple[np.ndarray, Box]:
+    """A surgical frame of 720 rows, coded as JPEG, with a portrait in a corner, and the box of the face."""
+    width = round(scene.shape[1] * 720 / scene.shape[0])
+    image = cv2.resize(scene, (width, 720), interpolation=cv2.INTER_CUBIC)
+    scale = share * width / face.shape[1]
+    size = (round(face.shape[1] * scale), min(round(face.shape[0] * scale), 700))
+    x = width - size[0] - margin if corner % 2 else margin
+    y = max(720 - size[1] - margin, 0) if corner >= 2 else margin
+    image[y : y + size[1], x : x + size[0]] = cv2.resize(face, size, interpolation=cv2.INTER_AREA)[: 720 - y]
+    coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    across, down = size[0] / face.shape[1], size[1] / face.shape[0]
+    place = (box[0] * across + x, box[1] * down + y, box[2] * across + x, box[3] * down + y)
+    return cv2.imdecode(coded, cv2.IMREAD_COLOR), place
+
+
 def windows(frames: Path, count: int, rng: np.random.Generator):
     """Surgical frames of 720 rows with a portrait in a corner: image, box of the face, share of the width."""
     faces = portraits(frames)
@@ -109,19 +130,9 @@ def windows(frames: Path, count: int, rng: np.random.Generator):
     for i in range(count):
         share = WINDOW_SHARES[i % len(WINDOW_SHARES)]
         scene = read(frames / scenes[rng.integers(len(scenes))])
-        width = round(scene.shape[1] * 720 / scene.shape[0])
-        image = cv2.resize(scene, (width, 720), interpolation=cv2.INTER_CUBIC)
         face, box = faces[rng.integers(len(faces))]
-        scale = share * width / face.shape[1]
-        size = (round(face.shape[1] * scale), min(round(face.shape[0] * scale), 700))
-        margin = int(rng.integers(0, 20))
-        x = margin if rng.random() < 0.5 else width - size[0] - margin
-        y = margin if rng.random() < 0.5 else 720 - size[1] - margin
-        y = max(y, 0)
-        image[y : y + size[1], x : x + size[0]] = cv2.resize(face, size, interpolation=cv2.INTER_AREA)
-        coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(60, 95))])[1]
-        fx, fy = size[0] / face.shape[1], size[1] / face.shape[0]
-        yield cv2.imdecode(coded, 1), (box[0] * fx + x, box[1] * fy + y, box[2] * fx + x, box[3] * fy + y), share
+        margin, right, low = int(rng.integers(0, 20)), rng.random() >= 0.5, rng.random() >= 0.5
+        yield *window(scene, face, box, share, 2 * low + right, margin, int(rng.integers(60, 95))), share
 
 
 def evaluate_faces(frames: Path, count: int) -> None:
@@ -151,6 +162,52 @@ def evaluate_faces(frames: Path, count: int) -> None:
             hits = {source: int(np.sum(np.array(v) >= threshold)) for source, v in alarms.items()}
             named = ", ".join(f"{source} {n} of {len(alarms[source])}" for source, n in hits.items() if n)
             print(f"  false alarms at {threshold}: {sum(hits.values())} of {len(every)} surgical frames ({named})")
+
+
+def sequences(frames: Path, rng: np.random.Generator) -> Iterator[tuple[float, list[tuple[np.ndarray, Box]]]]:
+    """Windows of people who talk, on surgical frames: share of the width, and the frames of a clip with their boxes.
+
+    A window stays where it is and the person in it moves; the true box is the detector's on the picture at full size.
+    """
+    detector = FaceDetector(packaged_model(), side=352, threshold=0.6)
+    clips: dict[str, list[str]] = defaultdict(list)
+    scenes: dict[str, list[str]] = defaultdict(list)
+    for row in listed(frames):
+        if row["source"] == "liveportrait":
+            clips[row["group"]].append(row["file"])
+        elif row["source"] in ("m2cai", "lowlight"):
+            scenes[row["group"]].append(row["file"])
+    videos = list(scenes.values())
+    for files in clips.values():
+        images = [read(frames / name) for name in files]
+        people = [(image, faces[0][:4]) for image in images if (faces := detector.detect(image))]
+        for share in WINDOW_SHARES:
+            video, corner = videos[rng.integers(len(videos))], int(rng.integers(4))
+            yield (
+                share,
+                [
+                    window(read(frames / video[n % len(video)]), image, box, share, corner, 8, 75)
+                    for n, (image, box) in enumerate(people)
+                ],
+            )
+
+
+def evaluate_sequences(frames: Path) -> None:
+    """Faces in windows over time, with and without filling gaps."""
+    options = AuditOptions()
+    detector = FaceDetector(packaged_model(), side=options.face_side, threshold=options.face_threshold)
+    found: dict[tuple[float, str], list[bool]] = defaultdict(list)
+    for share, clip in sequences(frames, np.random.default_rng(2)):
+        alone = [
+            [Finding("face", f.score, *f[:4], "", "centerface") for f in detector.detect(image)] for image, _ in clip
+        ]
+        filled = [faces for _, faces in fill_gaps((n, list(faces)) for n, faces in enumerate(alone))]
+        for how, faces in (("alone", alone), ("filled", filled)):
+            for own, (_, box) in zip(faces, clip, strict=True):
+                found[share, how].append(any(overlap(face[2:6], box) >= 0.4 for face in own))
+    for share in WINDOW_SHARES:
+        alone, filled = found[share, "alone"], found[share, "filled"]
+        print(f"windows of {share:.0%}: {sum(alone)} of {len(alone)} frames alone, {sum(filled)} with gaps filled")
 
 
 def drawn(scene: np.ndarray, text: str, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -206,6 +263,35 @@ def evaluate_text(frames: Path, count: int) -> None:
     print(f"text findings on {len(clean)} surgical frames, burned-in text included: {dict(alarms)}")
 
 
+def evaluate_small_text(frames: Path) -> None:
+    """Personal captions at the limit of what can be read, on clips of poor quality, with and without filling gaps."""
+    rng = np.random.default_rng(4)
+    videos: dict[str, list[str]] = defaultdict(list)
+    for row in listed(frames):
+        if row["source"] == "m2cai":
+            videos[row["group"]].append(row["file"])
+    long = [files for files in videos.values() if len(files) >= 12]
+    finder, regions = PersonalFinder(AuditOptions(faces=False)), RegionFinder(MaskOptions())
+    for size in (11, 13, 16):
+        counts = [0, 0, 0]
+        for kind, text in PERSONAL[::2]:
+            files, seed = long[rng.integers(len(long))][:12], int(rng.integers(1 << 31))
+            shown = []
+            for name in files:
+                image = drawn(read(frames / name), text, size, np.random.default_rng(seed))
+                coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 35])[1]
+                shown.append(cv2.imdecode(coded, cv2.IMREAD_COLOR))
+            finder.reset()
+            alone = []
+            for n, found in regions.find(enumerate(shown)):
+                alone.append((n, [one for one in finder.find(shown[n], found) if one.kind == kind]))
+            filled = list(fill_gaps((n, list(own)) for n, own in alone))
+            for i, many in enumerate((alone, filled)):
+                counts[i] += sum(bool(own) for _, own in many)
+            counts[2] += len(shown)
+        print(f"at {size} px, quality 35: found on {counts[0]} of {counts[2]} frames, {counts[1]} with gaps filled")
+
+
 def evaluate_videos(videos: Path, workspace: Path) -> None:
     """Frames with faces against the windows of the truth that show people."""
     for path in sorted(videos.glob("*.json")):
@@ -237,8 +323,10 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.what == "faces":
         evaluate_faces(arguments.data, arguments.count or 400)
+        evaluate_sequences(arguments.data)
     elif arguments.what == "text":
         evaluate_text(arguments.data, arguments.count or 2)
+        evaluate_small_text(arguments.data)
     elif arguments.workspace is None:
         parser.error("videos needs a workspace")
     else:
