@@ -1,13 +1,15 @@
 """Speed of the export writers and readers.
 
-Writers: MB/s of each format for frames that need no painting, against copying the same bytes to a file with fsync.
-Readers: images/s of `curate.FrameDataset` in each format through a DataLoader, against decoding the same JPEGs.
+Writers: MB/s of each format for frames that need no painting, against copying the same bytes to a file with fsync;
+loose files against copying the same files one by one. Readers: images/s of `curate.FrameDataset` in each format through
+a DataLoader, against a DataLoader with as many workers that decodes the same JPEGs from memory.
 
     python scripts/bench_export.py --frames 1000
-    python scripts/bench_export.py --parquet workspace/frames/*.parquet --copies 10
+    python scripts/bench_export.py --parquet workspace/frames/*.parquet --copies 10 --only writers
 
-Writer and copy take turns, so that both meet the same state of the machine. Wall time is the median, and so is the
-ratio of the copy's time to that of the writer in the same turn; CPU time is that of all threads.
+Each work and its yardstick take turns, so that both meet the same state of the machine, after one turn that does not
+count. Wall time is the median, and so is the ratio of the yardstick's time to that of the work in the same turn. CPU
+time is that of all threads of this process.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import statistics
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +32,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import simplejpeg
 from PIL import Image
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from curate import FrameDataset, records
 from curate.config import ExportOptions
@@ -39,8 +41,8 @@ from curate.exports.movies import MOVIES
 from curate.records import Video
 
 PICTURES = tuple(name for name in exporter.FORMATS if name not in MOVIES)
-COPIED = tuple(name for name in PICTURES if name != "lmdb-lemon")
-"""Formats that copy frames byte for byte."""
+LOOSE = ("folders", "surgenet")
+"""Formats with a file for each frame."""
 
 
 def synthetic_frames(path: Path, count: int) -> None:
@@ -99,12 +101,13 @@ class Timing:
 def measure(yardstick: Callable[[], Any], works: dict[str, Callable[[], Any]], repeats: int) -> dict[str, Timing]:
     """Time every work right after the yardstick, turn by turn; ``yardstick`` is among the results."""
     taken: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
-    for _ in range(repeats):
+    for turn in range(repeats + 1):
         for name, work in works.items():
             base, base_cpu = _time(yardstick)
             wall, cpu = _time(work)
-            taken[name].append((wall, cpu, base / wall))
-            taken["yardstick"].append((base, base_cpu, 1.0))
+            if turn:
+                taken["yardstick"].append((base, base_cpu, 1.0))
+                taken[name].append((wall, cpu, base / wall))
     return {
         name: Timing(*(statistics.median(column) for column in zip(*rows, strict=True))) for name, rows in taken.items()
     }
@@ -116,19 +119,12 @@ def _time(work: Callable[[], Any]) -> tuple[float, float]:
     return time.perf_counter() - start, time.process_time() - cpu
 
 
-def jpegs(sources: list[Path]) -> Iterator[bytes]:
-    """All pictures of the sources."""
-    for path in sources:
-        for batch in pq.ParquetFile(path).iter_batches(50, columns=["image"]):
-            yield from batch.column(0).to_pylist()
-
-
 def size_of(image: Any) -> int:
     """Stand-in for a transform: what is handed to the main process stays small."""
     return int(image.size[0])
 
 
-def bench_writers(entries: list[ExportEntry], work: Path, repeats: int) -> None:
+def bench_writers(entries: list[ExportEntry], formats: Sequence[str], work: Path, repeats: int) -> None:
     """Print the speed of every writer."""
     sources = [entry.frames for entry in entries]
     megabytes = sum(path.stat().st_size for path in sources) / 1e6
@@ -145,50 +141,65 @@ def bench_writers(entries: list[ExportEntry], work: Path, repeats: int) -> None:
         (work / "copy").unlink(missing_ok=True)
         copy(sources, work / "copy")
 
-    times = measure(copying, {name: writer(name) for name in PICTURES}, repeats)
+    def copying_files() -> None:
+        shutil.rmtree(work / "copies", ignore_errors=True)
+        for path in loose:
+            target = work / "copies" / path.relative_to(work)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+        os.sync()
+
+    shards = [name for name in formats if name not in LOOSE]
+    _print_writers("copying", measure(copying, {name: writer(name) for name in shards}, repeats), megabytes)
+    if files := {name: writer(name) for name in formats if name in LOOSE}:
+        next(iter(files.values()))()
+        loose = sorted((work / "exports" / next(iter(files))).rglob("*.jpg"))
+        _print_writers("copying files", measure(copying_files, files, repeats), megabytes)
+
+
+def _print_writers(yardstick: str, times: dict[str, Timing], megabytes: float) -> None:
     for name, timing in times.items():
-        note = "" if name in (*COPIED, "yardstick") else "  (encodes every frame)"
-        shown = "copying" if name == "yardstick" else f"write {name}"
-        speed = megabytes / timing.wall
-        print(
-            f"{shown:<18} {speed:6.0f} MB/s  {timing.cpu:6.2f} s CPU  {timing.ratio:5.2f} of copying{note}", flush=True
-        )
+        shown = yardstick if name == "yardstick" else f"write {name}"
+        note = "  (encodes every frame)" if name == "lmdb-lemon" else ""
+        speed = f"{megabytes / timing.wall:6.0f} MB/s  {timing.cpu:6.2f} s CPU"
+        print(f"{shown:<18} {speed}  {timing.ratio:5.2f} of {yardstick}{note}", flush=True)
 
 
-def bench_readers(entries: list[ExportEntry], work: Path, workers: int, repeats: int) -> None:
-    """Print the speed of every reader."""
-    sources = [entry.frames for entry in entries]
-    held = [jpeg for _, jpeg in zip(range(500), jpegs(sources), strict=False)]
-    count = sum(pq.read_metadata(path).num_rows for path in sources)
+class Held(Dataset[dict[str, Any]]):
+    """Pictures of an export in memory, decoded as `FrameDataset` does."""
 
-    def decode() -> None:
-        for jpeg in held:
-            Image.fromarray(simplejpeg.decode_jpeg(jpeg, colorspace="RGB"))
+    def __init__(self, dataset: FrameDataset) -> None:
+        self._jpegs = [dataset.store.jpeg(i) for i in range(len(dataset))]
+        self._order = "RGB" if dataset.store.channel_order == "rgb" else "BGR"
 
-    def reader(name: str) -> Callable[[], None]:
-        dataset = FrameDataset(work / "exports" / name, transform=size_of, columns=("key",))
-        if name == "parquet":
-            stream = dataset.stream(shuffle=500)
-            loader: DataLoader[Any] = DataLoader(stream, batch_size=32, num_workers=workers)
-        else:
-            loader = DataLoader(dataset, batch_size=32, shuffle=True, num_workers=workers)
+    def __len__(self) -> int:
+        return len(self._jpegs)
 
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        pixels = simplejpeg.decode_jpeg(self._jpegs[index], colorspace=self._order)
+        return {"image": size_of(Image.fromarray(pixels))}
+
+
+def bench_readers(formats: Sequence[str], work: Path, workers: int, repeats: int) -> None:
+    """Print the speed of the reader of each format that was written."""
+
+    def passing(loader: DataLoader[Any]) -> Callable[[], None]:
         def read() -> None:
             for _ in loader:
                 pass
 
         return read
 
-    times = measure(decode, {name: reader(name) for name in PICTURES}, repeats)
-    decoding = len(held) / times.pop("yardstick").wall
-    print(f"decode, one core    {decoding:7.0f} images/s")
-    lanes = max(1, workers)
-    for name, timing in times.items():
-        share = timing.ratio * count / len(held) / lanes
-        print(
-            f"read {name:<12}   {count / timing.wall:7.0f} images/s  {share:5.2f} of decoding on {lanes} cores",
-            flush=True,
-        )
+    for name in formats:
+        dataset = FrameDataset(work / "exports" / name, transform=size_of)
+        frames = dataset.stream(shuffle=500) if name == "parquet" else dataset
+        shuffle = None if name == "parquet" else True
+        loader: DataLoader[Any] = DataLoader(frames, batch_size=32, shuffle=shuffle, num_workers=workers)
+        decoder: DataLoader[Any] = DataLoader(Held(dataset), batch_size=32, shuffle=True, num_workers=workers)
+        times = measure(passing(decoder), {name: passing(loader)}, repeats)
+        decoding, timing = len(dataset) / times["yardstick"].wall, times[name]
+        speed = f"{len(dataset) / timing.wall:6.1f} images/s"
+        print(f"read {name:<13} {speed}  {timing.ratio:5.2f} of decoding ({decoding:.1f} images/s)", flush=True)
 
 
 def main() -> None:
@@ -199,6 +210,8 @@ def main() -> None:
     parser.add_argument("--copies", type=int, default=1, help="take every file so many times, under other ids")
     parser.add_argument("--workers", type=int, default=1, help="DataLoader workers")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--formats", nargs="+", choices=PICTURES, default=PICTURES)
+    parser.add_argument("--only", choices=("writers", "readers"))
     parser.add_argument("--work", type=Path, help="folder on the disk to measure; a temporary one if not given")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.work) as folder:
@@ -208,8 +221,14 @@ def main() -> None:
             sources = [work / "synthetic.parquet"]
             synthetic_frames(sources[0], arguments.frames)
         entries = [entry_of(path, work, copy) for copy in range(arguments.copies) for path in sources]
-        bench_writers(entries, work, arguments.repeats)
-        bench_readers(entries, work, arguments.workers, arguments.repeats)
+        if arguments.only == "readers":
+            export_dataset(
+                entries, ExportOptions(formats=arguments.formats), work / "exports", fingerprint="", context={}
+            )
+        else:
+            bench_writers(entries, arguments.formats, work, arguments.repeats)
+        if arguments.only != "writers":
+            bench_readers(arguments.formats, work, arguments.workers, arguments.repeats)
 
 
 if __name__ == "__main__":

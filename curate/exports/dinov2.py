@@ -62,18 +62,19 @@ def _write_tar(dataset: Dataset, videos: list[PlannedVideo], name: str, folder: 
     """Write the tar of a class, or go on with it after its last portion."""
     finished = dataset.staging.of(name)
     limit = min(PORTION_BYTES, dataset.options.shard_size * 1_000_000)
-    with TarWriter(folder / name, finished[-1].facts["size"] if finished else 0) as tar:
+    path = folder / name
+    with TarWriter(path, finished[-1].facts["size"] if finished else 0) as tar:
         begin = tar.size
         for frame, jpeg in dataset.pictures(videos, skip=dataset.staging.frames(name)):
             offset = tar.add(f"{frame.key}.jpg", jpeg)
             table.add(frame_row(frame, dataset.renderer), file=name, offset=offset, size=len(jpeg))
-            dataset.staging.checksums.growing(folder / name, tar.size)
+            dataset.staging.checksums.growing(path, tar.size)
             if tar.size - begin >= limit:
                 tar.flush()
-                table.portion(name, [folder / name], size=tar.size)
+                table.portion(name, [path], size=tar.size)
                 begin = tar.size
         tar.flush()
-        table.portion(name, [folder / name], size=tar.size)
+        table.portion(name, [path], size=tar.size)
 
 
 def _write_entries(dataset: Dataset, classes: list[str], folder: Path) -> None:

@@ -103,7 +103,9 @@ def write_lmdb(
                 yield from index_entries(keys).items()
 
         for split, videos in dataset.plan.splits().items():
-            write_environment(items(split, videos), folder / f"{split}.lmdb", initial_map=initial_map)
+            environment = folder / f"{split}.lmdb"
+            write_environment(items(split, videos), environment, initial_map=initial_map)
+            dataset.staging.checksums.written(environment / "data.mdb")
     return {"channel_order": channel_order}
 
 
@@ -132,7 +134,9 @@ def write_environment(items: Iterable[tuple[bytes, bytes]], path: Path, *, initi
         for batch in _batches(items):
             _put(environment, batch)
         path.mkdir()
-        environment.copy(str(path), compact=True)
+        # Not `copy`, which goes past the page cache: the file is read again at once, for its checksum.
+        with open(path / "data.mdb", "wb") as stream:
+            environment.copyfd(stream.fileno(), compact=True)
     except lmdb.Error as error:
         raise OSError(f"{path}: {error}") from error
     finally:

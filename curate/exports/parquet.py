@@ -58,8 +58,8 @@ def write_parquet(dataset: Dataset, folder: Path) -> dict[str, Any]:
     data.mkdir(exist_ok=True)
     for split, videos in dataset.plan.splits().items():
         with _Shards(dataset, split) as shards:
-            for rows, size in _groups(dataset, videos, skip=dataset.staging.frames(split)):
-                shards.write(rows, size)
+            for table, size in _groups(dataset, videos, skip=dataset.staging.frames(split)):
+                shards.write(table, size)
         for path, name in shards.names():
             link(path, data / name)
     return {}
@@ -88,20 +88,30 @@ def _feature(kind: pa.DataType) -> Any:
     return {"dtype": names.get(str(kind), str(kind)), "_type": "Value"}
 
 
-def _groups(dataset: Dataset, videos: list[PlannedVideo], skip: int) -> Iterator[tuple[list[dict[str, Any]], int]]:
-    """Rows of one row group after the other, with the size of their images in bytes."""
-    rows: list[dict[str, Any]] = []
-    size = 0
+def _groups(dataset: Dataset, videos: list[PlannedVideo], skip: int) -> Iterator[tuple[pa.Table, int]]:
+    """One row group after the other, with the size of its images in bytes."""
+    kind = schema(dataset)
     limit = min(GROUP_BYTES, dataset.options.shard_size * 500_000)
+    rows: list[dict[str, Any]] = []
+    jpegs: list[bytes] = []
+    size = 0
     for frame, jpeg in dataset.pictures(videos, skip=skip):
         if rows and (len(rows) == GROUP_ROWS or size + len(jpeg) > limit):
-            yield rows, size
-            rows, size = [], 0
-        row = frame_row(frame, dataset.renderer)
-        rows.append({"image": {"bytes": jpeg, "path": f"{frame.key}.jpg"}, **row})
+            yield _table(rows, jpegs, kind), size
+            rows, jpegs, size = [], [], 0
+        rows.append(frame_row(frame, dataset.renderer))
+        jpegs.append(jpeg)
         size += len(jpeg)
     if rows:
-        yield rows, size
+        yield _table(rows, jpegs, kind), size
+
+
+def _table(rows: list[dict[str, Any]], jpegs: list[bytes], kind: pa.Schema) -> pa.Table:
+    """A row group; the pictures are handed over as one column, since dicts of them would be copied once more."""
+    paths = pa.array([f"{row['key']}.jpg" for row in rows], pa.string())
+    images = pa.StructArray.from_arrays([pa.array(jpegs, pa.binary()), paths], fields=list(IMAGE))
+    others = pa.Table.from_pylist(rows, kind.remove(kind.get_field_index("image")))
+    return pa.Table.from_arrays([images, *others.columns], schema=kind)
 
 
 class _Shards:
@@ -131,15 +141,15 @@ class _Shards:
         for i in range(count):
             yield self._path(i), f"{self._split}-{i:05d}-of-{count:05d}.parquet"
 
-    def write(self, rows: list[dict[str, Any]], size: int) -> None:
+    def write(self, group: pa.Table, size: int) -> None:
         """Append a row group whose images take ``size`` bytes."""
         if self._writer is not None and self._size + size + min(_FOOTER, self._limit // 4) > self._limit:
             self._finish()
         if self._writer is None:
             self._writer = self._open()
-        self._writer.write_table(pa.Table.from_pylist(rows, self._schema))
+        self._writer.write_table(group)
         self._size += size
-        self._rows += len(rows)
+        self._rows += group.num_rows
         self._staging.checksums.growing(self._path(len(self._staging.of(self._split))), self._size)
 
     def _path(self, number: int) -> Path:

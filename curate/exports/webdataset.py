@@ -87,7 +87,7 @@ class _Shards:
     def __init__(self, folder: Path, split: str, limit: int, table: FrameTable, staging: Staging) -> None:
         self._folder, self._split, self._limit, self._table, self._staging = folder, split, limit, table, staging
         self._count = len(staging.of(split))
-        self._name = ""
+        self._name, self._path = "", folder
         self._tar: TarWriter | None = None
 
     def __enter__(self) -> _Shards:
@@ -106,15 +106,16 @@ class _Shards:
             self._finish()
         if self._tar is None:
             self._name = f"{self._split}-{self._count:06d}.tar"
-            self._tar = TarWriter(self._folder / self._name)
+            self._path = self._folder / self._name
+            self._tar = TarWriter(self._path)
             self._count += 1
         tar = self._tar
         offsets = [tar.add(f"{key}.{extension}", data) for extension, data in members.items()]
-        self._staging.checksums.growing(self._folder / self._name, tar.size)
+        self._staging.checksums.growing(self._path, tar.size)
         return self._name, offsets[0]
 
     def _finish(self) -> None:
         if self._tar is not None:
             self._tar.__exit__(None, None, None)
             self._tar = None
-            self._table.portion(self._split, [self._folder / self._name], file=self._name)
+            self._table.portion(self._split, [self._path], file=self._name)
