@@ -25,6 +25,9 @@ HOP = WINDOW // 2
 PRESENT = 0.5
 """Share of a region's steady edges that a frame must show for the region to be on in it."""
 
+SURE = 0.8
+"""Share of a region's steady edges from which it is on in all frames of a window, if each of them shows as much."""
+
 ALONE = 0.5
 """Share of the best frame's own overlay probability inside a region that a frame must reach for the region to be on in
 it. Where an overlay comes or goes in a still scene, its steady edges alone do not tell which half shows it."""
@@ -173,12 +176,15 @@ class Fusion:
 
     def _shown(self, overlay: OverlayBox, steady: npt.NDArray[np.float32]) -> list[bool]:
         """Which of the frames held show an overlay: by its steady edges, and by what the network sees in each alone."""
+        present = [presence(frame.steps, steady, overlay[:4]) for frame in self._frames]
+        if min(present) >= SURE:
+            return [True] * len(present)
         own = [
             float(self._alone(frame)[overlay.y1 : overlay.y2, overlay.x1 : overlay.x2].mean()) for frame in self._frames
         ]
         return [
-            presence(frame.steps, steady, overlay[:4]) >= PRESENT and probability >= ALONE * max(own)
-            for frame, probability in zip(self._frames, own, strict=True)
+            edges >= PRESENT and probability >= ALONE * max(own)
+            for edges, probability in zip(present, own, strict=True)
         ]
 
     def _alone(self, frame: _Frame) -> npt.NDArray[np.float32]:
