@@ -71,6 +71,17 @@ def test_blur_makes_text_unreadable():
     assert contrast[0] > 150 and contrast[1] < 10
 
 
+def test_a_wide_blur_is_that_of_the_gaussian_it_stands_for():
+    coarse = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)
+    image = cv2.resize(coarse, (640, 384), interpolation=cv2.INTER_NEAREST)
+    x1, y1, x2, y2 = box = (300, 100, 520, 280)
+    exact = cv2.GaussianBlur(image, (0, 0), 90, borderType=cv2.BORDER_REPLICATE)[y1:y2, x1:x2]
+    painted = paint(image, [box], fill="blur")
+    assert np.abs(painted[y1:y2, x1:x2].astype(int) - exact).max() <= 4
+    painted[y1:y2, x1:x2] = image[y1:y2, x1:x2]
+    assert np.array_equal(painted, image)
+
+
 def test_inpaint_draws_from_the_surroundings():
     image = np.full((HEIGHT, WIDTH, 3), (180, 70, 60), dtype=np.uint8)
     image[10:16, 10:30] = (0, 255, 0)
