@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable
@@ -53,13 +54,14 @@ class Sum:
 
 
 class Checksums:
-    """Flushes files to disk and sums them in the background, while more is written to them or to the next ones.
+    """Sums files and begins to flush them in the background, while more is written to them or to the next ones.
 
     A context manager; leaving it drops what has not begun.
     """
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(_THREADS)
+        self._flusher = ThreadPoolExecutor(1)
         self._sums: dict[int, Future[Sum]] = {}
         self._told: dict[Path, int] = {}
 
@@ -67,12 +69,14 @@ class Checksums:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._flusher.shutdown(cancel_futures=True)
         self._pool.shutdown(cancel_futures=True)
 
     def written(self, path: Path) -> Future[Sum]:
         """Take in what a file holds now; more may be appended to it later, and it may be renamed."""
         stream = open(path, "rb")  # noqa: SIM115
         status = os.fstat(stream.fileno())
+        self._flusher.submit(_flush, path)
         return self._submit(status.st_ino, status.st_size, lambda: stream)
 
     def now(self, path: Path) -> dict[str, Any]:
@@ -122,11 +126,12 @@ def _opened(path: Path) -> BinaryIO:
 
 
 def _extend(before: Future[Sum] | None, size: int, opened: Callable[[], BinaryIO]) -> Sum:
-    """Go on from the sum before, whose turn in the pool came earlier, and flush the file."""
+    """Go on from the sum before, whose turn in the pool came earlier."""
     with opened() as stream:
-        known = before.result() if before else Sum()
-        if known.size == size:
-            return known
-        extended = known.extended(stream, size)
+        return (before.result() if before else Sum()).extended(stream, size)
+
+
+def _flush(path: Path) -> None:
+    """Begin to write a file to disk, so that less is left for the end; what fails here fails there too."""
+    with contextlib.suppress(OSError), open(path, "rb") as stream:
         os.fsync(stream.fileno())
-    return extended

@@ -6,6 +6,7 @@ small enough to be read one at a time, and a page index lets readers fetch singl
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 
 from curate.exports.dataset import Dataset
 from curate.exports.folder import link
+from curate.exports.output import OutputFile
 from curate.exports.plan import PlannedVideo
 from curate.exports.staging import Portion
 from curate.exports.tables import FRAME_SCHEMA, frame_row, made_with
@@ -124,6 +126,7 @@ class _Shards:
         self._staging, self._split, self._schema = dataset.staging, split, schema(dataset)
         self._limit = dataset.options.shard_size * 1_000_000
         self._writer: pq.ParquetWriter | None = None
+        self._file: OutputFile | None = None
         self._size = self._rows = 0
 
     def __enter__(self) -> _Shards:
@@ -132,8 +135,10 @@ class _Shards:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self._finish()
-        elif self._writer is not None:
-            self._writer.close()
+        elif self._writer is not None and self._file is not None:
+            with contextlib.suppress(OSError):  # another error is on its way
+                self._writer.close()
+                self._file.close()
 
     def names(self) -> Iterator[tuple[Path, str]]:
         """The files with their final names."""
@@ -159,8 +164,9 @@ class _Shards:
         self._size = self._rows = 0
         columns = _leaves(self._schema)
         pictures = {"image.bytes", "image.path"}
+        self._file = OutputFile(self._path(len(self._staging.of(self._split))))
         return pq.ParquetWriter(
-            self._path(len(self._staging.of(self._split))),
+            self._file,
             self._schema,
             compression={name: "none" if name in pictures else "zstd" for name in columns},
             use_dictionary=[name for name in columns if name not in pictures],
@@ -170,8 +176,9 @@ class _Shards:
         )
 
     def _finish(self) -> None:
-        if self._writer is not None:
+        if self._writer is not None and self._file is not None:
             self._writer.close()
+            self._file.close()
             self._writer = None
             path = self._path(len(self._staging.of(self._split)))
             self._staging.finished(Portion(self._split, self._rows), [path])

@@ -102,7 +102,7 @@ class Staging:
     def finished(
         self, portion: Portion, files: Iterable[Path], summed: Mapping[str, Mapping[str, Any]] | None = None
     ) -> None:
-        """Note a portion; it counts once its files are summed and on disk.
+        """Note a portion; it counts once its files are summed.
 
         Args:
             portion: What is finished.

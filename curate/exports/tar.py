@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import tarfile
 from pathlib import Path
 from types import TracebackType
+
+from curate.exports.output import OutputFile
 
 BLOCK = 512
 _END = 2 * BLOCK
@@ -14,9 +15,6 @@ _TEMPLATE = tarfile.TarInfo().tobuf(tarfile.USTAR_FORMAT)
 _NAME, _SIZE, _CHECKSUM = slice(0, 100), slice(124, 136), slice(148, 155)
 _BLANK = sum(_TEMPLATE) - sum(_TEMPLATE[_CHECKSUM]) - sum(_TEMPLATE[_SIZE]) + 7 * ord(" ")
 """Sum of a header's bytes without name and size, the checksum taken as spaces (POSIX.1-1988, 10.1.1)."""
-
-_HELD_PIECES = 256
-_HELD_BYTES = 1 << 20
 
 
 class TarWriter:
@@ -30,10 +28,7 @@ class TarWriter:
     """
 
     def __init__(self, path: Path, size: int = 0) -> None:
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | (0 if size else os.O_TRUNC), 0o666)
-        os.lseek(self._file, size, os.SEEK_SET)
-        self._held: list[bytes] = []
-        self._held_bytes = 0
+        self._file = OutputFile(path, size)
         self.size = size
         """Bytes written so far, the offset of the next header."""
 
@@ -43,12 +38,9 @@ class TarWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
+        with self._file:
             if kind is None:
-                self._hold(bytes(_END + -(self.size + _END) % tarfile.RECORDSIZE))
-                self.flush()
-        finally:
-            os.close(self._file)
+                self._file.write(bytes(_END + -(self.size + _END) % tarfile.RECORDSIZE))
 
     def add(self, name: str, data: bytes) -> int:
         """Append a member.
@@ -59,29 +51,16 @@ class TarWriter:
         Raises:
             ValueError: The name does not fit a plain header, or the data are too long for one.
         """
-        self._hold(_header(name, len(data)))
-        self._hold(data)
-        self._hold(bytes(-len(data) % BLOCK))
+        self._file.write(_header(name, len(data)))
+        self._file.write(data)
+        self._file.write(bytes(-len(data) % BLOCK))
         start = self.size + BLOCK
         self.size = start + len(data) + -len(data) % BLOCK
         return start
 
     def flush(self) -> None:
         """Hand all members to the system."""
-        held, self._held, self._held_bytes = self._held, [], 0
-        while held:
-            written = os.writev(self._file, held)
-            while held and written >= len(held[0]):
-                written -= len(held.pop(0))
-            if held:
-                held[0] = held[0][written:]
-
-    def _hold(self, data: bytes) -> None:
-        """Collect pieces for one call of the system, without joining them."""
-        self._held.append(data)
-        self._held_bytes += len(data)
-        if len(self._held) >= _HELD_PIECES or self._held_bytes >= _HELD_BYTES:
-            self.flush()
+        self._file.flush()
 
 
 def _header(name: str, size: int) -> bytes:

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from curate.exports.tar import TarWriter
 from curate.exports.verify import verify_export
 from curate.nets.torchvision_repair import import_timm
 from tests.exports.making import make_entry, picture, sampled_jpeg
@@ -95,3 +96,14 @@ def test_shards_are_bounded(tmp_path, export):
             found += [member.name for member in tar if member.name.endswith(".jpg")]
     assert found == [f"v_{n}.jpg" for n in range(700)]
     assert list(verify_export(folder)) == []
+
+
+@pytest.mark.parametrize(("name", "size"), [("a.jpg", 0), ("x" * 100, 513), ("v_1.json", 70_000)])
+def test_headers_are_those_that_tarfile_writes(tmp_path, name, size):
+    with TarWriter(tmp_path / "own.tar") as tar:
+        tar.add(name, bytes(size))
+    with tarfile.open(tmp_path / "other.tar", "w", format=tarfile.USTAR_FORMAT) as other:
+        member = tarfile.TarInfo(name)
+        member.size = size
+        other.addfile(member, io.BytesIO(bytes(size)))
+    assert (tmp_path / "own.tar").read_bytes() == (tmp_path / "other.tar").read_bytes()

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curate.exports.output import PIECE, OutputFile
+
+
+@given(sizes=st.lists(st.integers(0, PIECE * 2), max_size=8), flushes=st.sets(st.integers(0, 7)))
+@settings(max_examples=30, deadline=None)
+def test_what_is_written_is_in_the_file_in_order(tmp_path_factory, sizes, flushes):
+    path = tmp_path_factory.mktemp("out") / "x"
+    pieces = [bytes([i + 1]) * size for i, size in enumerate(sizes)]
+    with OutputFile(path) as file:
+        for i, piece in enumerate(pieces):
+            assert file.write(piece) == len(piece)
+            if i in flushes:
+                file.flush()
+                assert path.stat().st_size == file.tell()
+    assert path.read_bytes() == b"".join(pieces)
+
+
+def test_it_goes_on_after_what_is_there(tmp_path):
+    path = tmp_path / "x"
+    path.write_bytes(b"0123456789")
+    os.truncate(path, 4)
+    with OutputFile(path, 4) as file:
+        file.write(b"abc")
+        assert file.tell() == 7
+    assert path.read_bytes() == b"0123abc"
+
+
+def test_the_system_is_called_at_whole_pieces(tmp_path, monkeypatch):
+    ends: list[int] = []
+    real = os.writev
+
+    def writev(file: int, held: list[memoryview]) -> int:
+        written = real(file, held)
+        ends.append(os.lseek(file, 0, os.SEEK_CUR))
+        return written
+
+    monkeypatch.setattr(os, "writev", writev)
+    with OutputFile(tmp_path / "x") as file:
+        for _ in range(30):
+            file.write(bytes(100_001))
+    assert [end % PIECE for end in ends[:-1]] == [0] * (len(ends) - 1) and ends[-1] == 30 * 100_001
+
+
+def test_a_short_write_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    real = os.write
+    monkeypatch.setattr(os, "writev", lambda file, held: real(file, held[0][:7]))
+    with OutputFile(tmp_path / "x") as file:
+        file.write(b"0123456789")
+        file.write(b"abc")
+    assert (tmp_path / "x").read_bytes() == b"0123456789abc"
