@@ -24,8 +24,12 @@ _BIDI = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\
 
 
 def short_hash(text: str, digits: int = 8) -> str:
-    """First hex digits of the SHA-256 of a text; undecodable bytes of file names included."""
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:digits]
+    """First hex digits of the SHA-256 of a text; undecodable bytes of file names and lone surrogates included."""
+    try:
+        data = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        data = text.encode("utf-8", "surrogatepass")
+    return hashlib.sha256(data).hexdigest()[:digits]
 
 
 def clean_text(text: str) -> str:
