@@ -144,11 +144,15 @@ class Staging:
         sums: dict[str, Sum] = {}
         if header == digest(_header(purpose)):
             for line in lines:
-                said = json.loads(line)
-                if not self._is_sound(said["files"], sums):
+                try:
+                    said = json.loads(line)
+                    portion, files = Portion(said["part"], said["frames"], said["facts"]), said["files"]
+                except (ValueError, KeyError, TypeError):  # a power failure may leave anything
+                    break
+                if not self._is_sound(files, sums):
                     break
                 kept.append(line)
-                self.portions.append(Portion(said["part"], said["frames"], said["facts"]))
+                self.portions.append(portion)
         if not kept:
             shutil.rmtree(self._root, ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -189,6 +189,17 @@ def test_what_is_not_as_it_was_written_is_written_again(many, interrupted, tmp_p
     assert tree_bytes(folder) == tree_bytes(tmp_path / "whole")
 
 
+@pytest.mark.parametrize("spoilt", ["\0" * 80, '{"part": 3}', "[]"])
+def test_a_line_of_the_journal_that_makes_no_sense_ends_what_is_known(many, interrupted, tmp_path, spoilt):
+    name, folder = interrupted
+    path = folder / f".{name}.tmp" / "journal.jsonl"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:2], spoilt, *lines[3:]]) + "\n")
+    export(many, folder, name)
+    export(many, tmp_path / "whole", name)
+    assert tree_bytes(folder) == tree_bytes(tmp_path / "whole")
+
+
 @pytest.mark.parametrize("change", ["fingerprint", "artefact", "video"])
 def test_nothing_is_taken_over_from_another_input(many, interrupted, tmp_path, change):
     name, folder = interrupted
