@@ -19,7 +19,7 @@ from curate.privacy.finder import PersonalFinder
 from curate.privacy.gaps import fill_gaps
 from curate.records import FINDING_KINDS, Done, Failed, Outcome, Reason, Video, audit_schema
 from curate.stage import Files, Lane, Stage
-from curate.stages.kept import BadArtefact, frames_to_look_at, read_batches
+from curate.stages.kept import BadArtefact, check_all_seen, frames_to_look_at, read_batches
 from curate.stages.mask import decoded_frames
 from curate.stages.rows import RowWriter
 
@@ -78,10 +78,9 @@ class AuditStage(Stage[AuditOptions]):
                     figures["frames_with_findings"] += bool(found)
                     for kind in {finding.kind for finding in found}:
                         figures[f"frames_with_{kind}s"] += 1
+            check_all_seen(files.inputs["sample"], wanted, figures["frames"])
         except BadArtefact as error:
             return Failed(Reason.BAD_ARTEFACT, str(error))
-        if missing := len(wanted) - figures["frames"]:
-            return Failed(Reason.BAD_ARTEFACT, f"{files.inputs['sample']} lacks {missing} of {len(wanted)} kept frames")
         return Done(artefact, figures=figures)
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from curate.media.field_of_view import Grey, reduction
 from curate.media.shots import Shot, find_shots
 from curate.records import Done, Failed, Outcome, Reason, Video, field_schema
 from curate.stage import Files, Stage
-from curate.stages.kept import BadArtefact, frames_to_look_at, wanted_jpegs
+from curate.stages.kept import BadArtefact, check_all_seen, frames_to_look_at, wanted_jpegs
 
 _SLACK = 0.25
 """Share of a pixel by which a box may cut into its outermost pixels."""
@@ -52,10 +52,9 @@ class FieldStage(Stage[FieldOptions]):
                     seen["shots"] += 1
                     seen["frames"] += shot.frames
                     seen[shot.field.shape] += shot.frames
+            check_all_seen(files.inputs["sample"], wanted, seen["frames"])
         except BadArtefact as error:
             return Failed(Reason.BAD_ARTEFACT, str(error))
-        if missing := len(wanted) - seen["frames"]:
-            return Failed(Reason.BAD_ARTEFACT, f"{files.inputs['sample']} lacks {missing} of {len(wanted)} kept frames")
         return Done(artefact, figures=_figures(seen))
 
 

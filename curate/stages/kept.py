@@ -32,6 +32,16 @@ def frames_to_look_at(verdicts: Path) -> frozenset[int]:
     return frozenset(wanted)
 
 
+def check_all_seen(frames: Path, wanted: frozenset[int], seen: int) -> None:
+    """Hold the frames that were looked at against those that were to be.
+
+    Raises:
+        BadArtefact: The table of frames lacks some.
+    """
+    if missing := len(wanted) - seen:
+        raise BadArtefact(f"{frames} lacks {missing} of {len(wanted)} kept frames")
+
+
 def wanted_jpegs(frames: Path, wanted: frozenset[int]) -> Iterator[tuple[int, bytes]]:
     """The wanted frames of a ``frames`` table, in its order.
 

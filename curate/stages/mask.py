@@ -21,7 +21,7 @@ from curate.nets.regions import RegionFinder
 from curate.nets.yolo import model_files
 from curate.records import Done, Failed, Outcome, Reason, Video, region_schema
 from curate.stage import Files, Lane, Stage
-from curate.stages.kept import BadArtefact, frames_to_look_at, wanted_jpegs
+from curate.stages.kept import BadArtefact, check_all_seen, frames_to_look_at, wanted_jpegs
 from curate.stages.rows import RowWriter
 
 Image = npt.NDArray[np.uint8]
@@ -72,10 +72,9 @@ class MaskStage(Stage[MaskOptions]):
                     figures["frames"] += 1
                     figures["frames_with_regions"] += bool(regions)
                     figures["regions"] += len(regions)
+            check_all_seen(files.inputs["sample"], wanted, figures["frames"])
         except BadArtefact as error:
             return Failed(Reason.BAD_ARTEFACT, str(error))
-        if missing := len(wanted) - figures["frames"]:
-            return Failed(Reason.BAD_ARTEFACT, f"{files.inputs['sample']} lacks {missing} of {len(wanted)} kept frames")
         return Done(artefact, figures=figures)
 
     def close(self) -> None:
