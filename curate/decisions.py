@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from curate.csv_file import read_csv
 from curate.errors import CurateError
 from curate.records import NON_SURGICAL, SURGICAL
 
@@ -45,27 +45,16 @@ def read_decisions(path: Path) -> Decisions:
             sense, or a frame has two labels; with the line.
     """
     found: dict[str, dict[int, bool]] = {}
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream, strict=True)
-            if missing := [name for name in COLUMNS if name not in (reader.fieldnames or ())]:
-                raise CurateError(f"{path}: no column {', '.join(missing)}")
-            for row in reader:
-                where = f"{path}:{reader.line_num}"
-                if None in row or None in row.values():
-                    raise CurateError(
-                        f"{where}: the row has {'more' if None in row else 'fewer'} cells than the header"
-                    )
-                label = row["label"].strip().lower()
-                if not label:
-                    continue
-                if label not in (SURGICAL, NON_SURGICAL):
-                    raise CurateError(f"{where}: label {label!r} is not {SURGICAL}, {NON_SURGICAL} or empty")
-                video, time = row["video"].strip(), _key(row["timestamp"], where)
-                if found.setdefault(video, {}).setdefault(time, label == SURGICAL) != (label == SURGICAL):
-                    raise CurateError(f"{where}: the frame of {video} at {row['timestamp']} s has two labels")
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CurateError(f"cannot read the decisions {path}: {error}") from error
+    for line, row in read_csv(path, COLUMNS, "decisions"):
+        where = f"{path}:{line}"
+        label = row["label"].strip().lower()
+        if not label:
+            continue
+        if label not in (SURGICAL, NON_SURGICAL):
+            raise CurateError(f"{where}: label {label!r} is not {SURGICAL}, {NON_SURGICAL} or empty")
+        video, time = row["video"].strip(), _key(row["timestamp"], where)
+        if found.setdefault(video, {}).setdefault(time, label == SURGICAL) != (label == SURGICAL):
+            raise CurateError(f"{where}: the frame of {video} at {row['timestamp']} s has two labels")
     return Decisions(found)
 
 

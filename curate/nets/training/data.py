@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from curate.csv_file import read_csv
 from curate.errors import CurateError
 from curate.nets.preprocess import Image, decode
 from curate.nets.training import augment
@@ -68,14 +68,7 @@ def read_labels(path: Path) -> list[LabelledFrame]:
         CurateError: Unreadable, a column or a file is missing, a row has too few or too many cells, a label is unknown,
             a file has two labels, a group lies in two sources, or there are frames of one label only; with the line.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream, strict=True)
-            if missing := set(COLUMNS[:2]) - set(reader.fieldnames or ()):
-                raise CurateError(f"{path}: no column {', '.join(sorted(missing))}")
-            frames = [_labelled(path, reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CurateError(f"cannot read {path}: {error}") from error
+    frames = [_labelled(path, line, row) for line, row in read_csv(path, COLUMNS[:2], "labels")]
     for said, of in (
         ("file {!r} has another label in line {}", lambda f: (str(f.path), f.surgical)),
         ("group {!r} is of another source in line {}", lambda f: (f.group, f.source)),
@@ -94,8 +87,6 @@ def read_labels(path: Path) -> list[LabelledFrame]:
 
 def _labelled(path: Path, line: int, row: dict[str, str]) -> LabelledFrame:
     where = f"{path}:{line}"
-    if None in row or None in row.values():
-        raise CurateError(f"{where}: the row has {'more' if None in row else 'fewer'} cells than the header")
     if row["label"] not in (SURGICAL, NON_SURGICAL):
         raise CurateError(f"{where}: label {row['label']!r} is not {SURGICAL} or {NON_SURGICAL}")
     picture = path.parent / row["file"]
