@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
-from pathlib import Path
 
 import lmdb
 import numpy as np
@@ -15,8 +13,8 @@ from curate.cli import run_command
 from curate.config import ExportOptions
 from curate.errors import CurateError
 from curate.exports import export_dataset
-from curate.exports.checksums import Checksums
 from curate.exports.verify import verify_export
+from tests.exports.damaging import bless, found
 from tests.exports.making import ALL, PICTURES, encode, make_entry, picture
 
 
@@ -37,18 +35,6 @@ def sound(tmp_path_factory):
 def copy(sound, tmp_path):
     shutil.copytree(sound, tmp_path / "copy")
     return tmp_path / "copy"
-
-
-def found(folder: Path, **kw) -> list[tuple[str, str]]:
-    return [(problem.where, problem.what) for problem in verify_export(folder, **kw)]
-
-
-def bless(folder: Path) -> None:
-    """Make the account agree with the files, as if the writer itself had made the mistake."""
-    account = json.loads((folder / "export.json").read_text())
-    with Checksums() as checksums:
-        account["files"] = checksums.files(folder)
-    (folder / "export.json").write_text(json.dumps(account))
 
 
 @pytest.mark.parametrize("name", PICTURES)

@@ -1,0 +1,21 @@
+"""For tests that damage exports: what is found, and accounts that agree with the damage."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from curate.exports.checksums import Checksums
+from curate.exports.verify import verify_export
+
+
+def found(folder: Path, **kw) -> list[tuple[str, str]]:
+    return [(problem.where, problem.what) for problem in verify_export(folder, **kw)]
+
+
+def bless(folder: Path) -> None:
+    """Make the account agree with the files, as if the writer itself had made the mistake."""
+    account = json.loads((folder / "export.json").read_text())
+    with Checksums() as checksums:
+        account["files"] = checksums.files(folder)
+    (folder / "export.json").write_text(json.dumps(account))
