@@ -8,20 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from curate.config import AuditOptions
 from curate.nets import face_detector, text_detector, text_reader
 from curate.nets.fusion import Region
 from curate.nets.model_config import sha256_of
 from curate.nets.onnx_session import providers
-from curate.privacy.finder import PersonalFinder
-from curate.privacy.gaps import fill_gaps
 from curate.records import FINDING_KINDS, Done, Failed, Outcome, Reason, Video, audit_schema
 from curate.stage import Files, Lane, Stage
 from curate.stages.kept import BadArtefact, check_all_seen, frames_to_look_at, read_batches
 from curate.stages.mask import decoded_frames
 from curate.stages.rows import RowWriter
+
+if TYPE_CHECKING:
+    from curate.privacy.finder import PersonalFinder
 
 
 class AuditStage(Stage[AuditOptions]):
@@ -56,10 +57,14 @@ class AuditStage(Stage[AuditOptions]):
 
     def setup(self) -> None:
         """Load the networks in use."""
+        from curate.privacy.finder import PersonalFinder
+
         self._finder = PersonalFinder(self.options)
 
     def process(self, video: Video, files: Files) -> Outcome:
         """Write ``audit/{id}.parquet``, one row a finding; a video without any gets an empty table."""
+        from curate.privacy.gaps import fill_gaps
+
         assert self._finder is not None, "setup() loads the networks"
         self._finder.reset()
         artefact = files.temporary(".parquet")
