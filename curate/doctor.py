@@ -18,6 +18,7 @@ from typing import Literal
 from curate.config import DownloadOptions
 from curate.errors import CurateError
 from curate.estimate import Estimate
+from curate.files.machine import usable_cores
 from curate.resources import labels_folder, models_folder
 
 OLD_YT_DLP_DAYS = 90
@@ -68,7 +69,7 @@ def check_machine(options: DownloadOptions) -> Iterator[Check]:
 
 def check_python() -> Check:
     """The interpreter and the cores it may use."""
-    text = f"{sys.version.split()[0]}, {len(os.sched_getaffinity(0))} cores"
+    text = f"{sys.version.split()[0]}, {usable_cores()} cores"
     return Check("python", "ok", text)
 
 

@@ -18,6 +18,7 @@ from curate.config import Config
 from curate.engine.local import Limits, LocalEngine
 from curate.engine.task import Answer, StageSpec, Task
 from curate.errors import CurateError
+from curate.files.machine import usable_cores
 from curate.pipeline import Pipeline
 from curate.stage import Lane
 from curate.workspace import Workspace, write_atomic
@@ -199,7 +200,7 @@ def run_stages(
 
 def make_limits(options: Config, specs: Mapping[str, StageSpec]) -> Limits:
     """Share the machine between the lanes that the stages need."""
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     workers = options.engine.workers or cores
     wanted: dict[str, Lane] = {name: spec.make().lane for name, spec in specs.items()}
     devices = _devices({name: specs[name] for name, lane in wanted.items() if lane == "gpu"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +15,7 @@ from curate.exports.frames import ExportFrame, read_frames
 from curate.exports.plan import Choice, Plan, PlannedVideo
 from curate.exports.render import Renderer
 from curate.exports.staging import Staging
+from curate.files.machine import usable_cores
 
 _AHEAD = 3
 """Frames in the making for each thread."""
@@ -76,7 +76,7 @@ class Dataset:
             BrokenVideo: The artefacts of a video cannot be read.
         """
         make = self.renderer.swapped_jpeg if swapped else self.renderer.jpeg
-        threads = len(os.sched_getaffinity(0))
+        threads = usable_cores()
         ahead: deque[tuple[ExportFrame, Future[bytes] | bytes]] = deque()
         with ThreadPoolExecutor(threads) as pool:
             for frame in self._frames(videos, skip):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import os
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +15,7 @@ from curate.exports.dataset import Dataset
 from curate.exports.frames import ExportFrame
 from curate.exports.staging import PORTION_BYTES
 from curate.exports.tables import FrameTable, frame_row, made_with, read_places
+from curate.files.machine import usable_cores
 
 VERSION = 1
 """Raised when the bytes written for the same input change."""
@@ -140,7 +140,7 @@ def _stored(
     """Write pictures in threads, and give them out in order when they are there, with size and checksum."""
     made: set[Path] = set()
     ahead: deque[tuple[ExportFrame, str, Future[dict[str, Any]]]] = deque()
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         for frame, name, jpeg in named:
             path = folder / name
             if path.parent not in made:

@@ -22,6 +22,7 @@ from curate.exports.plan import BrokenVideo, Plan, PlannedVideo
 from curate.exports.reuse import Previous, recipe
 from curate.exports.staging import Portion
 from curate.exports.tables import made_with
+from curate.files.machine import usable_cores
 
 Shoot = Callable[[PlannedVideo, Path, Callable[[], None]], Sequence[Movie]]
 """Writes the files of a video into an empty folder, calling back for each frame; raises `BrokenVideo`."""
@@ -112,7 +113,7 @@ def shoot_all(dataset: Dataset, folder: Path, kind: str, place: Callable[[Planne
     schema = MOVIE_SCHEMA.with_metadata(made_with(dataset))
     with (
         pq.ParquetWriter(folder / METADATA, schema, compression="zstd") as table,
-        ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool,
+        ThreadPoolExecutor(usable_cores()) as pool,
     ):
         futures = [pool.submit(one, video) for video in videos]
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -10,6 +9,7 @@ from curate.config import ExportOptions
 from curate.exports.frames import ExportFrame, read_frames
 from curate.exports.plan import Choice, PlannedVideo
 from curate.exports.render import Renderer
+from curate.files.machine import usable_cores
 
 _AHEAD = 3
 """Frames in hand for each thread."""
@@ -40,7 +40,7 @@ class TinyFrames:
 
     def _look(self, video: PlannedVideo) -> frozenset[int]:
         renderer, tiny = Renderer(self._options), []
-        threads = len(os.sched_getaffinity(0))
+        threads = usable_cores()
         ahead: deque[tuple[ExportFrame, Future[bool]]] = deque()
         with ThreadPoolExecutor(threads) as pool:
 

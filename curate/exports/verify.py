@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +23,7 @@ from curate.exports.movies import METADATA, MOVIES
 from curate.exports.stores import FrameStore, LmdbStore, RangeStore, open_account, open_store
 from curate.exports.tar import BLOCK
 from curate.exports.verify_movies import check_movies
+from curate.files.machine import usable_cores
 
 _COLUMNS = ("key", "video_id", "width", "height")
 
@@ -155,7 +155,7 @@ def _check_pictures(
     store: FrameStore, keys: list[str], sizes: list[tuple[int, int]], progress: Callable[[], object] | None
 ) -> Iterator[Problem]:
     """Decode every picture, a block at a time in threads."""
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         for block in store.blocks():
             read = [_read(store, index) for index in block if index < len(keys)]
             for index, what in zip(

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from curate.exports.movies import CLASSES, METADATA, SUFFIX, read_rows
 from curate.exports.video import frame_key
+from curate.files.machine import usable_cores
 from curate.records import NON_SURGICAL, SURGICAL
 
 _COLUMNS = ("key", "video_id", "file", "label", "frames", "width", "height", "procedures", "split")
@@ -71,7 +72,7 @@ def check_movies(
         for row in rows:
             yield from _check_words(folder, row)
     if decode:
-        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        with ThreadPoolExecutor(usable_cores()) as pool:
             for row, what in zip(rows, pool.map(lambda row: _check_movie(folder, row), rows), strict=True):
                 if what:
                     yield row["file"], what

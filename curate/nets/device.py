@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from curate.errors import CurateError
+from curate.files.machine import usable_cores
 
 
 def available_threads() -> int:
@@ -17,7 +18,7 @@ def available_threads() -> int:
         stated = os.environ.get(name, "")
         if stated.isdigit() and int(stated):
             return int(stated)
-    return len(os.sched_getaffinity(0))
+    return usable_cores()
 
 
 def may_have_cuda() -> bool:

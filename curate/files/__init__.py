@@ -1,0 +1,1 @@
+"""Files as such: atomic writes, digests, CSV, and facts about the machine."""
