@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from curate.dataset import FrameDataset
 
-__version__ = "0.1.0"
+from curate.version import __version__
 
 __all__ = ["FrameDataset", "__version__"]
 

@@ -16,8 +16,8 @@ from PIL import Image
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
 from curate.errors import CurateError
-from curate.exports.stores import open_store
-from curate.exports.tables import FRAME_SCHEMA
+from curate.exports.formats.tables import FRAME_SCHEMA
+from curate.exports.reading.stores import open_store
 
 COLUMNS = ("key", "video_id", "n", "timestamp")
 """Metadata columns that a sample carries unless others are asked for; all of them survive the default collation."""
@@ -49,7 +49,7 @@ class FrameDataset(Dataset[dict[str, Any]]):
         path: Folder of the export, e.g. ``workspace/exports/lmdb``.
         split: Name of the split.
         transform: Called with the PIL image (RGB); its result is the sample's ``image``.
-        columns: Metadata columns of a sample; see ``curate.exports.tables.FRAME_SCHEMA``.
+        columns: Metadata columns of a sample; see ``curate.exports.formats.tables.FRAME_SCHEMA``.
 
     Raises:
         CurateError: The folder is not an export, or has no such split or column.

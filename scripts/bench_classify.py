@@ -25,9 +25,10 @@ import simplejpeg
 from curate.config import ClassifyOptions
 from curate.nets.classifier import load_classifier
 from curate.nets.device import available_threads, resolve_device
-from curate.records import Done, Video, frame_schema
+from curate.records import Done, Video
 from curate.stage import Files
 from curate.stages.classify import ClassifyStage
+from curate.workspace.tables import frame_schema
 
 ROWS_A_GROUP = 100
 """As the sample stage writes."""

@@ -37,10 +37,11 @@ from torch.utils.data import DataLoader, Dataset
 from curate import FrameDataset, records
 from curate.config import ExportOptions
 from curate.exports import ExportEntry, export_dataset, exporter
-from curate.exports.movies import MOVIES
+from curate.exports.formats.video_files import VIDEO_FORMATS
 from curate.records import Video
+from curate.workspace import tables
 
-PICTURES = tuple(name for name in exporter.FORMATS if name not in MOVIES)
+PICTURES = tuple(name for name in exporter.FORMATS if name not in VIDEO_FORMATS)
 LOOSE = ("folders", "surgenet")
 """Formats with a file for each frame."""
 
@@ -48,7 +49,7 @@ LOOSE = ("folders", "surgenet")
 def synthetic_frames(path: Path, count: int) -> None:
     """Write ``count`` pictures of 1280x720 with the grain of video frames, about 150 kB each."""
     draw = np.random.default_rng(0)
-    with pq.ParquetWriter(path, records.frame_schema(), compression="none", use_dictionary=False) as writer:
+    with pq.ParquetWriter(path, tables.frame_schema(), compression="none", use_dictionary=False) as writer:
         for first in range(0, count, 50):
             rows = []
             for n in range(first, min(first + 50, count)):
@@ -57,8 +58,8 @@ def synthetic_frames(path: Path, count: int) -> None:
                 image = np.clip(image + draw.normal(0, 3, image.shape), 0, 255).astype(np.uint8)
                 jpeg = simplejpeg.encode_jpeg(image, quality=95, colorsubsampling="420")
                 rows.append((n, float(n), n, True, 1280, 720, jpeg))
-            columns = dict(zip(records.frame_schema().names, zip(*rows, strict=True), strict=True))
-            writer.write_table(pa.table({k: list(v) for k, v in columns.items()}, records.frame_schema()))
+            columns = dict(zip(tables.frame_schema().names, zip(*rows, strict=True), strict=True))
+            writer.write_table(pa.table({k: list(v) for k, v in columns.items()}, tables.frame_schema()))
 
 
 def entry_of(frames: Path, folder: Path, number: int) -> ExportEntry:
@@ -68,7 +69,7 @@ def entry_of(frames: Path, folder: Path, number: int) -> ExportEntry:
     verdicts = folder / f"{frames.stem}.verdicts.parquet"
     constant = {"p_surgical": [1.0] * rows, "verdict": [records.SURGICAL] * rows, "kept": [True] * rows}
     columns = {"n": table.column("n"), "timestamp": table.column("timestamp"), **constant, "reason": [""] * rows}
-    pq.write_table(pa.table(columns, records.verdict_schema()), verdicts)
+    pq.write_table(pa.table(columns, tables.verdict_schema()), verdicts)
     name = f"{frames.stem}-{number}"
     return ExportEntry(Video(id=name, source=f"https://example.org/{name}"), frames, verdicts, None, {})
 

@@ -20,13 +20,14 @@ import pyarrow.parquet as pq
 import simplejpeg
 
 from curate.config import MaskOptions
-from curate.media.evidence import WINDOW, reduce, statistics
-from curate.nets import overlay
-from curate.nets.fusion import HOP
-from curate.nets.text_detector import TextDetector, packaged_model
-from curate.records import SURGICAL, Done, Video, frame_schema, verdict_schema
+from curate.nets.detect import overlay
+from curate.nets.detect.fusion import HOP
+from curate.nets.detect.text_detector import TextDetector, packaged_model
+from curate.records import SURGICAL, Done, Video
 from curate.stage import Files
 from curate.stages.mask import MaskStage
+from curate.vision.static_content import WINDOW, reduce, statistics
+from curate.workspace.tables import frame_schema, verdict_schema
 
 
 def milliseconds(work: Callable[[], object], times: int) -> tuple[float, float]:

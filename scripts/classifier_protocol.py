@@ -10,11 +10,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from curate.evaluation.labels import Families, read_labels
 from curate.nets.levels import LevelsNetwork
-from curate.nets.model_config import LEVELS, Branch, ModelConfig, WeightsFile
-from curate.nets.training.data import Families, read_labels
-from curate.nets.training.experiment import Experiment, prepare
-from curate.nets.training.fit import Recipe, pretrained
+from curate.nets.weights.model_config import LEVELS, Branch, ModelConfig, WeightsFile
+from curate.training.experiment import Experiment, prepare
+from curate.training.fit import Recipe, pretrained
 
 FAMILIES = Families(dict.fromkeys(("m2cai", "lowlight", "saraph", "cholecseg", "desmoke"), "cholecystectomies"))
 """These show the same cholecystectomies (Cholec80 and its kin)."""

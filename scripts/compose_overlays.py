@@ -17,8 +17,8 @@ import numpy as np
 from draw_overlays import Artist, bounds
 from PIL import Image as PilImage
 
-from curate.media.evidence import COLUMNS, ROWS, WINDOW
-from curate.nets.overlay import CLASSES
+from curate.nets.detect.overlay import CLASSES
+from curate.vision.static_content import COLUMNS, ROWS, WINDOW
 
 SCALE = 2
 """Overlays are drawn this much larger than the reduced image."""

@@ -24,8 +24,8 @@ import pyarrow.parquet as pq
 from PIL import Image, ImageDraw, ImageFont
 
 from curate.config import AuditOptions, MaskOptions
-from curate.nets.face_detector import FaceDetector, packaged_model
-from curate.nets.regions import RegionFinder
+from curate.nets.detect.face_detector import FaceDetector, packaged_model
+from curate.nets.detect.regions import RegionFinder
 from curate.privacy.finder import Finding, PersonalFinder
 from curate.privacy.gaps import fill_gaps
 

@@ -28,14 +28,14 @@ from classifier_protocol import BASE, RECIPE, WIDE_FOLDS, add_arguments, prepare
 
 from curate.config import TrimOptions
 from curate.evaluation.classifier import WEIGHINGS, Scored, figures, markdown
-from curate.media.likeness import change, colours
+from curate.evaluation.labels import LabelledFrame
+from curate.evaluation.statistics import calibration_error, wilson
 from curate.nets.preprocess import decode
-from curate.nets.training.data import LabelledFrame
-from curate.nets.training.evaluation import calibration_error, wilson
-from curate.nets.training.own import calibrated
-from curate.nets.training.save import save_model
 from curate.records import NON_SURGICAL, SURGICAL
-from curate.verdicts import smooth
+from curate.training.own import calibrated
+from curate.training.save import save_model
+from curate.verdicts.rules import smooth
+from curate.vision.colour_change import change, colours
 
 
 def main() -> None:

@@ -20,8 +20,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from curate.media.field_of_view import SHAPES, FieldOfView, fit_field, reduction
-from curate.media.shots import find_shots
+from curate.vision.field_of_view import SHAPES, FieldOfView, fit_field, reduction
+from curate.vision.shots import find_shots
 
 LIT = 30
 COLUMNS, TILE = 10, (194, 132)

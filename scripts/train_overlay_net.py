@@ -27,9 +27,9 @@ from draw_overlays import LOGOS, Artist, Fonts
 from torch import nn
 from torch.nn import functional
 
-from curate.media.evidence import CHANNELS, COLUMNS, ROWS, WINDOW, statistics
-from curate.nets.overlay import CLASSES
-from curate.nets.text_detector import TextDetector, packaged_model
+from curate.nets.detect.overlay import CLASSES
+from curate.nets.detect.text_detector import TextDetector, packaged_model
+from curate.vision.static_content import CHANNELS, COLUMNS, ROWS, WINDOW, statistics
 
 SCENES = ("yousskad", "surgtoolloc", "cataract-mixed", "kvasir")
 HELD_OUT_SCENES = ("m2cai", "lowlight", "desmoke", "cholecseg", "saraph")

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from curate.config import Config, ExportOptions
-from curate.ledger import Event, LedgerWriter
 from curate.records import Video
-from curate.session import open_session, run_export, store_manifest
-from curate.workspace import Workspace
+from curate.run.session import open_session, run_export, store_manifest
+from curate.workspace.ledger import Event, LedgerWriter
+from curate.workspace.tree import Workspace
 from tests.exports.making import make_entry
 
 
@@ -58,7 +58,7 @@ def make_finished(
                 if video.is_local:
                     path.symlink_to(video.source)
                 else:
-                    shutil.copyfile(entry.footage, path)
+                    shutil.copyfile(entry.source_file, path)
             else:
                 shutil.copyfile(entry.verdicts, path)
             event = Event(1.0, video.id, stage, "done", fingerprints[stage], artefact=path.name)

@@ -19,7 +19,7 @@ def exports(tmp_path_factory):
     """300 frames of a common procedure, 20 of a rare one, 4 for validation, in every format."""
     folder = tmp_path_factory.mktemp("exports")
     entries = [
-        make_entry(folder / "in", "common", "nn" + "s" * 300, procedures=("x",), rows_a_group=50, footage=False),
+        make_entry(folder / "in", "common", "nn" + "s" * 300, procedures=("x",), rows_a_group=50, source_file=False),
         make_entry(folder / "in", "rare", "s" * 20, procedures=("y",)),
         make_entry(folder / "in", "held", "s" * 4, split="val"),
     ]

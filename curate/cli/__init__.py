@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import click
 
-from curate import __version__
 from curate.cli.lazy import CommandTable, LazyGroup
 from curate.errors import CurateError
+from curate.version import __version__
 
 COMMANDS: CommandTable = {
     "run": ("curate.cli.run:run", "Everything: from a list of videos to shards."),

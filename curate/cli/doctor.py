@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
+from curate.acquire.estimate import Estimate, estimate
 from curate.cli.common import verbosity
 from curate.config import DownloadOptions, load_toml, resolve
-from curate.doctor import Check, check_disk, check_machine, check_writable
 from curate.errors import CurateError
-from curate.estimate import Estimate, estimate, estimate_pending
+from curate.run.doctor import Check, check_disk, check_machine, check_writable
+from curate.run.pipeline import estimate_pending
 
 
 @click.command()
@@ -58,6 +59,6 @@ def _cost(source: tuple[str, ...], workspace: Path | None, options: DownloadOpti
         return estimate(read_sources(source).videos, options)
     if workspace is None:
         return None
-    from curate.session import open_session
+    from curate.run.session import open_session
 
     return estimate_pending(open_session(workspace, write=False).pipeline)

@@ -37,7 +37,7 @@ def classifier(
 
     Exit codes: 0 done, 1 wrong usage, 2 some pictures could not be read; they are listed and left out.
     """
-    from curate.nets.training.data import read_labels
+    from curate.evaluation.labels import read_labels
 
     frames = read_labels(labels)
 

@@ -35,7 +35,7 @@ def run(ctx: click.Context, truth_folder: Path, workspace: Path, as_json: bool) 
 
     from curate.evaluation.truth import read_truth
     from curate.evaluation.videos import compare, markdown, summary
-    from curate.session import open_session
+    from curate.run.session import open_session
 
     truths = {path.stem: read_truth(path) for path in sorted(truth_folder.glob("*.json"))}
     if not truths:
@@ -48,10 +48,10 @@ def run(ctx: click.Context, truth_folder: Path, workspace: Path, as_json: bool) 
         if name not in known:
             why = "is not in the manifest"
         else:
-            last = {s.stage: s for s in session.pipeline.standings(known[name])}
+            last = {s.stage: s for s in session.pipeline.statuses(known[name])}
             if "trim" not in last or last["trim"].state not in ("done", "dropped"):
-                standing = list(last.values())[-1]
-                why = f"has no verdicts: it is {standing.state} at {standing.stage}"
+                status = list(last.values())[-1]
+                why = f"has no verdicts: it is {status.state} at {status.stage}"
         if not why:
             path = session.pipeline.artefact(known[name], "trim")
             try:

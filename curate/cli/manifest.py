@@ -196,7 +196,7 @@ def _section(title: str, rows: Iterable[str]) -> None:
 
 
 def _write(report: ManifestReport, output: Path, kind: Kind) -> None:
-    from curate.workspace import commit
+    from curate.files.atomic import commit
 
     temporary = output.with_name(f".{output.name}.tmp")
     try:

@@ -20,7 +20,7 @@ def models() -> None:
 def list_models() -> None:
     """Say which models there are, where they are, and what their cards say of them."""
     from curate.nets.catalogue import card_of, card_section, digests, known_models
-    from curate.nets.hub import find_pulled
+    from curate.nets.weights.hub import find_pulled
 
     for model in known_models():
         pulled = find_pulled(model.hub) if model.hub else None
@@ -58,8 +58,8 @@ def pull(name: str, folder: Path | None, revision: str | None, update: bool) -> 
     The SHA-256 of every file is kept: where the registry knows none, the first pull pins what it found, and later ones
     must bring the same.
     """
-    from curate.nets import hub
     from curate.nets.catalogue import known_model
+    from curate.nets.weights import hub
 
     known = known_model(name)
     if known is not None and not known.hub:
@@ -87,7 +87,7 @@ def convert(files: tuple[Path, ...], output: Path | None) -> None:
     Needs the extra 'ultralytics', which is AGPL-3.0; the ONNX files run without it. Checkpoints are loaded in
     Ultralytics' restricted mode, so that nothing but a known network is made of them.
     """
-    from curate.nets.yolo_checkpoint import convert as to_onnx
+    from curate.nets.detect.yolo_checkpoint import convert as to_onnx
 
     for file in files:
         if not file.is_file():
@@ -108,7 +108,7 @@ def check(ctx: click.Context, names: tuple[str, ...]) -> None:
     Exit codes: 0 all good, 1 wrong usage, 2 a model is missing or damaged.
     """
     from curate.nets.catalogue import check_model, known_models
-    from curate.nets.hub import find_pulled
+    from curate.nets.weights.hub import find_pulled
 
     every = {model.name: model for model in known_models()}
     if unknown := [name for name in names if name not in every]:

@@ -86,8 +86,8 @@ def predict(
     named = {table: {k: v for k, v in values.items() if v is not None} for table, values in given.items()}
     options = resolve("options", *layers, named)
 
-    from curate.predict import Broken, Predictor, input_files
-    from curate.prediction_table import PredictionWriter
+    from curate.predict.predictor import Broken, Predictor, input_files
+    from curate.predict.table import PredictionWriter
 
     paths = input_files(inputs)
     progress = _Progress(len(paths), quiet=ctx.meta["curate.verbosity"] < 0)

@@ -12,8 +12,8 @@ from curate.cli.progress import FrameCounter
 from curate.errors import CurateError
 from curate.manifests.entries import RowError
 from curate.manifests.opt_out import OptOuts, read_opt_outs
-from curate.purge import PurgeReport
-from curate.purge import purge as remove
+from curate.takedown.purge import PurgeReport
+from curate.takedown.purge import purge as remove
 
 _SHOWN = 20
 """Places printed in full; the rest are counted."""

@@ -27,12 +27,12 @@ def push(ctx: click.Context, export: Path, url: str) -> None:
     it is pushed again; a bucket that keeps old versions keeps them. export.json comes last. Safe to interrupt and to
     run again.
     """
-    from curate.exports.folder import ACCOUNT
+    from curate.exports.disk.folder import RECORD
     from curate.exports.push import push_export
 
     quiet = ctx.meta["curate.verbosity"] < 0
-    inner = sorted(path.parent for path in export.glob(f"*/{ACCOUNT}")) if export.is_dir() else []
-    folders = [export] if (export / ACCOUNT).exists() or not inner else inner
+    inner = sorted(path.parent for path in export.glob(f"*/{RECORD}")) if export.is_dir() else []
+    folders = [export] if (export / RECORD).exists() or not inner else inner
     for folder in folders:
         place = url if folder == export else _inside(url, folder.name)
         hidden = quiet or not sys.stderr.isatty()

@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from curate.cli.common import verbosity
-from curate.pipeline import STAGES
 from curate.records import Reason
-from curate.retry import failures, parse_age
-from curate.retry import retry as mark
-from curate.session import open_session
+from curate.run.pipeline import STAGES
+from curate.run.retry import failures, parse_age
+from curate.run.retry import retry as mark
+from curate.run.session import open_session
 
 
 @click.command()

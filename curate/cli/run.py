@@ -12,19 +12,13 @@ from curate.cli.common import verbosity
 from curate.cli.options import Layer, stage_flags
 from curate.cli.progress import FrameCounter, Progress
 from curate.errors import CurateError
-from curate.funnel import Funnel, funnel, render, render_troubles
 from curate.manifests import FORMATS, Format
-from curate.pipeline import STAGES
-from curate.session import (
-    Session,
-    Sources,
-    explain_masks,
-    open_session,
-    report_audit,
-    review_uncertain,
-    run_export,
-    run_stages,
-)
+from curate.report.audit import report_audit
+from curate.report.funnel import Funnel, funnel, render, render_troubles
+from curate.report.masks import explain_masks
+from curate.review.uncertain import review_uncertain
+from curate.run.pipeline import STAGES
+from curate.run.session import Session, Sources, open_session, run_export, run_stages
 
 UNTIL = (*STAGES, "export")
 
@@ -290,7 +284,7 @@ def _work(ctx: click.Context, session: Session, stages: Sequence[str], shard: tu
 
 def _say_estimate(session: Session) -> None:
     """Say how much there is to fetch, if anything."""
-    from curate.estimate import estimate_pending
+    from curate.run.pipeline import estimate_pending
 
     cost = estimate_pending(session.pipeline)
     if cost.videos:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
+from curate.acquire.search import Filters, Hit, merged, to_csv
+from curate.acquire.search import search as find
 from curate.cli.common import verbosity
 from curate.config import load_toml, resolve
 from curate.errors import CurateError
-from curate.search import Filters, Hit, merged, to_csv
-from curate.search import search as find
-from curate.workspace import write_atomic
+from curate.files.atomic import write_atomic
 
 
 @click.command()
@@ -53,8 +53,8 @@ def search(
 
     Exit codes: 0 all found, 1 nothing could be found, 2 the search broke off and the list is not whole.
     """
+    from curate.acquire.ytdlp import Downloader, FetchError
     from curate.manifests.procedures import shipped_taxonomy
-    from curate.media.youtube import Downloader, FetchError
 
     if output.suffix.lower() != ".csv":
         raise CurateError(f"{output}: the name must end in .csv")

@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from curate.cli.common import verbosity
-from curate.funnel import funnel, render, render_troubles
-from curate.missing import write_missing
-from curate.session import open_session
+from curate.report.funnel import funnel, render, render_troubles
+from curate.report.missing import write_missing
+from curate.run.session import open_session
 
 
 @click.command()

@@ -14,7 +14,7 @@ from curate.cli.meter import Meter
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
-    from curate.nets.training.own import Course
+    from curate.training.own import TrainingSettings
 
 
 @click.command()
@@ -82,23 +82,23 @@ def classifier(
 
     Exit codes: 0 done, 1 wrong usage or labels, 130 interrupted.
     """
+    from curate.evaluation.labels import read_labels
     from curate.nets.device import available_threads
-    from curate.nets.training.data import read_labels
 
     if (output / "config.json").exists():
         raise CurateError(f"{output} holds a model already: name another folder, or delete it")
     frames = read_labels(labels)
 
     from curate.evaluation.classifier import markdown
-    from curate.nets.training.card import render_card
-    from curate.nets.training.folds import make_folds
-    from curate.nets.training.own import Course, look_at, readable, train, usual_pictures
-    from curate.nets.training.start import start_from
-    from curate.workspace import write_atomic
+    from curate.files.atomic import write_atomic
+    from curate.training.card import render_card
+    from curate.training.folds import make_folds
+    from curate.training.own import TrainingSettings, look_at, readable, train, usual_pictures
+    from curate.training.start import start_from
 
     quiet = ctx.meta["curate.verbosity"] < 0
     start = start_from(backbone, output.resolve().name)
-    course = Course(
+    course = TrainingSettings(
         pictures or usual_pictures(len(frames)),
         steps,
         folds if evaluation else 0,
@@ -123,7 +123,7 @@ def classifier(
         click.echo(f"\n{output}: use it with curate run --classify-model {shlex.quote(str(output))}")
 
 
-def _options(labels: Path, output: Path, backbone: str, course: Course) -> str:
+def _options(labels: Path, output: Path, backbone: str, course: TrainingSettings) -> str:
     """The options that made a model, paths cut to their last part: a card says nothing of the machine."""
     words = ["--labels", labels.name, "-o", output.resolve().name]
     words += ["--backbone", Path(backbone).name if Path(backbone).exists() else backbone]

@@ -25,14 +25,14 @@ def verify(ctx: click.Context, export: tuple[Path, ...], decode: bool) -> None:
     EXPORT is the folder of one format, such as W/exports/lmdb, or a folder that holds some. The exit code is 2 if
     anything is wrong.
     """
-    from curate.exports.folder import ACCOUNT
-    from curate.exports.verify import verify_export
+    from curate.exports.check.verify import verify_export
+    from curate.exports.disk.folder import RECORD
 
     quiet = ctx.meta["curate.verbosity"] < 0
     unsound = False
     for named in export:
-        inner = sorted(path.parent for path in named.glob(f"*/{ACCOUNT}")) if named.is_dir() else []
-        for folder in [named] if (named / ACCOUNT).exists() or not inner else inner:
+        inner = sorted(path.parent for path in named.glob(f"*/{RECORD}")) if named.is_dir() else []
+        for folder in [named] if (named / RECORD).exists() or not inner else inner:
             count = 0
             with tqdm(desc=f"verify {folder.name}", unit="frame", disable=not sys.stderr.isatty() or quiet) as bar:
                 for problem in verify_export(folder, decode=decode, progress=bar.update):

@@ -21,9 +21,9 @@ from pathlib import Path
 from curate.engine.task import Answer, Halt, StageSpec, Task, WorkerSetup
 from curate.engine.worker import worker_main
 from curate.errors import CurateError
-from curate.ledger import Event, LedgerWriter, event_of
 from curate.records import Failed, Reason
 from curate.stage import Lane
+from curate.workspace.ledger import Event, LedgerWriter, event_of
 
 log = logging.getLogger(__name__)
 

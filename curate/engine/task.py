@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from curate.ledger import Event
 from curate.records import Video
 from curate.stage import Files, Stage
+from curate.workspace.ledger import Event
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ from typing import Any
 
 from curate.engine.task import Answer, Halt, StageSpec, Task, WorkerSetup
 from curate.errors import CurateError, StageHalted
-from curate.ledger import LedgerWriter, event_of
+from curate.files.atomic import commit
 from curate.records import Done, Dropped, Failed, Outcome, Reason
 from curate.stage import Files, Stage
-from curate.workspace import commit, hold_shared
+from curate.workspace.ledger import LedgerWriter, event_of
+from curate.workspace.tree import hold_shared
 
 DISK_ERRORS = frozenset({errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO})
 """System errors that speak of the disk and not of the video."""

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from curate.nets.training.data import Families, LabelledFrame
-from curate.nets.training.evaluation import calibration_error, precision_at_recall, wilson
-from curate.nets.training.experiment import even_weights
+from curate.evaluation.labels import Families, LabelledFrame, even_weights
+from curate.evaluation.statistics import calibration_error, precision_at_recall, wilson
 from curate.records import NON_SURGICAL, SURGICAL
 
 Floats = npt.NDArray[np.float64]

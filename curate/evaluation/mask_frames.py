@@ -52,7 +52,7 @@ def judged_frames(truth: Truth, rate: float, scratch: Path) -> Iterator[Judged]:
 
 
 def _of_images(truth: ImagesTruth) -> Iterator[Judged]:
-    from curate.predict import JPEG_SUFFIXES, decode_image
+    from curate.predict.predictor import JPEG_SUFFIXES, decode_image
 
     for index, (path, overlays) in enumerate(truth.images):
         try:

@@ -10,11 +10,11 @@ import numpy as np
 
 from curate.evaluation.mask_frames import Image, Judged
 from curate.evaluation.mask_truth import IGNORE
-from curate.media.paint import cover
-from curate.nets.fusion import Region
+from curate.nets.detect.fusion import Region
+from curate.vision.paint import cover
 
 if TYPE_CHECKING:
-    from curate.media.paint import Box
+    from curate.vision.paint import Box
 
 WORST = 24
 """Pictures kept of the worst misses and of the worst false alarms."""

@@ -18,12 +18,12 @@ from curate.config import MaskOptions
 from curate.evaluation.mask_frames import Judged, judged_frames
 from curate.evaluation.mask_pictures import WORST, Picture, Worst, keep_worst
 from curate.evaluation.mask_truth import IGNORE, Truth
-from curate.media.paint import cover
-from curate.nets.fusion import Region
-from curate.nets.regions import RegionFinder
+from curate.nets.detect.fusion import Region
+from curate.nets.detect.regions import RegionFinder
+from curate.vision.paint import cover
 
 if TYPE_CHECKING:
-    from curate.media.paint import Box
+    from curate.vision.paint import Box
 
 FOUND = 0.5
 """Intersection over union from which a box is found."""

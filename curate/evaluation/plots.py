@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from curate.evaluation.classifier import RECALLS, WEIGHINGS, Floats, Scored
-from curate.nets.training.evaluation import calibration_error, precision_at_recall, wilson
+from curate.evaluation.statistics import calibration_error, precision_at_recall, wilson
 from curate.records import NON_SURGICAL, SURGICAL
 
 BINS = 15

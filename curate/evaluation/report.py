@@ -14,15 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.evaluation.classifier import Floats, Scored, figures, markdown
+from curate.evaluation.labels import LabelledFrame
 from curate.evaluation.plots import write_plots
-from curate.media.contact_sheet import Cell, Image, contact_sheet, thumbnail
+from curate.files.atomic import write_atomic
 from curate.nets.classifier import Classifier
 from curate.nets.preprocess import decode
-from curate.nets.training.data import LabelledFrame
-from curate.predict import decode_image
+from curate.predict.predictor import decode_image
 from curate.records import NON_SURGICAL, SURGICAL
-from curate.verdicts import judge
-from curate.workspace import write_atomic
+from curate.verdicts.rules import judge
+from curate.vision.contact_sheet import Cell, Image, contact_sheet, thumbnail
 
 SHOWN = 48
 """Pictures on a contact sheet."""

@@ -57,7 +57,7 @@ def compare(video: str, verdicts: Path, truth: Truth, min_run: float) -> VideoRe
     """
     import pyarrow.parquet as pq
 
-    from curate.verdicts import durations
+    from curate.verdicts.rules import durations
 
     table = pq.read_table(verdicts, partitioning=None)
     threshold = float((table.schema.metadata or {})[b"threshold"])
@@ -86,7 +86,7 @@ def summary(results: Sequence[VideoResult]) -> dict[str, Any]:
         ``frames``, ``right``, ``accuracy`` with its ``interval`` (Wilson, 95 %), ``largest_trim_error`` in seconds over
         the videos of which something is rightly kept, ``wrongly_kept_or_dropped`` (ids), and ``videos``.
     """
-    from curate.nets.training.evaluation import wilson
+    from curate.evaluation.statistics import wilson
 
     frames, right = sum(r.frames for r in results), sum(r.right for r in results)
     errors = [error for r in results if (error := r.trim_error)]

@@ -12,18 +12,18 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from curate import __version__
 from curate.config import ExportOptions, fingerprint_fields
 from curate.errors import CurateError
-from curate.exports import clips, dinov2, folders, lmdb, parquet, video, webdataset
-from curate.exports.card import dataset_card
-from curate.exports.dataset import Dataset
-from curate.exports.folder import is_whole, read_account, recover, restore, write_account
-from curate.exports.plan import BrokenVideo, ExportEntry, Plan, make_plan
-from curate.exports.staging import Purpose, broken_before, staged
-from curate.exports.tables import write_tables
-from curate.exports.tiny import TinyFrames
-from curate.workspace import digest
+from curate.exports.disk.folder import is_whole, read_record, recover, restore, write_record
+from curate.exports.disk.staging import ExportInputs, broken_before, staged
+from curate.exports.formats import clips, dinov2, folders, lmdb, parquet, video, webdataset
+from curate.exports.formats.card import dataset_card
+from curate.exports.formats.dataset import Dataset
+from curate.exports.formats.tables import write_tables
+from curate.exports.pixels.too_small import TooSmallFrames
+from curate.exports.plan.plan import BrokenVideo, ExportEntry, Plan, make_plan
+from curate.files.digest import digest
+from curate.version import __version__
 
 _MADE_BY = (__version__, pa.__version__, cv2.__version__, np.__version__)
 """What the bytes may depend on beside the input: an export begun with others is not gone on with."""
@@ -38,7 +38,7 @@ class Format:
         write: Fills an empty folder; returns what is to be added to ``export.json``.
         reading: How to read it, for the card.
         on_hub: Whether its card carries a header for the Hugging Face hub.
-        shoot: For formats of video files, called before ``write``: makes the files, whose frames are only known then,
+        encode: For formats of video files, called before ``write``: makes the files, whose frames are only known then,
             and returns the plan with what is in them.
     """
 
@@ -46,7 +46,7 @@ class Format:
     write: Callable[[Dataset, Path], dict[str, Any]]
     reading: str
     on_hub: bool = False
-    shoot: Callable[[Dataset, Path], Plan] | None = None
+    encode: Callable[[Dataset, Path], Plan] | None = None
 
 
 FORMATS: Mapping[str, Format] = {
@@ -60,8 +60,8 @@ FORMATS: Mapping[str, Format] = {
     "folders": Format(folders.VERSION, folders.write_folders, folders.READING),
     "surgenet": Format(folders.VERSION, folders.write_surgenet, folders.SURGENET_READING),
     "dinov2": Format(dinov2.VERSION, dinov2.write_dinov2, dinov2.READING),
-    "video": Format(video.VERSION, lambda dataset, folder: {}, video.READING, shoot=video.shoot_videos),
-    "clips": Format(clips.VERSION, clips.write_lists, clips.READING, shoot=clips.shoot_clips),
+    "video": Format(video.VERSION, lambda dataset, folder: {}, video.READING, encode=video.encode_videos),
+    "clips": Format(clips.VERSION, clips.write_lists, clips.READING, encode=clips.encode_clips),
 }
 """All formats by name."""
 
@@ -115,13 +115,13 @@ def export_dataset(
     """Write finished videos as a dataset, one folder a format.
 
     Each format appears whole under ``folder/{format}`` or not at all. An export that was killed goes on from its last
-    finished portion if nothing has changed; see `curate.exports.staging`. What is left of a killed export of another
+    finished chunk if nothing has changed; see `curate.exports.disk.staging`. What is left of a killed export of another
     format is removed. The same input gives the same bytes. A video whose artefacts cannot be read is left out and
     reported, and costs no other video.
 
     Args:
         entries: Videos that are done, in manifest order, with distinct ids.
-        options: Formats, choice of frames, painting, splits.
+        options: Formats, policy of frames, painting, splits.
         folder: Where the formats' folders go; made if missing. No two exports may write there at once.
         fingerprint: Of all that determines the output: videos, their artefacts, the options. A format that is there
             with the same fingerprint is left untouched.
@@ -139,7 +139,7 @@ def export_dataset(
         raise CurateError("nothing to export: no video is done at every stage; 'curate status' tells where they stand")
     _check_fields(entries, options)
     count = progress or (lambda name, frames: None)
-    run = _Run(entries, options, folder, fingerprint, context, count, TinyFrames(options))
+    run = _Run(entries, options, folder, fingerprint, context, count, TooSmallFrames(options))
     try:
         for name in FORMATS.keys() - set(options.formats):
             recover(folder / name)
@@ -169,43 +169,43 @@ class _Run:
     fingerprint: str
     context: Mapping[str, str]
     progress: Callable[[str, int], None]
-    tiny: TinyFrames
+    too_small: TooSmallFrames
 
     def format(self, name: str) -> FormatSummary:
         """Write one format, unless it is there."""
         final = self.folder / name
         restore(final)
         fingerprint = self._fingerprint(name)
-        account = read_account(final)
-        if account and account["fingerprint"] == fingerprint and not account["left_out"] and is_whole(final, account):
+        record = read_record(final)
+        if record and record["fingerprint"] == fingerprint and not record["left_out"] and is_whole(final, record):
             recover(final)
-            return _summary(name, final, account, written=False)
+            return _summary(name, final, record, written=False)
         broken = broken_before(final, fingerprint)
         while True:
             plan = self._plan(name, broken)
             if not plan.videos:
                 raise CurateError(_why_empty(plan))
             try:
-                account = self._write(name, final, fingerprint, plan, broken)
+                record = self._write(name, final, fingerprint, plan, broken)
             except BrokenVideo as error:
                 broken[error.video_id] = str(error)
                 continue
-            return _summary(name, final, account, written=True)
+            return _summary(name, final, record, written=True)
 
     def _plan(self, name: str, broken: Mapping[str, str]) -> Plan:
         """What a format will hold; videos are not cropped, so none of their frames are too small."""
-        if FORMATS[name].shoot is not None:
+        if FORMATS[name].encode is not None:
             return make_plan(self.entries, self.options, broken)
-        return make_plan(self.entries, self.options, broken, self.tiny)
+        return make_plan(self.entries, self.options, broken, self.too_small)
 
     def stale(self) -> tuple[Path, ...]:
         """Folders of other formats that were made from something else."""
         others = [name for name in FORMATS if name not in self.options.formats]
-        accounts = {name: read_account(self.folder / name) for name in others}
+        accounts = {name: read_record(self.folder / name) for name in others}
         return tuple(
             self.folder / name
-            for name, account in accounts.items()
-            if account and account["fingerprint"] != self._fingerprint(name)
+            for name, record in accounts.items()
+            if record and record["fingerprint"] != self._fingerprint(name)
         )
 
     def _fingerprint(self, name: str) -> str:
@@ -219,14 +219,14 @@ class _Run:
             done += 1
             self.progress(name, done)
 
-        purpose = Purpose(fingerprint, digest([_MADE_BY, dict(self.context), plan.inputs()]), broken)
-        with staged(final, purpose) as staging:
+        inputs = ExportInputs(fingerprint, digest([_MADE_BY, dict(self.context), plan.inputs()]), broken)
+        with staged(final, inputs) as staging:
             folder = staging.folder
-            if done := sum(portion.frames for portion in staging.portions):
+            if done := sum(chunk.frames for chunk in staging.chunks):
                 self.progress(name, done)
             dataset = Dataset(plan, self.options, self.context, count, staging, previous=final)
-            if (shoot := FORMATS[name].shoot) is not None:
-                plan = shoot(dataset, folder)
+            if (encode := FORMATS[name].encode) is not None:
+                plan = encode(dataset, folder)
                 if not plan.videos:
                     raise CurateError(_why_empty(plan))
                 dataset = replace(dataset, plan=plan)
@@ -234,7 +234,7 @@ class _Run:
             write_tables(dataset, folder)
             card = dataset_card(dataset, FORMATS[name].reading, header=FORMATS[name].on_hub)
             (folder / "README.md").write_text(card, encoding="utf-8")
-            account = {
+            record = {
                 **facts,
                 "format": name,
                 "fingerprint": fingerprint,
@@ -254,8 +254,8 @@ class _Run:
                 "privacy": plan.audit.to_json(),
                 "files": staging.checksums.files(folder),
             }
-            write_account(folder, account)
-        return account
+            write_record(folder, record)
+        return record
 
 
 def _why_empty(plan: Plan) -> str:
@@ -271,13 +271,13 @@ def _why_empty(plan: Plan) -> str:
     )
 
 
-def _summary(name: str, folder: Path, account: Mapping[str, Any], *, written: bool) -> FormatSummary:
+def _summary(name: str, folder: Path, record: Mapping[str, Any], *, written: bool) -> FormatSummary:
     return FormatSummary(
         name=name,
         folder=folder,
         written=written,
-        videos=account["counts"]["videos"],
-        frames=account["counts"]["frames"],
-        size=sum(facts["size"] for facts in account["files"].values()) + account.get("loose_bytes", 0),
-        left_out=account["left_out"],
+        videos=record["counts"]["videos"],
+        frames=record["counts"]["frames"],
+        size=sum(facts["size"] for facts in record["files"].values()) + record.get("loose_bytes", 0),
+        left_out=record["left_out"],
     )

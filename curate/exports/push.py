@@ -24,8 +24,8 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from curate.errors import CurateError
-from curate.exports.folder import ACCOUNT
-from curate.exports.stores import open_account
+from curate.exports.disk.folder import RECORD
+from curate.exports.reading.stores import open_account
 
 JOURNAL = "_push.json"
 """Name of the list of files that are right in an incomplete copy."""
@@ -82,7 +82,7 @@ class PushSummary:
 def push_export(folder: Path, url: str, *, progress: Callable[[int], object] | None = None) -> PushSummary:
     """Make the place that ``url`` names an exact copy of an export, by copying only what differs.
 
-    A file is taken as right if it has its size and the copy's own account, or the journal of an interrupted push, tells
+    A file is taken as right if it has its size and the copy's own record, or the journal of an interrupted push, tells
     its checksum. Each file is summed while it is read: a damaged export is not passed on.
 
     Args:
@@ -95,19 +95,19 @@ def push_export(folder: Path, url: str, *, progress: Callable[[int], object] | N
     Raises:
         CurateError: The export is damaged or none; the place cannot be reached or written, or holds something else.
     """
-    account = open_account(folder)
-    files = _files(folder, account)
+    record = open_account(folder)
+    files = _files(folder, record)
     place = _Place.open(url)
     try:
-        return _Push(folder, account, files, place, progress or (lambda count: None)).run()
+        return _Push(folder, record, files, place, progress or (lambda count: None)).run()
     except (OSError, pa.ArrowException) as error:
         raise place.trouble(error) from error
 
 
-def _files(folder: Path, account: Mapping[str, Any]) -> dict[str, File]:
-    """All files of an export but its account, loose pictures included, by relative path."""
-    files = {name: File(facts["size"], facts["sha256"]) for name, facts in account["files"].items()}
-    if "loose_bytes" in account:
+def _files(folder: Path, record: Mapping[str, Any]) -> dict[str, File]:
+    """All files of an export but its record, loose pictures included, by relative path."""
+    files = {name: File(facts["size"], facts["sha256"]) for name, facts in record["files"].items()}
+    if "loose_bytes" in record:
         try:
             files |= _loose(pq.ParquetFile(folder / _TABLE))
         except (OSError, pa.ArrowException) as error:
@@ -200,7 +200,7 @@ class _Push:
     """One call of `push_export`."""
 
     folder: Path
-    account: Mapping[str, Any]
+    record: Mapping[str, Any]
     files: Mapping[str, File]
     place: _Place
     progress: Callable[[int], object]
@@ -209,28 +209,28 @@ class _Push:
 
     def run(self) -> PushSummary:
         """Bring the copy in step."""
-        local = (self.folder / ACCOUNT).read_bytes()
+        local = (self.folder / RECORD).read_bytes()
         there, folders = self.place.listing()
         known = self._known(there)
         right = {name for name, file in self.files.items() if known.get(name) == file and there.get(name) == file.size}
         wrong = [name for name in self.files if name not in right]
-        surplus = sorted(there.keys() - self.files.keys() - {ACCOUNT, JOURNAL})
+        surplus = sorted(there.keys() - self.files.keys() - {RECORD, JOURNAL})
         stale = _topmost(folders - _folders(self.files))
-        same = ACCOUNT in there and self.place.read(ACCOUNT) == local
+        same = RECORD in there and self.place.read(RECORD) == local
         if same and not (wrong or surplus or stale):
             if JOURNAL in there:
                 self.place.remove(JOURNAL)
             return PushSummary(len(self.files) + 1, 0, 0, 0)
         self._write_journal(right)
-        if ACCOUNT in there:
-            self.place.remove(ACCOUNT)
+        if RECORD in there:
+            self.place.remove(RECORD)
         self._copy(wrong, right)
         with ThreadPoolExecutor(_THREADS) as pool:
             list(pool.map(self.place.remove, surplus))
         if surplus or stale:
             for folder in _topmost(self.place.listing()[1] - _folders(self.files)):
                 self.place.remove_folder(folder)
-        self.place.write(ACCOUNT, iter([local]))
+        self.place.write(RECORD, iter([local]))
         self.place.remove(JOURNAL)
         size = sum(self.files[name].size for name in wrong) + len(local)
         return PushSummary(len(self.files) + 1, len(wrong) + 1, size, len(surplus))
@@ -243,7 +243,7 @@ class _Push:
         """
         if not there:
             return {}
-        source = next((name for name in (ACCOUNT, JOURNAL) if name in there), None)
+        source = next((name for name in (RECORD, JOURNAL) if name in there), None)
         try:
             told: dict[str, Any] = json.loads(self.place.read(source)) if source else {}
             kind, listed = told["format"], told["files"]
@@ -252,11 +252,11 @@ class _Push:
             raise CurateError(
                 f"{self.place.shown} is not empty and holds no copy of an export: name an empty place"
             ) from None
-        if kind != self.account["format"]:
+        if kind != self.record["format"]:
             raise CurateError(f"{self.place.shown} holds an export in the format {kind}: name another place")
-        if source == ACCOUNT and "loose_bytes" in told and _TABLE in there:
+        if source == RECORD and "loose_bytes" in told and _TABLE in there:
             if known.get(_TABLE) == self.files[_TABLE]:
-                loose = self.files.keys() - self.account["files"].keys()
+                loose = self.files.keys() - self.record["files"].keys()
                 return known | {name: self.files[name] for name in loose}
             try:
                 known |= _loose(pq.ParquetFile(io.BytesIO(self.place.read(_TABLE))))
@@ -320,7 +320,7 @@ class _Push:
 
     def _write_journal(self, right: set[str]) -> None:
         files = {name: {"size": self.files[name].size, "sha256": self.files[name].sha256} for name in sorted(right)}
-        data = json.dumps({"format": self.account["format"], "files": files}).encode()
+        data = json.dumps({"format": self.record["format"], "files": files}).encode()
         self.place.write(JOURNAL, iter([data]))
 
 

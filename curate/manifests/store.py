@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from curate.errors import CurateError
 from curate.manifests.table import write_text
-from curate.records import Video, manifest_schema
+from curate.records import Video
+from curate.workspace.tables import manifest_schema
 
 Kind = Literal["parquet", "csv", "tsv", "jsonl"]
 

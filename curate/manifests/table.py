@@ -16,7 +16,7 @@ from curate.errors import CurateError
 from curate.manifests.entries import Entry, Ignored, RowError, bad_row
 from curate.manifests.fields import listed
 from curate.manifests.text import decode, is_text, lines
-from curate.records import manifest_schema
+from curate.workspace.tables import manifest_schema
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "path": ("path", "file_path", "filepath", "file"),

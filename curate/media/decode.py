@@ -53,7 +53,7 @@ class SampledFrame:
 
 
 @dataclass
-class Account:
+class DecodeStatistics:
     """What became of a video; complete once the last sample was taken.
 
     Attributes:
@@ -121,7 +121,7 @@ class Sampler:
 
     Attributes:
         info: What the header says; set when iteration starts.
-        account: What became of the video; complete when iteration ends.
+        statistics: What became of the video; complete when iteration ends.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class Sampler:
         self._given = self._skip = self._refused = 0
         self._latest: int | None = None
         self.info: VideoInfo | None = None
-        self.account = Account()
+        self.statistics = DecodeStatistics()
 
     def __iter__(self) -> Iterator[SampledFrame]:
         """Yield samples in presentation order.
@@ -154,19 +154,19 @@ class Sampler:
             yield from self._sampled()
             return
         absent = set(self._selection.numbers)
-        self.account.listed = len(absent)
+        self.statistics.listed = len(absent)
         for sampled in self._sampled():
             absent.discard(sampled.n)
             yield sampled
-        self.account.absent = tuple(sorted(absent))
+        self.statistics.absent = tuple(sorted(absent))
 
     def _sampled(self) -> Iterator[SampledFrame]:
         planned = None if self._whole else self._plan()
         if planned is not None:
-            self.account.missing = planned.missing
+            self.statistics.missing = planned.missing
             if self._decoder == "gpu" and self._gpu_agrees(planned):
                 try:
-                    self.account.decoder = "gpu"
+                    self.statistics.decoder = "gpu"
                     yield from self._decode_planned(planned, "gpu")
                     self._close(planned.end, len(planned.timestamps), planned.jumps)
                     return
@@ -174,12 +174,12 @@ class Sampler:
                     _LOG.info("%s: the CPU takes over from the GPU: %s", self._path.name, error)
                     self._start_over()
             try:
-                self.account.decoder = "cpu"
+                self.statistics.decoder = "cpu"
                 yield from self._decode_planned(planned, "cpu")
                 self._close(planned.end, len(planned.timestamps), planned.jumps)
                 return
             except _Stumbled as error:
-                self.account.whole = str(error)
+                self.statistics.whole = str(error)
                 self._start_over()
         yield from self._decode_whole(planned)
 
@@ -212,7 +212,7 @@ class Sampler:
             try:
                 return plan(index_packets(container, stream), self._selection, info)
             except Unplannable as error:
-                self.account.whole = str(error)
+                self.statistics.whole = str(error)
                 return None
 
     def _decode_planned(self, planned: Plan, decoder: Decoder) -> Iterator[SampledFrame]:
@@ -238,7 +238,7 @@ class Sampler:
                         floor, self._latest = packet.pts, None
                     if position in planned.wanted:
                         pending[packet.pts] = planned.wanted[position]
-                    self.account.sent += 1
+                    self.statistics.sent += 1
                     yield from self._take(context.decode(packet), pending, floor)
                 yield from self._take(context.decode(None), pending, floor)
             except av.FFmpegError as error:
@@ -274,7 +274,7 @@ class Sampler:
             places = _PlacesByPlan(planned) if planned and not planned.jumps else _PlacesByClock(info)
             held: tuple[Any, int, int] | None = None
             for frame, pts in _mended(self._every_frame(container, stream)):
-                self.account.damaged += bool(frame.is_corrupt)
+                self.statistics.damaged += bool(frame.is_corrupt)
                 place = places.place(frame, pts)
                 if place is None:
                     continue
@@ -291,7 +291,7 @@ class Sampler:
                 )
             frame, rank, start = held
             yield from self._samples(frame, Wanted(rank, start, match(rank, start, places.end, bool(frame.key_frame))))
-            self.account.damaged += places.lost if isinstance(places, _PlacesByPlan) else self._refused
+            self.statistics.damaged += places.lost if isinstance(places, _PlacesByPlan) else self._refused
             self._close(places.end, places.frames, places.jumps)
 
     def _measured_end(self) -> int:
@@ -317,7 +317,7 @@ class Sampler:
                 break
             if not packet.size:
                 continue
-            self.account.sent += 1
+            self.statistics.sent += 1
             self._refused += bool(packet.is_corrupt)
             try:
                 yield from context.decode(packet)
@@ -336,9 +336,9 @@ class Sampler:
                 continue
             if image is None:
                 image = self._convert(frame)
-                if not self.account.colours:
-                    self.account.colours = describe(frame)
-                    self.account.orientation = describe_orientation(frame)
+                if not self.statistics.colours:
+                    self.statistics.colours = describe(frame)
+                    self.statistics.orientation = describe_orientation(frame)
             timestamp = float(wanted.start * self.info.time_base)
             yield SampledFrame(n, timestamp, wanted.rank, bool(frame.key_frame), image)
 
@@ -350,13 +350,13 @@ class Sampler:
 
     def _close(self, end: int, frames: int, jumps: int) -> None:
         assert self.info is not None
-        account = self.account
-        account.duration = float(end * self.info.time_base)
-        account.frames = frames
-        account.jumps = jumps
+        statistics = self.statistics
+        statistics.duration = float(end * self.info.time_base)
+        statistics.frames = frames
+        statistics.jumps = jumps
         stated = self.info.duration or 0.0
-        if stated - account.duration > max(1.0, 0.02 * stated):
-            account.missing_end = stated - account.duration
+        if stated - statistics.duration > max(1.0, 0.02 * stated):
+            statistics.missing_end = stated - statistics.duration
 
 
 def _mended(frames: Iterator[Any]) -> Iterator[tuple[Any, int | None]]:

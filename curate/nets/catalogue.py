@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from curate.errors import CurateError
-from curate.nets.hub import find_pulled
-from curate.nets.model_config import sha256_of
-from curate.nets.registry import FILE_NAME, resolve_model, shipped_models
+from curate.files.digest import sha256_of
+from curate.nets.weights.hub import find_pulled
+from curate.nets.weights.registry import FILE_NAME, resolve_model, shipped_models
 from curate.resources import models_folder
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def digests(model: KnownModel) -> Mapping[str, str]:
 
 def _packaged(name: str) -> Path:
     """File of a detector that is on every machine."""
-    from curate.nets import face_detector, overlay, text_detector, text_reader
+    from curate.nets.detect import face_detector, overlay, text_detector, text_reader
 
     modules = {"overlay": overlay, "text": text_detector, "faces": face_detector, "reader": text_reader}
     return modules[name].packaged_model()
@@ -147,26 +147,26 @@ def _check_detector(model: KnownModel, picture: npt.NDArray[np.uint8]) -> None:
 
 
 def _overlay_answers(path: Path, picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    from curate.media.evidence import reduce, statistics
-    from curate.nets.overlay import OverlayNet
+    from curate.nets.detect.overlay import OverlayNet
+    from curate.vision.static_content import reduce, statistics
 
     return OverlayNet(path).probabilities(statistics([reduce(picture)]))
 
 
 def _text_answers(path: Path, picture: npt.NDArray[np.uint8]) -> list[float]:
-    from curate.nets.text_detector import TextDetector
+    from curate.nets.detect.text_detector import TextDetector
 
     return [box.score for box in TextDetector(path).detect([picture])[0]]
 
 
 def _face_answers(path: Path, picture: npt.NDArray[np.uint8]) -> list[float]:
-    from curate.nets.face_detector import FaceDetector
+    from curate.nets.detect.face_detector import FaceDetector
 
     return [face.score for face in FaceDetector(path, side=448, threshold=0.0).detect(picture)]
 
 
 def _reader_answers(path: Path, picture: npt.NDArray[np.uint8]) -> list[float]:
-    from curate.nets.text_reader import TextReader
+    from curate.nets.detect.text_reader import TextReader
 
     return [reading.score for reading in TextReader(path).read([picture[:48]])]
 
@@ -181,7 +181,7 @@ _DETECTORS: Mapping[str, Callable[[Path, npt.NDArray[np.uint8]], Sequence[float]
 
 
 def _shipped(name: str) -> KnownModel:
-    from curate.nets.model_config import read_config
+    from curate.nets.weights.model_config import read_config
 
     config = read_config(models_folder() / name / FILE_NAME)
     return KnownModel(

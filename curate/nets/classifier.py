@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.nets.device import available_threads, resolve_device
-from curate.nets.model_config import ModelConfig
 from curate.nets.preprocess import Framing, Image, to_input
-from curate.nets.registry import Kind, resolve_model
+from curate.nets.weights.model_config import ModelConfig
+from curate.nets.weights.registry import Kind, resolve_model
 
 Logits = npt.NDArray[np.float32]
 Scores = npt.NDArray[np.float32]
@@ -162,8 +162,8 @@ def load_classifier(
     """Load a classifier.
 
     Args:
-        model: As `curate.nets.registry.resolve_model` takes it.
-        kind: As `curate.nets.registry.resolve_model` takes it.
+        model: As `curate.nets.weights.registry.resolve_model` takes it.
+        kind: As `curate.nets.weights.registry.resolve_model` takes it.
         device: ``auto`` (the first CUDA device if there is one), ``cpu``, ``cuda`` or ``cuda:N``.
         threads: CPU threads; 0 takes `curate.nets.device.available_threads`.
         batch_size: Frames per forward pass; 0 chooses by device.

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from curate.nets.model_config import Branch
 from curate.nets.torchvision_repair import import_timm
+from curate.nets.weights.model_config import Branch
 
 
 class Backbone(nn.Module):

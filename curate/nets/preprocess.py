@@ -11,7 +11,7 @@ import numpy.typing as npt
 import PIL.Image
 import simplejpeg
 
-from curate.nets.model_config import CropMode, Interpolation
+from curate.nets.weights.model_config import CropMode, Interpolation
 
 Image = npt.NDArray[np.uint8]
 """uint8 RGB, (H, W, 3)."""

@@ -12,9 +12,9 @@ import torch
 
 from curate.errors import CurateError
 from curate.nets.levels import LevelsNetwork
-from curate.nets.model_config import ModelConfig
-from curate.nets.registry import ModelFiles
 from curate.nets.torchvision_repair import import_timm
+from curate.nets.weights.model_config import ModelConfig
+from curate.nets.weights.registry import ModelFiles
 
 
 class TorchNetwork:

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.config import AuditOptions
-from curate.nets import face_detector, text_detector, text_reader
-from curate.nets.face_detector import FaceDetector
-from curate.nets.fusion import Region
-from curate.nets.text_detector import TextDetector
-from curate.nets.text_reader import TextReader
+from curate.nets.detect import face_detector, text_detector, text_reader
+from curate.nets.detect.face_detector import FaceDetector
+from curate.nets.detect.fusion import Region
+from curate.nets.detect.text_detector import TextDetector
+from curate.nets.detect.text_reader import TextReader
 from curate.privacy.lines import Box, Line, LineReader
 from curate.privacy.rules import find_personal
 from curate.privacy.text import plain, redact

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.nets.fusion import Region
-from curate.nets.text_detector import TextDetector
-from curate.nets.text_reader import TextReader
+from curate.nets.detect.fusion import Region
+from curate.nets.detect.text_detector import TextDetector
+from curate.nets.detect.text_reader import TextReader
 
 Image = npt.NDArray[np.uint8]
 Box = tuple[int, int, int, int]
@@ -31,7 +31,7 @@ BLOCK = 8
 """Side in pixels of the blocks in which contents are compared."""
 
 SAME_LOOK = 14.0
-"""Mean difference (0..255) in no block of which two contents are the same: JPEG of a standing caption differs by less
+"""Mean difference (0..255) in no block of which two contents are the same: JPEG of a status caption differs by less
 than half of it, one changed letter by more than twice."""
 
 REMEMBERED = 12

@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curate.config import AuditOptions
-from curate.nets import face_detector, text_detector, text_reader
-from curate.nets.fusion import Region
-from curate.nets.model_config import sha256_of
+from curate.files.digest import sha256_of
+from curate.nets.detect import face_detector, text_detector, text_reader
+from curate.nets.detect.fusion import Region
 from curate.nets.onnx_session import providers
-from curate.records import FINDING_KINDS, Done, Failed, Outcome, Reason, Video, audit_schema
+from curate.records import FINDING_KINDS, Done, Failed, Outcome, Reason, Video
 from curate.stage import Files, Lane, Stage
-from curate.stages.kept import BadArtefact, check_all_seen, frames_to_look_at, read_batches
 from curate.stages.mask import decoded_frames
-from curate.stages.rows import RowWriter
+from curate.workspace.reading import BadArtefact, check_all_seen, frames_to_look_at, read_batches
+from curate.workspace.row_writer import RowWriter
+from curate.workspace.tables import audit_schema
 
 if TYPE_CHECKING:
     from curate.privacy.finder import PersonalFinder

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from curate.config import ClassifyOptions
 from curate.nets.device import wants_gpu
-from curate.nets.registry import ModelFiles, resolve_model
-from curate.records import Done, Failed, Outcome, Reason, Video, score_schema
+from curate.nets.weights.registry import ModelFiles, resolve_model
+from curate.records import Done, Failed, Outcome, Reason, Video
 from curate.stage import Files, Lane, Stage
+from curate.workspace.tables import score_schema
 
 if TYPE_CHECKING:
     import numpy as np
@@ -119,7 +120,7 @@ class ClassifyStage(Stage[ClassifyOptions]):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        from curate.media.likeness import change, colours
+        from curate.vision.colour_change import change, colours
 
         assert self._classifier is not None, "setup() loads the network"
 

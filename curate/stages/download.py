@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from curate.breaker import Breaker
+from curate.acquire.arrival import Digests, NotDecodable, Probe, digests, probe
+from curate.acquire.breaker import Breaker
+from curate.acquire.ytdlp import Downloader, FetchError, Found, is_youtube, usable_runtimes, version
 from curate.config import DownloadOptions
 from curate.errors import StageHalted
-from curate.media.verify_video import Digests, NotDecodable, Probe, digests, probe
-from curate.media.youtube import Downloader, FetchError, Found, is_youtube, usable_runtimes, version
 from curate.records import Done, Failed, Outcome, Reason, Video
-from curate.retry_policy import POLICIES, is_retryable
 from curate.stage import Files, Lane, Stage
+from curate.workspace.retry_policy import POLICIES, is_retryable
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """Find the endoscope's field of view, shot by shot, and store it; nothing is cropped or painted here.
 
 One pass over the frames that the trimmed video keeps and that are not judged non-surgical. Each is decoded grey and
-reduced, which is cheaper than whole, and `curate.media.shots` looks at a few at a time.
+reduced, which is cheaper than whole, and `curate.vision.shots` looks at a few at a time.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from curate.config import FieldOptions
-from curate.media.field_of_view import Grey, reduction
-from curate.media.shots import Shot, find_shots
-from curate.records import Done, Failed, Outcome, Reason, Video, field_schema
+from curate.records import Done, Failed, Outcome, Reason, Video
 from curate.stage import Files, Stage
-from curate.stages.kept import BadArtefact, check_all_seen, frames_to_look_at, wanted_jpegs
+from curate.vision.field_of_view import Grey, reduction
+from curate.vision.shots import Shot, find_shots
+from curate.workspace.reading import BadArtefact, check_all_seen, frames_to_look_at, wanted_jpegs
+from curate.workspace.tables import field_schema
 
 _SLACK = 0.25
 """Share of a pixel by which a box may cut into its outermost pixels."""

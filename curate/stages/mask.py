@@ -14,15 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.config import MaskOptions
-from curate.nets import overlay, text_detector
-from curate.nets.model_config import sha256_of
+from curate.files.digest import sha256_of
+from curate.nets.detect import overlay, text_detector
+from curate.nets.detect.regions import RegionFinder
+from curate.nets.detect.yolo import model_files
 from curate.nets.onnx_session import providers
-from curate.nets.regions import RegionFinder
-from curate.nets.yolo import model_files
-from curate.records import Done, Failed, Outcome, Reason, Video, region_schema
+from curate.records import Done, Failed, Outcome, Reason, Video
 from curate.stage import Files, Lane, Stage
-from curate.stages.kept import BadArtefact, check_all_seen, frames_to_look_at, wanted_jpegs
-from curate.stages.rows import RowWriter
+from curate.workspace.reading import BadArtefact, check_all_seen, frames_to_look_at, wanted_jpegs
+from curate.workspace.row_writer import RowWriter
+from curate.workspace.tables import region_schema
 
 Image = npt.NDArray[np.uint8]
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from curate.config import SampleOptions
 from curate.errors import CurateError
 from curate.media.frame_list import ListedFrames, digest, read_frame_list
-from curate.records import Done, Dropped, Failed, Outcome, Reason, Video, frame_schema
+from curate.records import Done, Dropped, Failed, Outcome, Reason, Video
 from curate.stage import Files, Stage
+from curate.workspace.tables import frame_schema
 
 if TYPE_CHECKING:
     from curate.media.decode import Sampler
@@ -69,12 +70,12 @@ class SampleStage(Stage[SampleOptions]):
             return Failed(error.reason, error.detail)
         if not rows:
             return Failed(
-                Reason.NO_FRAMES, f"none of the wanted frames is among the {sampler.account.frames} there are"
+                Reason.NO_FRAMES, f"none of the wanted frames is among the {sampler.statistics.frames} there are"
             )
         return Done(
             path,
-            figures={"frames": rows, "seconds": round(sampler.account.duration, 3)},
-            note=sampler.account.losses(),
+            figures={"frames": rows, "seconds": round(sampler.statistics.duration, 3)},
+            note=sampler.statistics.losses(),
         )
 
     def _list_path(self) -> Path:
@@ -120,7 +121,7 @@ class SampleStage(Stage[SampleOptions]):
         return count
 
     def _rows(self, sampler: Sampler) -> Iterator[dict[str, Any]]:
-        from curate.media.encode import encode_jpeg
+        from curate.media.jpeg import encode_jpeg
 
         shown, jpeg = None, b""
         for frame in sampler:
@@ -140,7 +141,7 @@ class SampleStage(Stage[SampleOptions]):
 
     def _metadata(self, sampler: Sampler) -> dict[str, str]:
         """What can be known of how the frames came about; the same for every run."""
-        info, account = sampler.info, sampler.account
+        info, statistics = sampler.info, sampler.statistics
         assert info is not None
         return {
             "selection": self.options.selection,
@@ -150,13 +151,13 @@ class SampleStage(Stage[SampleOptions]):
             "source_height": str(info.height),
             "source_fps": str(info.fps or ""),
             "pixel_aspect": str(info.pixel_aspect),
-            "colours": account.colours,
-            "orientation": account.orientation,
-            "duration": repr(account.duration),
-            "source_frames": str(account.frames),
-            "damaged_packets": str(account.damaged),
-            "timestamp_jumps": str(account.jumps),
-            "losses": account.losses(),
+            "colours": statistics.colours,
+            "orientation": statistics.orientation,
+            "duration": repr(statistics.duration),
+            "source_frames": str(statistics.frames),
+            "damaged_packets": str(statistics.damaged),
+            "timestamp_jumps": str(statistics.jumps),
+            "losses": statistics.losses(),
         }
 
 

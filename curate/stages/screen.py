@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from curate.config import ScreenOptions
 from curate.nets.device import wants_gpu
-from curate.nets.registry import LEMON_HUB, Kind, ModelFiles, resolve_model
+from curate.nets.weights.registry import LEMON_HUB, Kind, ModelFiles, resolve_model
 from curate.records import Done, Dropped, Failed, Outcome, Reason, Video
 from curate.stage import Files, Lane, Stage
 
@@ -91,7 +91,7 @@ class ScreenStage(Stage[ScreenOptions]):
 
         from curate.media.decode import Sampler
         from curate.media.select import Spread
-        from curate.media.storyboard import collage, tile
+        from curate.vision.storyboard import collage, tile
 
         assert self._classifier is not None, "setup() loads the network"
         prepared, tiles, seconds = [], [], []
@@ -115,7 +115,7 @@ class ScreenStage(Stage[ScreenOptions]):
 
     def _by_storyboard(self, video: Path, path: Path) -> Outcome:
         """LEMON's form: its collage, and the mean logits of its ensemble."""
-        from curate.media.storyboard import lemon_storyboard
+        from curate.vision.storyboard import lemon_storyboard
 
         assert self._classifier is not None, "setup() loads the network"
         picture = lemon_storyboard(video)
@@ -127,7 +127,7 @@ class ScreenStage(Stage[ScreenOptions]):
 
 
 def _write(path: Path, picture: Any, quality: int) -> None:
-    from curate.media.encode import encode_jpeg
+    from curate.media.jpeg import encode_jpeg
 
     path.write_bytes(encode_jpeg(picture, quality=quality))
 

@@ -8,26 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curate.config import TrimOptions
-from curate.decisions import Decisions, milliseconds, read_decisions
-from curate.records import (
-    NON_SURGICAL,
-    SURGICAL,
-    UNCERTAIN,
-    Done,
-    Dropped,
-    Failed,
-    Outcome,
-    Reason,
-    Video,
-    verdict_schema,
-)
+from curate.records import NON_SURGICAL, SURGICAL, UNCERTAIN, Done, Dropped, Failed, Outcome, Reason, Video
 from curate.stage import Files, Stage
+from curate.verdicts.decisions import Decisions, milliseconds, read_decisions
+from curate.workspace.tables import verdict_schema
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from curate.verdicts import Cut
+    from curate.verdicts.rules import Cut
 
 ROWS_A_GROUP = 8192
 
@@ -66,7 +56,7 @@ class TrimStage(Stage[TrimOptions]):
         import numpy as np
         import pyarrow as pa
 
-        from curate import verdicts
+        from curate.verdicts import rules as verdicts
 
         try:
             scores = read_scores(files.inputs["classify"])

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from curate.cli import COMMANDS, cli
 from curate.cli.options import Layer, stage_flags
 from curate.config import Config, option_fields, resolve
-from curate.pipeline import STAGES
+from curate.run.pipeline import STAGES
 
 
 @click.command()

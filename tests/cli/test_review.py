@@ -11,7 +11,7 @@ import pytest
 import simplejpeg
 
 from curate.cli import run_command
-from curate.ledger import read_ledger
+from curate.workspace.ledger import read_ledger
 from tests.rendered import render_operation
 
 

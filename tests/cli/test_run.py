@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate.cli import run_command
-from curate.ledger import read_ledger
+from curate.workspace.ledger import read_ledger
 from tests.rendered import render_operation, render_slides
 
 FORMATS = ("--export-formats", "parquet,lmdb,lmdb-lemon")

@@ -14,9 +14,9 @@ import pytest
 from curate.engine.local import Limits, LocalEngine, describe_exit
 from curate.engine.task import Answer, Halt, StageSpec, Task
 from curate.errors import CurateError
-from curate.ledger import Event, read_ledger
 from curate.records import Reason, Video
 from curate.stage import Files, Stage
+from curate.workspace.ledger import Event, read_ledger
 from tests.engine.stages import After, Behave, NoSetup, Nothing
 
 

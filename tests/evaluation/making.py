@@ -9,12 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.config import Config
-from curate.ledger import Event, LedgerWriter
-from curate.pipeline import Pipeline
-from curate.records import Done, Dropped, Video, frame_schema, score_schema
-from curate.session import store_manifest
+from curate.records import Done, Dropped, Video
+from curate.run.pipeline import Pipeline
+from curate.run.session import store_manifest
 from curate.stage import Files
-from curate.workspace import Workspace
+from curate.workspace.ledger import Event, LedgerWriter
+from curate.workspace.tables import frame_schema, score_schema
+from curate.workspace.tree import Workspace
 from tests.nets.making import jpeg
 
 LEVELS = {"s": 0.95, "n": 0.05, "u": 0.45, "U": 0.55}

@@ -14,11 +14,11 @@ import simplejpeg
 
 from curate.cli import run_command
 from curate.evaluation.classifier import Scored, figures, markdown
+from curate.evaluation.labels import LabelledFrame
 from curate.evaluation.plots import curve, write_plots
 from curate.evaluation.report import SHOWN, write_report
-from curate.media.contact_sheet import COLUMNS, HEIGHT, WIDTH, Cell, contact_sheet
 from curate.nets.classifier import load_classifier
-from curate.nets.training.data import LabelledFrame
+from curate.vision.contact_sheet import COLUMNS, HEIGHT, WIDTH, Cell, contact_sheet
 from tests.nets.making import jpeg, picture, tiny_model
 
 

@@ -13,7 +13,7 @@ from curate.cli import run_command
 from curate.errors import CurateError
 from curate.evaluation.truth import Segment, Truth, read_truth
 from curate.evaluation.videos import compare, markdown, summary
-from curate.records import verdict_schema
+from curate.workspace.tables import verdict_schema
 from tests.evaluation.making import make_judged
 
 WORDS = {"s": "surgical", "n": "non-surgical", "u": "uncertain", "U": "uncertain"}

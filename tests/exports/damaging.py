@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from curate.exports.checksums import Checksums
-from curate.exports.verify import verify_export
+from curate.exports.check.verify import verify_export
+from curate.exports.disk.checksums import Checksums
 
 
 def found(folder: Path, **kw) -> list[tuple[str, str]]:
@@ -14,8 +14,8 @@ def found(folder: Path, **kw) -> list[tuple[str, str]]:
 
 
 def bless(folder: Path) -> None:
-    """Make the account agree with the files, as if the writer itself had made the mistake."""
-    account = json.loads((folder / "export.json").read_text())
+    """Make the record agree with the files, as if the writer itself had made the mistake."""
+    record = json.loads((folder / "export.json").read_text())
     with Checksums() as checksums:
-        account["files"] = checksums.files(folder)
-    (folder / "export.json").write_text(json.dumps(account))
+        record["files"] = checksums.files(folder)
+    (folder / "export.json").write_text(json.dumps(record))

@@ -56,7 +56,7 @@ def film(
         encoding: Further arguments of `tests.media.videos.encode`.
         entry: Further arguments of `make_entry`.
     """
-    made = make_entry(folder, video_id, verdicts, footage=False, **entry)
+    made = make_entry(folder, video_id, verdicts, source_file=False, **entry)
     white = np.full((size[1], size[0], 3), 245, np.uint8)
     spans = [(Fraction(str(start)), Fraction(str(end))) for start, end in surgical]
 
@@ -66,7 +66,7 @@ def film(
 
     arguments = {"frames": int(len(verdicts) * fps), "options": {"crf": "4", "preset": "ultrafast"}, **(encoding or {})}
     path = encode(folder / f"{video_id}.mp4", size=size, rate=fps, images=images or image, **arguments)
-    return dataclasses.replace(made, footage=path)
+    return dataclasses.replace(made, source_file=path)
 
 
 def words(path: Path) -> list[tuple[str, dict[str, Any]]]:

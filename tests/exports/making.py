@@ -13,12 +13,13 @@ import simplejpeg
 
 from curate import records
 from curate.exports import ExportEntry, exporter
-from curate.exports.movies import MOVIES
+from curate.exports.formats.video_files import VIDEO_FORMATS
 from curate.records import Video
+from curate.workspace import tables
 from tests.media.videos import encode as encode_video
 
 ALL = tuple(exporter.FORMATS)
-PICTURES = tuple(name for name in ALL if name not in MOVIES)
+PICTURES = tuple(name for name in ALL if name not in VIDEO_FORMATS)
 """Formats of single pictures."""
 
 WIDTH, HEIGHT = 96, 64
@@ -53,7 +54,7 @@ def make_entry(
     size: tuple[int, int] = (WIDTH, HEIGHT),
     source_meta: dict[str, Any] | None = None,
     fields: Sequence[dict[str, Any]] = (),
-    footage: bool = True,
+    source_file: bool = True,
     findings: Sequence[tuple[int, str, tuple[int, int, int, int]]] = (),
     **video: Any,
 ) -> ExportEntry:
@@ -70,14 +71,14 @@ def make_entry(
         source_meta: What the source told.
         fields: Rows of the field of view, by what is not that of a whole frame; one whole shot by default.
         findings: Frame, kind and box of what the privacy audit found, in the order of frames.
-        footage: Whether to encode the video, with `RATE` frames a second; white where it is not surgical.
+        source_file: Whether to encode the video, with `RATE` frames a second; white where it is not surgical.
         video: Further fields of the video.
     """
     words = {"s": records.SURGICAL, "n": records.NON_SURGICAL, "u": records.UNCERTAIN}
     inside = set(kept if kept is not None else range(verdicts.index("s"), len(verdicts)))
     folder.mkdir(exist_ok=True)
-    tables = ("frames", "verdicts", "regions", "fields", "audit")
-    paths = {name: folder / f"{video_id}.{name}.parquet" for name in tables}
+    names = ("frames", "verdicts", "regions", "fields", "audit")
+    paths = {name: folder / f"{video_id}.{name}.parquet" for name in names}
     frames = [
         {
             "n": n,
@@ -90,9 +91,9 @@ def make_entry(
         }
         for n in range(len(verdicts))
     ]
-    with pq.ParquetWriter(paths["frames"], records.frame_schema(), compression="none") as writer:
+    with pq.ParquetWriter(paths["frames"], tables.frame_schema(), compression="none") as writer:
         for i in range(0, len(frames), rows_a_group):
-            writer.write_table(pa.Table.from_pylist(frames[i : i + rows_a_group], records.frame_schema()))
+            writer.write_table(pa.Table.from_pylist(frames[i : i + rows_a_group], tables.frame_schema()))
     judged = [
         {
             "n": n,
@@ -104,15 +105,15 @@ def make_entry(
         }
         for n, letter in enumerate(verdicts)
     ]
-    pq.write_table(pa.Table.from_pylist(judged, records.verdict_schema()), paths["verdicts"])
+    pq.write_table(pa.Table.from_pylist(judged, tables.verdict_schema()), paths["verdicts"])
     x1, y1, x2, y2 = BOX
     boxes = [
         {"n": n, "kind": "text", "score": 0.8, "x1": x1, "y1": y1, "x2": x2, "y2": y2, "model": "test"}
         for n in sorted(regions)
     ]
-    pq.write_table(pa.Table.from_pylist(boxes, records.region_schema()), paths["regions"])
+    pq.write_table(pa.Table.from_pylist(boxes, tables.region_schema()), paths["regions"])
     white = np.full((size[1], size[0], 3), 255, np.uint8)
-    if footage:
+    if source_file:
         encode_video(
             folder / f"{video_id}.mp4",
             frames=RATE * len(verdicts),
@@ -124,13 +125,13 @@ def make_entry(
     whole = {"first": 0, "last": len(verdicts) - 1, "width": size[0], "height": size[1], "shape": "none", "score": 0.0}
     whole |= {"x1": 0, "y1": 0, "x2": size[0], "y2": size[1], "cx": 0.0, "cy": 0.0, "rx": 0.0, "ry": 0.0}
     shots = [whole | row for row in fields or [{}]]
-    pq.write_table(pa.Table.from_pylist(shots, records.field_schema()), paths["fields"])
+    pq.write_table(pa.Table.from_pylist(shots, tables.field_schema()), paths["fields"])
     found = [
         dict(zip(("x1", "y1", "x2", "y2"), box, strict=True))
         | {"n": n, "kind": kind, "score": 0.9, "pattern": "" if kind == "face" else "Aa. Aaaa", "model": "test"}
         for n, kind, box in findings
     ]
-    pq.write_table(pa.Table.from_pylist(found, records.audit_schema()), paths["audit"])
+    pq.write_table(pa.Table.from_pylist(found, tables.audit_schema()), paths["audit"])
     return ExportEntry(
         video=Video(id=video_id, source=video.pop("source", f"https://example.org/{video_id}"), **video),
         frames=paths["frames"],
@@ -139,7 +140,7 @@ def make_entry(
         fields=paths["fields"],
         audit=paths["audit"],
         source_meta=source_meta or {},
-        footage=folder / f"{video_id}.mp4" if footage else None,
+        source_file=folder / f"{video_id}.mp4" if source_file else None,
     )
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from curate.config import ExportOptions
 from curate.errors import CurateError
-from curate.exports.clips import starts_of
+from curate.exports.formats.clips import starts_of
 from tests.exports.filming import brightness, decode, film
 from tests.exports.making import BOX
 
@@ -199,14 +199,14 @@ def test_vjepa_reads_its_lists_with_their_weights(lists):
 def test_a_video_without_a_long_enough_run_gives_no_clip_and_is_named(tmp_path, made):
     short = film(tmp_path / "in", "short", "snsns", [(0, 1), (2, 3), (4, 5)])
     folder = made(short, film(tmp_path / "in", "long", "ssss", [(0, 4)]))
-    account = json.loads((folder / "export.json").read_text())
-    assert account["without_frames"] == ["short"] and account["clips"] == 3
-    assert account["counts"] == {"videos": 1, "frames": 60, "splits": {"train": {"videos": 1, "frames": 60}}}
+    record = json.loads((folder / "export.json").read_text())
+    assert record["without_frames"] == ["short"] and record["clips"] == 3
+    assert record["counts"] == {"videos": 1, "frames": 60, "splits": {"train": {"videos": 1, "frames": 60}}}
     with pytest.raises(CurateError, match=r"no surgical run is as long as export\.clip_seconds, 2 s"):
         made(short, mark="alone")
     with pytest.raises(CurateError, match="less than a frame"):
         made(short, mark="none", clip_seconds=0.1, clip_rate=1.0)
-    assert json.loads((folder / "export.json").read_text()) == account
+    assert json.loads((folder / "export.json").read_text()) == record
 
 
 def test_a_video_that_ends_early_has_no_half_clip(tmp_path, made):

@@ -15,10 +15,10 @@ import yaml
 from curate.config import ExportOptions
 from curate.errors import CurateError
 from curate.exports import export_dataset
-from curate.exports.staging import Purpose, staged
+from curate.exports.disk.staging import ExportInputs, staged
 from tests.exports.making import ALL, PICTURES, make_entry, tree_bytes
 
-PURPOSE = Purpose("f", "p", {})
+PURPOSE = ExportInputs("f", "p", {})
 
 
 def state(folder: Path) -> dict[str, tuple[int, int]]:
@@ -115,14 +115,14 @@ def test_the_account_lists_every_file_with_its_checksum(entries, export, tmp_pat
     export(entries, *PICTURES)
     for name in PICTURES:
         folder = tmp_path / "exports" / name
-        account = json.loads((folder / "export.json").read_text())
+        record = json.loads((folder / "export.json").read_text())
         found = {path: data for path, data in tree_bytes(folder).items() if not path.endswith(".jpg")}
         del found["export.json"]
-        assert {k: (v["size"], v["sha256"]) for k, v in account["files"].items()} == {
+        assert {k: (v["size"], v["sha256"]) for k, v in record["files"].items()} == {
             k: (len(data), hashlib.sha256(data).hexdigest()) for k, data in found.items()
         }
-        assert account["counts"] == {"videos": 2, "frames": 17, "splits": {"train": {"videos": 2, "frames": 17}}}
-        assert account["format"] == name and account["made_with"]["classify.model"] == "tiny"
+        assert record["counts"] == {"videos": 2, "frames": 17, "splits": {"train": {"videos": 2, "frames": 17}}}
+        assert record["format"] == name and record["made_with"]["classify.model"] == "tiny"
 
 
 KILLED = """
@@ -286,7 +286,7 @@ from curate.exports import export_dataset
 from tests.exports.making import make_entry
 import pyarrow as pa, pyarrow.parquet as pq
 folder, frames = Path(sys.argv[1]), int(sys.argv[2])
-entry = make_entry(folder, "v", "s" * frames, rows_a_group=50, footage=False)
+entry = make_entry(folder, "v", "s" * frames, rows_a_group=50, source_file=False)
 source = pq.ParquetFile(entry.frames)
 padded = folder / "padded.parquet"
 with pq.ParquetWriter(padded, source.schema_arrow, compression="none", use_dictionary=False) as writer:

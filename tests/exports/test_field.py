@@ -14,13 +14,13 @@ import simplejpeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate import records
 from curate.config import ExportOptions
 from curate.errors import CurateError
-from curate.exports.frames import read_frames
-from curate.exports.plan import Choice, make_plan
-from curate.exports.render import Renderer
-from curate.media.border import black_crop, lemon_crop
+from curate.exports.pixels.frames import read_frames
+from curate.exports.pixels.render import Renderer
+from curate.exports.plan.plan import FramePolicy, make_plan
+from curate.vision.border import black_crop, lemon_crop
+from curate.workspace import tables
 from tests.exports.making import BOX, HEIGHT, PICTURES, WIDTH, encode, make_entry, sampled_jpeg
 
 CIRCLE = {
@@ -41,7 +41,7 @@ RECTANGLE = {"shape": "rectangle", "score": 0.8, "x1": 20, "y1": 10, "x2": 90, "
 def frames_of(entry, **options):
     chosen = ExportOptions(**options)
     (video,) = make_plan([entry], chosen, {}).videos
-    return list(read_frames(video, Choice.of(chosen))), Renderer(chosen)
+    return list(read_frames(video, FramePolicy.of(chosen))), Renderer(chosen)
 
 
 def picture_of(renderer, frame):
@@ -131,9 +131,9 @@ def test_boxes_hide_the_same_scene_in_any_crop(tmp_path_factory, box, circle, re
         min(region[0] + region[2], WIDTH),
         min(region[1] + region[3], HEIGHT),
     )
-    entry = make_entry(tmp_path_factory.mktemp("v"), "v", "s", fields=[row], footage=False)
+    entry = make_entry(tmp_path_factory.mktemp("v"), "v", "s", fields=[row], source_file=False)
     boxes = [{"n": 0, "kind": "text", "score": 1, "x1": left, "y1": top, "x2": right, "y2": bottom, "model": "m"}]
-    pq.write_table(pa.Table.from_pylist(boxes, records.region_schema()), entry.regions)
+    pq.write_table(pa.Table.from_pylist(boxes, tables.region_schema()), entry.regions)
     (frame,), renderer = frames_of(entry, crop=crop, short_side=short_side, fill="none")
     a, b, c, d = renderer.crop(frame)
     width, height = renderer.size(frame)
@@ -163,7 +163,7 @@ def bordered(seed, left=0, top=0):
 
 @pytest.mark.parametrize("crop", ["lemon", "lemon-black"])
 def test_lemons_crops_go_by_the_painted_pixels_of_each_frame(tmp_path, crop):
-    entry = make_entry(tmp_path, "v", "sss", size=(320, 240), regions=[2], footage=False)
+    entry = make_entry(tmp_path, "v", "sss", size=(320, 240), regions=[2], source_file=False)
     images = [bordered(0), bordered(1, left=48, top=32), bordered(2)]
     frames, renderer = frames_of(with_pictures(entry, images), crop=crop)
     cropper = lemon_crop if crop == "lemon" else black_crop
@@ -180,10 +180,10 @@ def test_lemons_crops_go_by_the_painted_pixels_of_each_frame(tmp_path, crop):
 
 
 def test_frames_that_lemon_drops_are_left_out_of_every_count(tmp_path, export):
-    entry = make_entry(tmp_path, "v", "ssss", size=(320, 240), footage=False)
+    entry = make_entry(tmp_path, "v", "ssss", size=(320, 240), source_file=False)
     images = [bordered(0), bordered(1, top=150), bordered(2), bordered(3)]
     entry = with_pictures(entry, images)
-    whole = make_entry(tmp_path, "w", "ss", size=(320, 240), footage=False)
+    whole = make_entry(tmp_path, "w", "ss", size=(320, 240), source_file=False)
     summary = export([entry, whole], "parquet", "lmdb", crop="lemon")
     assert [made.frames for made in summary.formats] == [5, 5]
     table = pq.read_table(tmp_path / "exports" / "parquet" / "data")
@@ -236,8 +236,8 @@ def test_crops_by_the_field_are_refused_where_nobody_looked_for_it(tmp_path, exp
     with pytest.raises(CurateError, match="the stage 'field' is switched off"):
         export([entry], "parquet", **options)
     assert export([entry], "parquet").formats[0].frames == 2
-    account = json.loads((tmp_path / "exports" / "parquet" / "export.json").read_text())
-    assert (account["options"]["crop"], account["options"]["outside"]) == ("none", "keep")
+    record = json.loads((tmp_path / "exports" / "parquet" / "export.json").read_text())
+    assert (record["options"]["crop"], record["options"]["outside"]) == ("none", "keep")
 
 
 def test_a_table_of_fields_that_is_out_of_order_leaves_its_video_out(tmp_path, export):

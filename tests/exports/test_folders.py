@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from curate.exports import folders
+from curate.exports.formats import folders
 from curate.nets.torchvision_repair import ensure_torchvision
 from tests.exports.making import make_entry, picture, sampled_jpeg
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.config import ExportOptions
-from curate.exports.frames import read_frames
-from curate.exports.plan import BrokenVideo, Choice, make_plan
+from curate.exports.pixels.frames import read_frames
+from curate.exports.plan.plan import BrokenVideo, FramePolicy, make_plan
 from tests.exports.making import BOX, make_entry, sampled_jpeg
 
 
@@ -43,7 +43,7 @@ def test_the_right_frames_come_in_order_with_their_own_regions(
         assert (plan.videos, plan.without_frames) == ((), ("v",))
         return
     (video,) = plan.videos
-    frames = list(read_frames(video, Choice.of(options)))
+    frames = list(read_frames(video, FramePolicy.of(options)))
     assert [frame.n for frame in frames] == expected
     assert video.frames == len(expected)
     for frame in frames:
@@ -56,7 +56,7 @@ def test_the_right_frames_come_in_order_with_their_own_regions(
 def read_all(entry):
     options = ExportOptions()
     (video,) = make_plan([entry], options, {}).videos
-    return list(read_frames(video, Choice.of(options)))
+    return list(read_frames(video, FramePolicy.of(options)))
 
 
 def test_verdicts_of_other_frames_are_refused(tmp_path):

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from curate.exports.lmdb import write_environment
-from curate.exports.verify import verify_export
+from curate.exports.check.verify import verify_export
+from curate.exports.formats.lmdb import write_environment
 from tests.exports.making import make_entry, picture, sampled_jpeg
 
 
@@ -64,8 +64,8 @@ def test_rgb_flavour_holds_ordinary_jpegs_byte_for_byte(entries, export, tmp_pat
     assert found["-vidB_11"] == sampled_jpeg(entries[1], 11)
     masked = np.asarray(Image.open(io.BytesIO(found["vid_a_4"])).convert("RGB"))
     assert masked[20:28, 20:44].max() < 40 and masked[50, 10, 0] > 150 and masked[50, 10, 2] < 40
-    account = json.loads((folder / "export.json").read_text())
-    assert account["channel_order"] == "rgb"
+    record = json.loads((folder / "export.json").read_text())
+    assert record["channel_order"] == "rgb"
     assert sorted(p.name for p in (folder / "train.lmdb").iterdir()) == ["data.mdb"]
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.exports.output import PIECE, OutputFile
+from curate.exports.disk.output import PIECE, OutputFile
 
 
 @given(sizes=st.lists(st.integers(0, PIECE * 2), max_size=8), flushes=st.sets(st.integers(0, 7)))

@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from curate.exports import ExportEntry, parquet
+from curate.exports import ExportEntry
+from curate.exports.formats import parquet
 from tests.exports.making import BOX, encode, make_entry, picture, sampled_jpeg
 
 

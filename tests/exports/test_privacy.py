@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.config import ExportOptions
-from curate.exports.frames import read_frames
-from curate.exports.plan import Choice, make_plan
+from curate.exports.pixels.frames import read_frames
+from curate.exports.plan.plan import FramePolicy, make_plan
 from tests.exports.filming import brightness, decode, film
 from tests.exports.making import BOX, PICTURES, make_entry, sampled_jpeg
 
@@ -77,9 +77,9 @@ def test_keep_leaves_the_frames_as_they_are(tmp_path, entry, export):
 @pytest.mark.parametrize("name", PICTURES)
 def test_drop_leaves_such_frames_out_of_every_format(tmp_path, entry, export, name):
     (made,) = export([entry], name, privacy="drop").formats
-    account = json.loads((tmp_path / "exports" / name / "export.json").read_text())
-    assert made.frames == account["counts"]["frames"] == 1
-    assert account["privacy"] == {
+    record = json.loads((tmp_path / "exports" / name / "export.json").read_text())
+    assert made.frames == record["counts"]["frames"] == 1
+    assert record["privacy"] == {
         "audited_videos": 1,
         "unaudited_videos": 0,
         "frames": 4,
@@ -100,9 +100,9 @@ def test_where_frames_keep_the_time_dropped_ones_are_black(tmp_path, entry, expo
 def test_a_video_of_which_nothing_is_left_counts_too(tmp_path, entry, export):
     full = make_entry(tmp_path / "in", "full", "ss", findings=[(0, "face", FACE), (1, "face", FACE)])
     export([entry, full], "lmdb", privacy="drop")
-    account = json.loads((tmp_path / "exports" / "lmdb" / "export.json").read_text())
-    assert account["without_frames"] == ["full"]
-    assert account["privacy"]["frames_left_out"] == 5 and account["privacy"]["audited_videos"] == 2
+    record = json.loads((tmp_path / "exports" / "lmdb" / "export.json").read_text())
+    assert record["without_frames"] == ["full"]
+    assert record["privacy"]["frames_left_out"] == 5 and record["privacy"]["audited_videos"] == 2
 
 
 def card(folder, name="parquet"):
@@ -159,10 +159,10 @@ def test_files_of_videos_are_made_again_when_the_audit_changes(tmp_path, export)
 def test_for_any_findings_frames_are_shown_covered_or_gone(tmp_path_factory, found, privacy, include):
     verdicts = "nssnsus"
     findings = [(n, kind, FACE) for n, kind in sorted(found.items()) if verdicts[n] != "n"]
-    entry = make_entry(tmp_path_factory.mktemp("in"), "v", verdicts, findings=findings, footage=False)
+    entry = make_entry(tmp_path_factory.mktemp("in"), "v", verdicts, findings=findings, source_file=False)
     options = ExportOptions(privacy=privacy, include=include)
     plan = make_plan([entry], options, {})
-    frames = [frame for video in plan.videos for frame in read_frames(video, Choice.of(options))]
+    frames = [frame for video in plan.videos for frame in read_frames(video, FramePolicy.of(options))]
     private = {n for n, _, _ in findings}
     surgical = {n for n, letter in enumerate(verdicts) if letter == "s"}
     shown = surgical - private if privacy == "drop" else surgical

@@ -143,9 +143,9 @@ def test_a_file_that_changed_but_not_in_size_is_copied(
     push_export(folder, f"file://{copy}")
     card = (folder / "README.md").read_bytes().replace(b"Surgical", b"surgical")
     (folder / "README.md").write_bytes(card)
-    account = json.loads((folder / "export.json").read_text())
-    account["files"]["README.md"]["sha256"] = hashlib.sha256(card).hexdigest()
-    (folder / "export.json").write_text(json.dumps(account))
+    record = json.loads((folder / "export.json").read_text())
+    record["files"]["README.md"]["sha256"] = hashlib.sha256(card).hexdigest()
+    (folder / "export.json").write_text(json.dumps(record))
     assert push_export(folder, f"file://{copy}").copied == 2
     assert tree_bytes(copy) == tree_bytes(folder)
 
@@ -191,9 +191,9 @@ def test_the_journal_saves_copying_again(export: Export, entries: list[ExportEnt
     export(entries, "folders")
     folder, copy = tmp_path / "exports" / "folders", tmp_path / "copy"
     push_export(folder, f"file://{copy}")
-    account = json.loads((copy / "export.json").read_text())
+    record = json.loads((copy / "export.json").read_text())
     (copy / "export.json").unlink()
-    journal = {"format": "folders", "files": {k: v for k, v in account["files"].items() if k != "README.md"}}
+    journal = {"format": "folders", "files": {k: v for k, v in record["files"].items() if k != "README.md"}}
     (copy / JOURNAL).write_text(json.dumps(journal))
     done = push_export(folder, f"file://{copy}")
     loose = len(list(folder.rglob("*.jpg")))

@@ -15,9 +15,9 @@ import pytest
 
 from curate.config import ExportOptions
 from curate.exports import ExportEntry, export_dataset, exporter
-from curate.exports.checksums import Sum
-from curate.exports.movies import MOVIES
-from curate.exports.verify import verify_export
+from curate.exports.check.verify import verify_export
+from curate.exports.disk.checksums import Sum
+from curate.exports.formats.video_files import VIDEO_FORMATS
 from tests.exports.making import ALL, make_entry, tree_bytes
 
 FRAMES = 48
@@ -80,8 +80,8 @@ export(entries, Path(sys.argv[1]), sys.argv[2], slow)
 """
 
 
-def killed(entries: list[ExportEntry], folder: Path, name: str, portions: int) -> list[str]:
-    """Start an export in a process of its own and kill it once that many portions are finished.
+def killed(entries: list[ExportEntry], folder: Path, name: str, chunks: int) -> list[str]:
+    """Start an export in a process of its own and kill it once that many chunks are finished.
 
     Returns:
         The lines of its journal but the first.
@@ -101,7 +101,7 @@ def killed(entries: list[ExportEntry], folder: Path, name: str, portions: int) -
     child.stdin.write(pickle.dumps(entries).hex() + "\n")
     child.stdin.flush()
     for line in child.stdout:
-        enough = len(journal(folder, name)) >= portions if portions else int(line) > FRAMES
+        enough = len(journal(folder, name)) >= chunks if chunks else int(line) > FRAMES
         if enough:
             break
     child.send_signal(signal.SIGKILL)
@@ -110,7 +110,7 @@ def killed(entries: list[ExportEntry], folder: Path, name: str, portions: int) -
 
 
 def journal(folder: Path, name: str) -> list[str]:
-    """Finished portions of an export that is not whole."""
+    """Finished chunks of an export that is not whole."""
     path = folder / f".{name}.tmp" / "journal.jsonl"
     return path.read_text().splitlines()[1:] if path.exists() else []
 
@@ -118,20 +118,20 @@ def journal(folder: Path, name: str) -> list[str]:
 @pytest.mark.parametrize("name", ALL)
 def test_a_killed_export_goes_on_and_ends_with_the_same_bytes(many, tmp_path, name):
     export(many, tmp_path / "whole", name)
-    done = killed(many, tmp_path / "exports", name, portions=2 if name in GOES_ON else 0)
+    done = killed(many, tmp_path / "exports", name, chunks=2 if name in GOES_ON else 0)
     assert [path.name for path in (tmp_path / "exports").iterdir()] == [f".{name}.tmp"]
     finished = [json.loads(line) for line in done]
     inodes = {
         Path(path).name: (tmp_path / "exports" / f".{name}.tmp" / path).stat().st_ino
-        for portion in finished
-        for path in portion["files"]
+        for chunk in finished
+        for path in chunk["files"]
     }
     calls: list[int] = []
     export(many, tmp_path / "exports", name, lambda _, frames: calls.append(frames))
     assert tree_bytes(tmp_path / "exports") == tree_bytes(tmp_path / "whole")
     assert not list(verify_export(tmp_path / "exports" / name))
     if name in GOES_ON:
-        before = sum(portion["frames"] for portion in finished)
+        before = sum(chunk["frames"] for chunk in finished)
         assert before and calls[0] == before and calls[-1] - before == len(calls) - 1
         kept = {path.stat().st_ino for path in (tmp_path / "exports" / name).rglob("*")}
         assert kept & set(inodes.values())
@@ -140,8 +140,8 @@ def test_a_killed_export_goes_on_and_ends_with_the_same_bytes(many, tmp_path, na
 @pytest.mark.parametrize("name", ["parquet", "webdataset", "folders", "dinov2"])
 def test_a_second_kill_loses_nothing_of_the_first(many, tmp_path, name):
     export(many, tmp_path / "whole", name)
-    first = killed(many, tmp_path / "exports", name, portions=1)
-    second = killed(many, tmp_path / "exports", name, portions=len(first) + 1)
+    first = killed(many, tmp_path / "exports", name, chunks=1)
+    second = killed(many, tmp_path / "exports", name, chunks=len(first) + 1)
     assert second[: len(first)] == first
     export(many, tmp_path / "exports", name)
     assert tree_bytes(tmp_path / "exports") == tree_bytes(tmp_path / "whole")
@@ -151,7 +151,7 @@ def test_a_second_kill_loses_nothing_of_the_first(many, tmp_path, name):
 def test_an_interrupt_at_the_very_end_costs_no_frame(many, tmp_path, monkeypatch, name):
     export(many, tmp_path / "whole", name)
     with monkeypatch.context() as patch:
-        patch.setattr(exporter, "write_account", interrupt)
+        patch.setattr(exporter, "write_record", interrupt)
         with pytest.raises(KeyboardInterrupt):
             export(many, tmp_path / "exports", name)
     calls: list[int] = []
@@ -166,9 +166,9 @@ def interrupt(*_: object) -> None:
 
 @pytest.fixture(params=["webdataset", "dinov2", "folders", "clips"])
 def interrupted(request, many, tmp_path, monkeypatch) -> tuple[str, Path]:
-    """Format and folder of an export that only lacks its account."""
+    """Format and folder of an export that only lacks its record."""
     with monkeypatch.context() as patch:
-        patch.setattr(exporter, "write_account", interrupt)
+        patch.setattr(exporter, "write_record", interrupt)
         with pytest.raises(KeyboardInterrupt):
             export(many, tmp_path / "exports", request.param)
     return request.param, tmp_path / "exports"
@@ -228,14 +228,14 @@ def test_a_video_found_broken_stays_left_out_when_the_export_goes_on(many, tmp_p
     index = table.schema.get_field_index("image")
     pq.write_table(table.set_column(index, table.schema.field("image"), [images]), many[2].frames)
     with monkeypatch.context() as patch:
-        patch.setattr(exporter, "write_account", interrupt)
+        patch.setattr(exporter, "write_record", interrupt)
         with pytest.raises(KeyboardInterrupt):
             export(many, tmp_path / "exports", "webdataset")
     calls: list[int] = []
     export(many, tmp_path / "exports", "webdataset", lambda _, frames: calls.append(frames))
     assert len(calls) == 1
-    account = json.loads((tmp_path / "exports" / "webdataset" / "export.json").read_text())
-    assert list(account["left_out"]) == ["v2"]
+    record = json.loads((tmp_path / "exports" / "webdataset" / "export.json").read_text())
+    assert list(record["left_out"]) == ["v2"]
     many[2].frames.write_bytes(whole)
     export(many, tmp_path / "exports", "webdataset")
     assert json.loads((tmp_path / "exports" / "webdataset" / "export.json").read_text())["left_out"] == {}
@@ -255,4 +255,4 @@ def test_a_sum_goes_on_from_where_it_was(tmp_path, sizes):
 
 
 def test_formats_of_videos_are_among_those_that_go_on():
-    assert set(GOES_ON) >= MOVIES
+    assert set(GOES_ON) >= VIDEO_FORMATS

@@ -13,7 +13,7 @@ from curate.cli import run_command
 from curate.config import ExportOptions
 from curate.errors import CurateError
 from curate.exports import export_dataset
-from curate.exports.verify import verify_export
+from curate.exports.check.verify import verify_export
 from tests.exports.damaging import bless, found
 from tests.exports.making import ALL, PICTURES, encode, make_entry, picture
 

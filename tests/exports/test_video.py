@@ -108,14 +108,14 @@ def test_odd_sizes_lose_their_last_row_and_column(tmp_path, made):
 
 
 def scene_of(entry) -> list[np.ndarray]:
-    return decode(entry.footage)[0]
+    return decode(entry.source_file)[0]
 
 
 @pytest.mark.parametrize(("fps", "frames"), [(Fraction(30000, 1001), 119), (Fraction(24000, 1001), 95), (60, 240)])
 def test_presentation_times_are_kept_exactly(tmp_path, made, fps, frames):
     entry = film(tmp_path / "in", "v", "ssss", [(0, 4)], fps=fps)
     folder = made(entry)
-    _, source = decode(entry.footage)
+    _, source = decode(entry.source_file)
     _, times = decode(folder / "v.mp4")
     assert len(times) == frames
     assert times == [time - source[0] for time in source]
@@ -164,8 +164,8 @@ def test_the_consumers_reader_counts_as_many_frames_as_entries(tmp_path, made):
 def test_there_is_no_sound_and_no_word_of_the_source(tmp_path, made):
     entry = film(tmp_path / "in", "v", "sss", [(0, 3)], title="Operation on somebody")
     path = tmp_path / "loud.mkv"
-    add_sound(entry.footage, path)
-    folder = made(dataclasses.replace(entry, footage=path))
+    add_sound(entry.source_file, path)
+    folder = made(dataclasses.replace(entry, source_file=path))
     with av.open(str(folder / "v.mp4")) as container:
         assert [stream.type for stream in container.streams] == ["video"]
     data = (folder / "v.mp4").read_bytes()
@@ -189,10 +189,10 @@ def add_sound(source: Path, target: Path) -> None:
 
 def test_a_video_that_cannot_be_read_is_left_out_with_its_reason_and_costs_no_other(tmp_path, entries, export):
     whole = film(tmp_path / "in", "whole", "sss", [(0, 3)])
-    gone = dataclasses.replace(film(tmp_path / "in", "gone", "sss", [(0, 3)]), footage=tmp_path / "nowhere.mp4")
-    none = dataclasses.replace(film(tmp_path / "in", "none", "sss", [(0, 3)]), footage=None)
+    gone = dataclasses.replace(film(tmp_path / "in", "gone", "sss", [(0, 3)]), source_file=tmp_path / "nowhere.mp4")
+    none = dataclasses.replace(film(tmp_path / "in", "none", "sss", [(0, 3)]), source_file=None)
     torn = film(tmp_path / "in", "torn", "sss", [(0, 3)])
-    torn.footage.write_bytes(b"not a video")
+    torn.source_file.write_bytes(b"not a video")
     (summary,) = export([gone, whole, none, torn], "video").formats
     assert summary.videos == 1 and summary.frames == 75
     assert set(summary.left_out) == {"gone", "none", "torn"}
@@ -205,10 +205,10 @@ def test_a_video_that_cannot_be_read_is_left_out_with_its_reason_and_costs_no_ot
 
 def test_a_damaged_video_keeps_its_entries_in_step(tmp_path, made):
     entry = film(tmp_path / "in", "v", "s" * 6, [(0, 6)], encoding={"options": {"g": "25", "crf": "4"}})
-    data = bytearray(entry.footage.read_bytes())
+    data = bytearray(entry.source_file.read_bytes())
     middle = len(data) // 2
     data[middle : middle + 400] = bytes(400)
-    entry.footage.write_bytes(data)
+    entry.source_file.write_bytes(data)
     folder = made(entry)
     images, times = decode(folder / "v.mp4")
     assert 100 < len(images) <= 150 and len(images) == len(words(folder / "v.mp4"))
@@ -227,8 +227,8 @@ def test_tables_card_and_account_count_the_frames_of_the_files(tmp_path, made):
     assert (root / "classes.txt").read_text().split() == ["cholecystectomy", "hernia-repair"]
     videos = {row["video_id"]: row for row in pq.read_table(root / "videos.parquet").to_pylist()}
     assert (videos["v"]["frames"], videos["v"]["seconds"]) == (200, 8.0)
-    account = json.loads((root / "export.json").read_text())
-    assert account["counts"]["frames"] == 300 and account["counts"]["splits"]["val"] == {"frames": 100, "videos": 1}
+    record = json.loads((root / "export.json").read_text())
+    assert record["counts"]["frames"] == 300 and record["counts"]["splits"]["val"] == {"frames": 100, "videos": 1}
     card = (root / "README.md").read_text()
     assert "300 frames of 2 videos" in card and "train/{video_id}.mp4" in card and "LEMON" in card
 

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from curate.exports.tar import TarWriter
-from curate.exports.verify import verify_export
+from curate.exports.check.verify import verify_export
+from curate.exports.disk.tar import TarWriter
 from curate.nets.torchvision_repair import import_timm
 from tests.exports.making import make_entry, picture, sampled_jpeg
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from curate.errors import CurateError
 from curate.manifests import read_manifest, read_sources, write_manifest
 from curate.manifests.store import write_table
-from curate.records import DOMAINS, Video, manifest_schema
+from curate.records import DOMAINS, Video
+from curate.workspace.tables import manifest_schema
 
 A, B, C = "aaaaaaaaaaa", "-bbbbbbbbbb", "AAAAAAAAAAA"
 

@@ -128,7 +128,7 @@ def check(path: Path, selection: Selection) -> Sampler:
     frames = decode_everything(path)
     sampler = Sampler(path, selection)
     sampled = list(sampler)
-    wanted = expected(frames, Fraction(sampler.account.duration).limit_denominator(10**7), selection)
+    wanted = expected(frames, Fraction(sampler.statistics.duration).limit_denominator(10**7), selection)
     assert [(sample.n, sample.source_index) for sample in sampled] == wanted
     for sample in sampled:
         start, key, image = frames[sample.source_index]
@@ -144,8 +144,8 @@ def test_sampled_frames_equal_decode_everything(stream: dict[str, Any], selectio
     with tempfile.TemporaryDirectory() as folder:
         path = encode_or_reject(Path(folder) / "video", stream)
         sampler = check(path, selection)
-        assert sampler.account.damaged == 0
-        assert sampler.account.whole in (
+        assert sampler.statistics.damaged == 0
+        assert sampler.statistics.whole in (
             "",
             "timestamps jump between key frames",
             "the stream does not begin with a key frame",
@@ -167,9 +167,9 @@ def av1(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 @pytest.mark.parametrize("selection", [AtRate(1.0), AtRate(7.5), EveryKth(7), KeyFrames(), Native()], ids=str)
 def test_av1_frames_equal_decode_everything(av1: Path, selection: Selection) -> None:
     sampler = check(av1, selection)
-    assert sampler.account.whole == ""
+    assert sampler.statistics.whole == ""
     if selection == AtRate(1.0):
-        assert sampler.account.sent < 0.7 * sampler.account.frames, "leaves of the pyramid and tails are skipped"
+        assert sampler.statistics.sent < 0.7 * sampler.statistics.frames, "leaves of the pyramid and tails are skipped"
 
 
 def resident_megabytes() -> float:

@@ -26,4 +26,4 @@ def test_gpu_gives_the_frames_of_the_cpu(tmp_path: Path) -> None:
     for one, other in zip(by_gpu, by_cpu, strict=True):
         assert (one.n, one.timestamp, one.source_index) == (other.n, other.timestamp, other.source_index)
         assert np.array_equal(one.image, other.image)
-    assert by_gpu.account.decoder == "gpu"
+    assert by_gpu.statistics.decoder == "gpu"

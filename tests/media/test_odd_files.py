@@ -29,7 +29,7 @@ def assert_right(path: Path, rate: float = RATE) -> Sampler:
     """The samples are the frames on screen, by plain decoding."""
     frames = decode_everything(path)
     samples, sampler = sample(path, rate)
-    end = Fraction(sampler.account.duration).limit_denominator(10**7)
+    end = Fraction(sampler.statistics.duration).limit_denominator(10**7)
     due = [n for n in range(int(end * Fraction(rate)) + 2) if n / Fraction(rate) < end]
     assert [sampled.n for sampled in samples] == due
     for sampled in samples:
@@ -37,7 +37,7 @@ def assert_right(path: Path, rate: float = RATE) -> Sampler:
         assert sampled.source_index == index
         assert sampled.timestamp == pytest.approx(float(frames[index][0]), abs=1e-9)
         assert np.array_equal(sampled.image, frames[index][2])
-    assert sampler.account.frames == len(frames)
+    assert sampler.statistics.frames == len(frames)
     return sampler
 
 
@@ -68,15 +68,15 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("container", ["mp4", "matroska", "mpegts", "flv"])
 def test_containers(tmp_path: Path, container: str) -> None:
     sampler = assert_right(encode(tmp_path / "video", options=X264, frames=60, container=container))
-    assert sampler.account.sent < 60
+    assert sampler.statistics.sent < 60
 
 
 def test_avi_stores_no_presentation_times(tmp_path: Path) -> None:
     path = encode(tmp_path / "video.avi", options=X264, frames=60)
     samples, sampler = sample(path)
     frames = decode_everything(path)
-    assert sampler.account.jumps == 0
-    assert sampler.account.duration == pytest.approx(60 / 25)
+    assert sampler.statistics.jumps == 0
+    assert sampler.statistics.duration == pytest.approx(60 / 25)
     assert [sampled.source_index for sampled in samples] == [int(n / RATE * 25 + 1e-9) for n in range(17)]
     assert all(np.array_equal(sampled.image, frames[sampled.source_index][2]) for sampled in samples)
 
@@ -98,7 +98,7 @@ def test_codecs_without_an_inspector(tmp_path: Path, codec: str, container: str,
         encode(tmp_path / "video", codec, options=options, container=container, pixel_format=pixel_format)
     )
     if codec in ("mjpeg", "prores_ks"):
-        assert sampler.account.sent == 14, "frames that stand alone are decoded alone"
+        assert sampler.statistics.sent == 14, "frames that stand alone are decoded alone"
 
 
 def test_variable_frame_rate(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_edit_list_hides_the_first_frames(tmp_path: Path, plain: Path) -> None:
 def test_missing_timestamps(tmp_path: Path) -> None:
     path = encode(tmp_path / "raw.h264", options=X264, frames=40, container="h264")
     samples, sampler = sample(path)
-    assert sampler.account.frames == 40
+    assert sampler.statistics.frames == 40
     assert len(samples) > 8
 
 
@@ -155,14 +155,14 @@ def test_timestamps_that_jump_forwards(tmp_path: Path, plain: Path, container: s
 
     path = remux(plain, tmp_path / ("jump.ts" if container == "mpegts" else "jump.mkv"), later)
     samples, sampler = sample(path)
-    assert sampler.account.jumps == 1
-    assert sampler.account.duration == pytest.approx(60 / 25, abs=0.05)
+    assert sampler.statistics.jumps == 1
+    assert sampler.statistics.duration == pytest.approx(60 / 25, abs=0.05)
     assert [sampled.n for sampled in samples] == list(range(17))
     frames = decode_everything(path)
     for sampled in samples:
         assert abs(sampled.source_index - sampled.n / RATE * 25) < 1.1
         assert np.array_equal(sampled.image, frames[sampled.source_index][2])
-    assert "jump" in sampler.account.losses()
+    assert "jump" in sampler.statistics.losses()
 
 
 def test_clock_that_starts_again(tmp_path: Path) -> None:
@@ -172,8 +172,8 @@ def test_clock_that_starts_again(tmp_path: Path) -> None:
     path.write_bytes(first.read_bytes() + second.read_bytes())
     samples, sampler = sample(path)
     frames = decode_everything(path)
-    assert sampler.account.jumps == 1
-    assert sampler.account.duration == pytest.approx(72 / 25, abs=0.1)
+    assert sampler.statistics.jumps == 1
+    assert sampler.statistics.duration == pytest.approx(72 / 25, abs=0.1)
     assert len(samples) == pytest.approx(72 / 25 * RATE, abs=1)
     for sampled in samples:
         assert np.array_equal(sampled.image, frames[sampled.source_index][2])
@@ -191,7 +191,7 @@ def test_rotation(tmp_path: Path, degrees: int, turns: int, mirrored: bool) -> N
     (straight,), _ = sample(upright, 1)
     want = np.rot90(straight.image, turns)
     assert np.array_equal(turned.image, want[:, ::-1] if mirrored else want)
-    assert sampler.account.orientation
+    assert sampler.statistics.orientation
 
 
 @pytest.mark.parametrize(("aspect", "size"), [((64, 45), (137, 64)), ((1, 2), (96, 128)), ((1, 1000), (96, 64))])
@@ -240,7 +240,7 @@ def test_size_changes_in_mid_stream(tmp_path: Path) -> None:
     samples, sampler = sample(path)
     frames = decode_everything(path)
     assert {sampled.image.shape for sampled in samples} == {(64, 96, 3), (96, 128, 3)}
-    assert sampler.account.whole
+    assert sampler.statistics.whole
     for sampled in samples:
         assert np.array_equal(sampled.image, frames[sampled.source_index][2])
 
@@ -250,7 +250,7 @@ def test_no_key_frame_at_the_start(tmp_path: Path, plain: Path, suffix: str) -> 
     path = remux(plain, tmp_path / f"tail.{suffix}", lambda index, packet: packet if index > 3 else None)
     samples, sampler = sample(path)
     frames = decode_everything(path)
-    assert sampler.account.frames == len(frames) >= 48
+    assert sampler.statistics.frames == len(frames) >= 48
     for sampled in samples:
         assert np.array_equal(sampled.image, frames[on_screen(frames, sampled.n / Fraction(RATE))][2])
 
@@ -268,9 +268,9 @@ def test_truncated_end(tmp_path: Path, container: str) -> None:
     path.write_bytes(whole[: len(whole) * 6 // 10])
     samples, sampler = sample(path)
     assert len(samples) == pytest.approx(0.6 * 100 / 25 * RATE, abs=4)
-    assert sampler.account.duration < 3
+    assert sampler.statistics.duration < 3
     if container != "mpegts":
-        assert "before its header says" in sampler.account.losses()
+        assert "before its header says" in sampler.statistics.losses()
 
 
 @pytest.mark.parametrize("container", ["mp4", "matroska", "mpegts"])
@@ -290,8 +290,8 @@ def test_damage_in_the_middle(tmp_path: Path, container: str) -> None:
     ]
     assert len(samples) == pytest.approx(120 / 25 * RATE, abs=2)
     assert len(right) >= 0.7 * len(samples)
-    assert sampler.account.damaged + sampler.account.missing > 0
-    assert "frames are" in sampler.account.losses()
+    assert sampler.statistics.damaged + sampler.statistics.missing > 0
+    assert "frames are" in sampler.statistics.losses()
 
 
 def test_attached_picture_is_not_the_video(tmp_path: Path) -> None:
@@ -309,7 +309,7 @@ def test_attached_picture_is_not_the_video(tmp_path: Path) -> None:
             output.mux(video.encode(av.VideoFrame.from_ndarray(picture(index, 96, 64), format="rgb24")))
         output.mux(video.encode(None))
     samples, sampler = sample(path)
-    assert sampler.account.frames == 30
+    assert sampler.statistics.frames == 30
     assert samples[0].image.shape == (64, 96, 3)
 
 
@@ -330,7 +330,7 @@ def test_the_largest_of_several_streams(tmp_path: Path) -> None:
             output.mux(stream.encode(None))
     samples, sampler = sample(path)
     assert samples[0].image.shape == (64, 96, 3)
-    assert sampler.account.frames == 30
+    assert sampler.statistics.frames == 30
     assert probe(path).video_streams == 2
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import simplejpeg
 import torch
 
-from curate.nets.model_config import ModelConfig, WeightsFile
 from curate.nets.preprocess import Image
 from curate.nets.torchvision_repair import import_timm
-from curate.nets.training.save import save_model
+from curate.nets.weights.model_config import ModelConfig, WeightsFile
+from curate.training.save import save_model
 
 TINY = ModelConfig(
     name="tiny",

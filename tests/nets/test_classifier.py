@@ -12,13 +12,14 @@ import pytest
 import torch
 
 from curate.errors import CurateError
+from curate.files.digest import sha256_of
 from curate.nets.classifier import Classifier, load_classifier, probability
 from curate.nets.device import available_threads, resolve_device
-from curate.nets.model_config import ModelConfig, read_config, sha256_of
 from curate.nets.preprocess import decode, to_input
-from curate.nets.registry import resolve_model
 from curate.nets.torch_network import TorchNetwork
 from curate.nets.torchvision_repair import import_timm
+from curate.nets.weights.model_config import ModelConfig, read_config
+from curate.nets.weights.registry import resolve_model
 from tests.nets.making import jpeg, picture, tiny_model
 
 

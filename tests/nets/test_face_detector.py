@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.errors import CurateError
-from curate.nets.face_detector import CELL, FaceDetector, centres_to_boxes, packaged_model
+from curate.nets.detect.face_detector import CELL, FaceDetector, centres_to_boxes, packaged_model
 
 
 @pytest.fixture(scope="module")

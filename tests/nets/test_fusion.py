@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.media.evidence import WINDOW
-from curate.nets.fusion import GAP, ONE_OFF, Fusion
-from curate.nets.overlay import OverlayBox
-from curate.nets.text_detector import TextBox
+from curate.nets.detect.fusion import GAP, ONE_OFF, Fusion
+from curate.nets.detect.overlay import OverlayBox
+from curate.nets.detect.text_detector import TextBox
+from curate.vision.static_content import WINDOW
 
 WIDTH, HEIGHT = 640, 384
 LOGO = OverlayBox(10, 10, 50, 40, "logo", 0.9)

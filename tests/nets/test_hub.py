@@ -13,11 +13,11 @@ import torch
 
 from curate.cli import run_command
 from curate.errors import CurateError
-from curate.nets import hub
 from curate.nets.catalogue import card_section, known_models
 from curate.nets.classifier import load_classifier
-from curate.nets.registry import LEMON_HUB, resolve_model
 from curate.nets.torchvision_repair import import_timm
+from curate.nets.weights import hub
+from curate.nets.weights.registry import LEMON_HUB, resolve_model
 from tests.nets.hub_server import Hub, serve
 from tests.nets.making import jpeg, picture, tiny_model
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from curate.errors import CurateError
-from curate.media.evidence import COLUMNS, ROWS, statistics
-from curate.media.paint import cover
-from curate.nets.overlay import CLASSES, OverlayNet, boxes_of, packaged_model
+from curate.nets.detect.overlay import CLASSES, OverlayNet, boxes_of, packaged_model
+from curate.vision.paint import cover
+from curate.vision.static_content import COLUMNS, ROWS, statistics
 
 
 def field(*areas: tuple[str, tuple[int, int, int, int], float]) -> np.ndarray:

@@ -11,8 +11,8 @@ import pytest
 import simplejpeg
 
 from curate.errors import CurateError
+from curate.nets.detect.text_detector import TALLEST, TextDetector, boxes_of, network_size, packaged_model
 from curate.nets.onnx_session import providers
-from curate.nets.text_detector import TALLEST, TextDetector, boxes_of, network_size, packaged_model
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
 from curate.errors import CurateError
-from curate.nets.text_detector import packaged_model as detector_model
-from curate.nets.text_reader import TextReader, packaged_model
+from curate.nets.detect.text_detector import packaged_model as detector_model
+from curate.nets.detect.text_reader import TextReader, packaged_model
 
 
 @pytest.fixture(scope="module")

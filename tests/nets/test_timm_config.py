@@ -14,9 +14,9 @@ import torch
 from curate.cli import run_command
 from curate.errors import CurateError
 from curate.nets.classifier import Classifier, load_classifier, probability
-from curate.nets.registry import resolve_model
 from curate.nets.torch_network import TorchNetwork
 from curate.nets.torchvision_repair import import_timm
+from curate.nets.weights.registry import resolve_model
 from tests.nets.hub_server import Hub, serve
 from tests.nets.making import jpeg, picture
 

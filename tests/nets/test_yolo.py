@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.errors import CurateError
-from curate.nets.yolo import Detection, Yolo, letterbox, suppress
+from curate.nets.detect.yolo import Detection, Yolo, letterbox, suppress
 from tests.nets.yolo_models import columns, make_model
 
 IMAGE = np.zeros((360, 720, 3), np.uint8)

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from curate.cli import cli
 from curate.errors import CurateError
-from curate.nets.yolo import Detection, input_size, load, model_files
+from curate.nets.detect.yolo import Detection, input_size, load, model_files
 
 needs_ultralytics = pytest.mark.skipif(
     importlib.util.find_spec("ultralytics") is None, reason="needs the extra 'ultralytics'"
@@ -33,7 +33,7 @@ def test_without_ultralytics_a_checkpoint_is_refused_with_the_way_out(tmp_path: 
 
 
 def test_ultralytics_is_not_imported_by_default() -> None:
-    code = "import sys, curate.nets.regions, curate.stages.mask; print('ultralytics' in sys.modules)"
+    code = "import sys, curate.nets.detect.regions, curate.stages.mask; print('ultralytics' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
@@ -61,7 +61,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A YOLOv8-nano with random weights that is sure of itself now and then."""
     import torch
 
-    from curate.nets.yolo_checkpoint import _ultralytics
+    from curate.nets.detect.yolo_checkpoint import _ultralytics
 
     torch.manual_seed(0)
     network = _ultralytics().YOLO("yolov8n.yaml")

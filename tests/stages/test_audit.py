@@ -13,9 +13,10 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from curate.config import AuditOptions
-from curate.records import NON_SURGICAL, SURGICAL, Done, Failed, Reason, audit_schema, region_schema
+from curate.records import NON_SURGICAL, SURGICAL, Done, Failed, Reason
 from curate.stage import Files
 from curate.stages.audit import AuditStage
+from curate.workspace.tables import audit_schema, region_schema
 from tests.stages.test_mask import HEIGHT, VIDEO, WIDTH, make_files, picture
 from tests.stages.test_mask import run as run_mask
 
@@ -141,7 +142,7 @@ def test_text_outside_of_the_regions_is_not_read(tmp_path):
 
 
 def test_what_stands_still_is_read_once_and_what_changes_is_read_again(tmp_path, monkeypatch):
-    from curate.nets.text_reader import TextReader
+    from curate.nets.detect.text_reader import TextReader
 
     read = []
     original = TextReader.read

@@ -14,12 +14,13 @@ import pytest
 
 from curate.config import ClassifyOptions
 from curate.errors import CurateError
-from curate.media.likeness import change, colours
 from curate.nets.classifier import load_classifier
-from curate.nets.model_config import read_config
-from curate.records import Done, Failed, Reason, Video, frame_schema, score_schema
+from curate.nets.weights.model_config import read_config
+from curate.records import Done, Failed, Reason, Video
 from curate.stage import Files
 from curate.stages.classify import ClassifyStage
+from curate.vision.colour_change import change, colours
+from curate.workspace.tables import frame_schema, score_schema
 from tests.nets.making import jpeg, tiny_model
 
 VIDEO = Video(id="a-video", source="/a.mp4")

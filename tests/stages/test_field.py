@@ -13,13 +13,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from curate.config import FieldOptions, SampleOptions
-from curate.media.field_of_view import FieldOfView
-from curate.records import NON_SURGICAL, SURGICAL, Done, Failed, Reason, Video, field_schema, verdict_schema
+from curate.records import NON_SURGICAL, SURGICAL, Done, Failed, Reason, Video
 from curate.stage import Files
 from curate.stages.field import FieldStage
 from curate.stages.sample import SampleStage
-from tests.media.scopes import Scope
+from curate.vision.field_of_view import FieldOfView
+from curate.workspace.tables import field_schema, verdict_schema
 from tests.media.videos import encode
+from tests.vision.scopes import Scope
 
 VIDEO = Video(id="v", source="/videos/v.mp4")
 WIDTH, HEIGHT = 480, 270

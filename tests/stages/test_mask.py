@@ -11,20 +11,10 @@ import simplejpeg
 
 from curate.config import MaskOptions
 from curate.errors import CurateError
-from curate.records import (
-    NON_SURGICAL,
-    SURGICAL,
-    UNCERTAIN,
-    Done,
-    Failed,
-    Reason,
-    Video,
-    frame_schema,
-    region_schema,
-    verdict_schema,
-)
+from curate.records import NON_SURGICAL, SURGICAL, UNCERTAIN, Done, Failed, Reason, Video
 from curate.stage import Files
 from curate.stages.mask import MaskStage
+from curate.workspace.tables import frame_schema, region_schema, verdict_schema
 from tests.nets.yolo_models import columns, make_model
 
 VIDEO = Video(id="v-1_a", source="/videos/v.mp4")

@@ -18,9 +18,10 @@ from curate.config import SampleOptions
 from curate.errors import CurateError
 from curate.media.decode import Sampler
 from curate.media.select import AtRate, Native
-from curate.records import Done, Dropped, Failed, Outcome, Reason, Video, frame_schema
+from curate.records import Done, Dropped, Failed, Outcome, Reason, Video
 from curate.stage import Files
 from curate.stages.sample import SampleStage
+from curate.workspace.tables import frame_schema
 from tests.media.videos import decode_everything, encode, on_screen
 
 X264 = {"preset": "veryfast", "g": "50"}
@@ -211,7 +212,7 @@ def test_real_video_bit_for_bit(shared_data: Path) -> None:
     path = shared_data / "videos" / "dev03.mp4"
     sampler = Sampler(path, AtRate(1))
     samples = {sampled.source_index: sampled.image for sampled in sampler}
-    assert sampler.account.sent < 0.55 * sampler.account.frames
+    assert sampler.statistics.sent < 0.55 * sampler.statistics.frames
     found = 0
     for sampled in Sampler(path, Native(), whole=True):
         if sampled.source_index in samples:

@@ -12,13 +12,13 @@ import torch
 
 from curate.cli import run_command
 from curate.config import ScreenOptions
-from curate.ledger import read_ledger
-from curate.media.storyboard import lemon_storyboard
 from curate.nets.classifier import load_classifier
 from curate.nets.torchvision_repair import import_timm
 from curate.records import Done, Dropped, Failed, Reason, Video
 from curate.stage import Files
 from curate.stages.screen import ScreenStage
+from curate.vision.storyboard import lemon_storyboard
+from curate.workspace.ledger import read_ledger
 from tests.media.videos import decode_everything, encode
 from tests.rendered import render_operation, render_slides
 

@@ -9,9 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate.config import TrimOptions
-from curate.records import Done, Dropped, Failed, Reason, Video, score_schema, verdict_schema
+from curate.records import Done, Dropped, Failed, Reason, Video
 from curate.stage import Files
 from curate.stages.trim import TrimStage
+from curate.workspace.tables import score_schema, verdict_schema
 
 VIDEO = Video(id="a-video", source="/a.mp4")
 METADATA = {"model": "m", "sha256": "0", "threshold": "0.6", "uncertain_low": "0.5", "uncertain_high": "0.7"}

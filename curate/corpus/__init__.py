@@ -1,0 +1,1 @@
+"""What joins videos: splits and balance."""

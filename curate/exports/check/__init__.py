@@ -1,0 +1,1 @@
+"""Checking an export against its own record."""

@@ -1,0 +1,262 @@
+"""Checking an export against its own record: files, counts, keys, pictures, and the rules of its format."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lmdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import simplejpeg
+
+from curate.exports.check.video_files import check_movies
+from curate.exports.disk.folder import PICTURE, RECORD
+from curate.exports.disk.tar import BLOCK
+from curate.exports.formats.lmdb import index_entries
+from curate.exports.formats.video_files import METADATA, VIDEO_FORMATS
+from curate.exports.reading.stores import FrameStore, LmdbStore, RangeStore, open_account, open_store
+from curate.files.machine import usable_cores
+
+_COLUMNS = ("key", "video_id", "width", "height")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is not as it should be.
+
+    Attributes:
+        where: File relative to the export, or key of a frame.
+        what: What is wrong.
+    """
+
+    where: str
+    what: str
+
+
+def verify_export(
+    folder: Path, *, decode: bool = True, progress: Callable[[], object] | None = None
+) -> Iterator[Problem]:
+    """Look for everything that is wrong with an export.
+
+    Every file has its size and checksum and none is missing or extra; the metadata has as many frames and videos as
+    the record, with distinct keys; every key has its picture and every picture its key; and, with ``decode``, every
+    picture can be decoded and has the size that its row says.
+
+    Args:
+        folder: Folder of one export, of any format.
+        decode: Whether to decode the pictures; without, only files, counts and keys are checked.
+        progress: Called after each picture.
+
+    Yields:
+        Problems as they are found; none for a sound export.
+
+    Raises:
+        CurateError: The folder is not an export.
+    """
+    record = open_account(folder)
+    damaged = False
+    for problem in _check_files(folder, record):
+        damaged = True
+        yield problem
+    try:
+        videos = _frames_by_video(folder)
+    except (OSError, pa.ArrowException, KeyError) as error:
+        yield Problem("videos.parquet", f"cannot be read: {error}")
+        return
+    found: Counter[str] = Counter()
+    parts = (METADATA,) if record["format"] in VIDEO_FORMATS else record["counts"]["splits"]
+    for part in parts:
+        try:
+            if record["format"] in VIDEO_FORMATS:
+                for said in check_movies(folder, record, found, decode=decode, progress=progress):
+                    yield Problem(*said)
+            else:
+                yield from _check_split(open_store(folder, part), record, found, decode=decode, progress=progress)
+        except (OSError, pa.ArrowException, lmdb.Error, KeyError, ValueError) as error:
+            yield Problem(part, f"cannot be read: {error}")
+            damaged = True
+    if not damaged:
+        yield from _check_videos(videos, found)
+        if found.total() != record["counts"]["frames"] or len(found) != record["counts"]["videos"]:
+            counts = record["counts"]
+            yield Problem(
+                RECORD,
+                f"counts {counts['frames']} frames of {counts['videos']} videos, the metadata has {found.total()} "
+                f"of {len(found)}",
+            )
+
+
+def _check_files(folder: Path, record: Mapping[str, Any]) -> Iterator[Problem]:
+    listed = record["files"]
+    for name, facts in sorted(listed.items()):
+        path = folder / name
+        if not path.is_file():
+            yield Problem(name, "is missing")
+        elif path.stat().st_size != facts["size"]:
+            yield Problem(name, f"has {path.stat().st_size} bytes, not {facts['size']}")
+        else:
+            with open(path, "rb") as stream:
+                if hashlib.file_digest(stream, "sha256").hexdigest() != facts["sha256"]:
+                    yield Problem(name, "does not have the checksum it was written with")
+    for path in sorted(p for p in folder.rglob("*") if p.suffix != PICTURE and p.is_file()):
+        name = path.relative_to(folder).as_posix()
+        if name not in listed and name != RECORD:
+            yield Problem(name, f"is not listed in {RECORD}")
+
+
+def _frames_by_video(folder: Path) -> dict[str, int]:
+    table = pq.read_table(folder / "videos.parquet", columns=["video_id", "frames"])
+    return dict(zip(*(column.to_pylist() for column in table.columns), strict=True))
+
+
+def _check_videos(listed: Mapping[str, int], found: Mapping[str, int]) -> Iterator[Problem]:
+    for video in sorted(listed.keys() | found.keys()):
+        if listed.get(video, 0) != found.get(video, 0):
+            yield Problem(
+                "videos.parquet", f"says {listed.get(video, 0)} frames of {video}, there are {found.get(video, 0)}"
+            )
+
+
+def _check_split(
+    store: FrameStore,
+    record: Mapping[str, Any],
+    found: Counter[str],
+    *,
+    decode: bool,
+    progress: Callable[[], object] | None,
+) -> Iterator[Problem]:
+    table = store.table(_COLUMNS)
+    if table.num_rows != len(store):
+        yield Problem(store.split, f"has {table.num_rows} rows of metadata, {RECORD} says {len(store)} frames")
+    keys = table.column("key").to_pylist()
+    videos = table.column("video_id").to_pylist()
+    found.update(videos)
+    for key, times in Counter(keys).items():
+        if times > 1:
+            yield Problem(key, f"stands {times} times in the metadata")
+    for key, video in zip(keys, videos, strict=True):
+        if key.rpartition("_")[0] != video:
+            yield Problem(key, f"is not a key of its video {video}")
+    yield from _check_format(store, record["format"], keys)
+    if decode:
+        sizes = list(zip(*(table.column(name).to_pylist() for name in ("width", "height")), strict=True))
+        yield from _check_pictures(store, keys, sizes, progress)
+
+
+def _check_pictures(
+    store: FrameStore, keys: list[str], sizes: list[tuple[int, int]], progress: Callable[[], object] | None
+) -> Iterator[Problem]:
+    """Decode every picture, a block at a time in threads."""
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        for block in store.blocks():
+            read = [_read(store, index) for index in block if index < len(keys)]
+            for index, what in zip(
+                block, pool.map(_check_picture, read, sizes[block.start : block.stop]), strict=False
+            ):
+                if what:
+                    yield Problem(keys[index], what)
+                if progress:
+                    progress()
+
+
+def _read(store: FrameStore, index: int) -> bytes | str:
+    """A stored picture, or why there is none."""
+    try:
+        return store.jpeg(index)
+    except (KeyError, OSError) as error:
+        return f"cannot be read: {error}"
+
+
+def _check_picture(jpeg: bytes | str, size: tuple[int, int]) -> str:
+    """What is wrong with a picture; empty if nothing is."""
+    if isinstance(jpeg, str):
+        return jpeg
+    try:
+        height, width = simplejpeg.decode_jpeg(jpeg, colorspace="RGB").shape[:2]
+    except ValueError as error:
+        return f"cannot be decoded: {error}"
+    return "" if (width, height) == size else f"is {width}x{height}, its row says {size[0]}x{size[1]}"
+
+
+def _check_format(store: FrameStore, name: str, keys: list[str]) -> Iterator[Problem]:
+    if isinstance(store, LmdbStore):
+        yield from _check_lmdb(store, keys, index=name == "lmdb-generic")
+    elif isinstance(store, RangeStore) and name in ("folders", "surgenet"):
+        yield from _check_loose(store)
+    elif isinstance(store, RangeStore):
+        yield from _check_tars(store, keys)
+        if name == "webdataset":
+            yield from _check_indexes(store)
+        else:
+            yield from _check_entries(store, keys)
+
+
+def _check_lmdb(store: LmdbStore, keys: list[str], *, index: bool) -> Iterator[Problem]:
+    listed = [key.encode() for key in keys]
+    entries = index_entries(listed) if index else {}
+    expected = set(listed)
+    with store.environment().begin() as transaction:
+        for key in transaction.cursor().iternext(values=False):
+            if key not in expected and key not in entries:
+                yield Problem(key.decode(errors="replace"), "is in the environment but not in metadata.parquet")
+            expected.discard(key)
+        for key, value in entries.items():
+            if transaction.get(key) != value:
+                yield Problem(key.decode(), "does not agree with metadata.parquet")
+    for key in sorted(expected):
+        yield Problem(key.decode(), "is in metadata.parquet but not in the environment")
+
+
+def _check_loose(store: FrameStore) -> Iterator[Problem]:
+    table = store.table(["file", "size", "sha256"])
+    expected = set()
+    for name, size, checksum in zip(*(column.to_pylist() for column in table.columns), strict=True):
+        expected.add(name)
+        path = store.folder / name
+        if not path.is_file():
+            yield Problem(name, "is missing")
+        elif path.stat().st_size != size or hashlib.sha256(path.read_bytes()).hexdigest() != checksum:
+            yield Problem(name, "does not have the checksum it was written with")
+    for path in sorted((store.folder / store.split).rglob(f"*{PICTURE}")):
+        if (name := path.relative_to(store.folder).as_posix()) not in expected:
+            yield Problem(name, "is not in metadata.parquet")
+
+
+def _check_tars(store: FrameStore, keys: list[str]) -> Iterator[Problem]:
+    """Each picture's header stands before it and carries its key."""
+    table = store.table(["file", "offset"])
+    for key, file, offset in zip(keys, *(column.to_pylist() for column in table.columns), strict=True):
+        with open(store.folder / file, "rb") as stream:
+            stream.seek(offset - BLOCK)
+            name = stream.read(100).rstrip(b"\0")
+        if name != f"{key}{PICTURE}".encode():
+            yield Problem(key, f"{file} has {name!r} where it should be")
+
+
+def _check_indexes(store: FrameStore) -> Iterator[Problem]:
+    counts = Counter(store.table(["file"]).column(0).to_pylist())
+    info = json.loads((store.folder / "_info.json").read_text(encoding="ascii"))["splits"].get(store.split, {})
+    sizes = json.loads((store.folder / "sizes.json").read_text(encoding="ascii"))
+    if dict(zip(info.get("filenames", ()), info.get("shard_lengths", ()), strict=True)) != counts:
+        yield Problem("_info.json", f"does not agree with the tars of {store.split}")
+    if any(sizes.get(name) != count for name, count in counts.items()):
+        yield Problem("sizes.json", f"does not agree with the tars of {store.split}")
+
+
+def _check_entries(store: FrameStore, keys: list[str]) -> Iterator[Problem]:
+    entries = np.load(store.folder / f"{store.split}-extra" / "entries.npy", mmap_mode="r")
+    offsets = store.table(["offset"]).column(0).to_numpy()
+    if len(entries) != len(keys):
+        yield Problem(f"{store.split}-extra/entries.npy", f"has {len(entries)} entries for {len(keys)} frames")
+        return
+    for key, entry, offset in zip(keys, entries, offsets, strict=True):
+        if str(entry["filename"]) != f"{key}{PICTURE}" or int(entry["start_offset"]) != offset - BLOCK:
+            yield Problem(key, f"{store.split}-extra/entries.npy points elsewhere")

@@ -1,0 +1,154 @@
+"""Checking the formats of video files: each file decodes to what is said of it, and lists name all and no others."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import av
+import pyarrow.parquet as pq
+
+from curate.exports.formats.video import frame_key
+from curate.exports.formats.video_files import CLASSES, METADATA, SUFFIX, read_rows
+from curate.files.machine import usable_cores
+from curate.records import NON_SURGICAL, SURGICAL
+
+_COLUMNS = ("key", "video_id", "file", "label", "frames", "width", "height", "procedures", "split")
+
+Row = Mapping[str, Any]
+Said = tuple[str, str]
+"""Where something is wrong, and what."""
+
+
+def check_movies(
+    folder: Path,
+    record: Mapping[str, Any],
+    found: Counter[str],
+    *,
+    decode: bool,
+    progress: Callable[[], object] | None,
+) -> Iterator[Said]:
+    """Look for what is wrong with an export of video files, beyond sizes and checksums.
+
+    Args:
+        folder: Of the export.
+        record: Its ``export.json``.
+        found: Counts the frames of each video by the table.
+        decode: Whether to decode the videos.
+        progress: Called for each frame.
+
+    Raises:
+        OSError: A file of the export cannot be read.
+        pyarrow.ArrowException: Nor its tables.
+        KeyError: A table has another layout.
+        ValueError: A list is no list.
+    """
+    tick = progress or (lambda: None)
+    rows = read_rows(folder, _COLUMNS)
+    for row in rows:
+        found[row["video_id"]] += row["frames"]
+        if row["key"] != row["video_id"] and row["key"].rpartition("_")[0] != row["video_id"]:
+            yield row["key"], f"is not a key of its video {row['video_id']}"
+    for key, times in Counter(row["key"] for row in rows).items():
+        if times > 1:
+            yield key, f"stands {times} times in the metadata"
+    for split, counts in record["counts"]["splits"].items():
+        frames = sum(row["frames"] for row in rows if row["split"] == split)
+        if frames != counts["frames"]:
+            yield split, f"has {frames} frames by the metadata, the record says {counts['frames']}"
+    listed = {row["file"] for row in rows}
+    for path in sorted(folder.rglob(f"*{SUFFIX}")):
+        if (name := path.relative_to(folder).as_posix()) not in listed:
+            yield name, f"is not in {METADATA}"
+    rows = [row for row in rows if (folder / row["file"]).is_file()]
+    if record["format"] == "clips":
+        yield from _check_lists(folder, rows, list(record["counts"]["splits"]))
+    else:
+        for row in rows:
+            yield from _check_words(folder, row)
+    if decode:
+        with ThreadPoolExecutor(usable_cores()) as pool:
+            for row, what in zip(rows, pool.map(lambda row: _check_movie(folder, row), rows), strict=True):
+                if what:
+                    yield row["file"], what
+                for _ in range(row["frames"]):
+                    tick()
+
+
+def _check_movie(folder: Path, row: Row) -> str:
+    """What is wrong with a video file; empty if nothing is."""
+    try:
+        with av.open("file:" + os.fspath(folder / row["file"])) as container:
+            kinds = [stream.type for stream in container.streams]
+            if kinds != ["video"]:
+                return f"holds {', '.join(kinds) or 'nothing'}, not a video alone"
+            stream = container.streams.video[0]
+            context = stream.codec_context
+            context.thread_count = 1
+            size = (context.width, context.height)
+            if context.name != "h264" or context.pix_fmt != "yuv420p":
+                return f"is {context.name} in {context.pix_fmt}, not h264 in yuv420p"
+            if size != (row["width"], row["height"]):
+                return f"is {size[0]}x{size[1]}, its row says {row['width']}x{row['height']}"
+            frames = sum(1 for frame in container.decode(stream) if not frame.is_corrupt)
+    except (av.FFmpegError, ValueError) as error:
+        return f"cannot be decoded: {error}"
+    return "" if frames == row["frames"] else f"has {frames} whole frames, its row says {row['frames']}"
+
+
+def _check_words(folder: Path, row: Row) -> Iterator[Said]:
+    """LEMON's JSON and the table of frames beside a curated video."""
+    path = Path(row["file"])
+    name = path.with_suffix(".json").as_posix()
+    words = json.loads((folder / name).read_text(encoding="ascii"))
+    if list(words) != [frame_key(row["video_id"], number) for number in range(row["frames"])]:
+        yield name, f"does not have the entries of {row['frames']} frames in their order"
+    for key, said in words.items():
+        if (what := _check_entry(said, row)) != "":
+            yield name, f"{key} {what}"
+    table = path.with_suffix(".parquet").as_posix()
+    frames = pq.read_table(folder / table, columns=["key", "shown"], use_threads=False)
+    said_shown = [said.get("class") == SURGICAL for said in words.values()]
+    if frames.column("key").to_pylist() != list(words) or frames.column("shown").to_pylist() != said_shown:
+        yield table, f"does not agree with {name}"
+
+
+def _check_entry(said: Mapping[str, Any], row: Row) -> str:
+    if set(said) != {"class", "boxes"} or said["class"] not in (SURGICAL, NON_SURGICAL):
+        return "is not an entry of LEMON's"
+    for x1, y1, x2, y2 in said["boxes"] or ():
+        if not (0 <= x1 < x2 <= row["width"] and 0 <= y1 < y2 <= row["height"]):
+            return "has a box outside the picture"
+    return ""
+
+
+def _check_lists(folder: Path, rows: Sequence[Row], splits: Sequence[str]) -> Iterator[Said]:
+    """Each clip stands once in VideoMAE's list and once in V-JEPA's of its split, with its label; no other does."""
+    classes = (folder / CLASSES).read_text(encoding="ascii").splitlines()
+    for row in rows:
+        if not 0 <= row["label"] < len(classes) or classes[row["label"]] != Path(row["file"]).parent.name:
+            yield row["key"], f"has the label {row['label']}, which {CLASSES} gives to another folder"
+    for split in splits:
+        expected = Counter(f"{row['file']} {row['label']}" for row in rows if row["split"] == split)
+        first = f"videomae/{split}.txt"
+        yield from _compare(first, (folder / first).read_text(encoding="ascii").splitlines(), expected)
+        csvs = sorted((folder / "vjepa" / split).glob("*.csv"))
+        lines = [line for path in csvs for line in path.read_text(encoding="ascii").splitlines()]
+        yield from _compare(f"vjepa/{split}", lines, expected)
+        said = (folder / "vjepa" / f"{split}.yaml").read_text(encoding="ascii")
+        names = [line[2:] for line in said.partition("datasets_weights:")[0].splitlines() if line.startswith("- ")]
+        if sorted(names) != [path.relative_to(folder).as_posix() for path in csvs]:
+            yield f"vjepa/{split}.yaml", "does not name the lists of its split"
+
+
+def _compare(name: str, lines: Sequence[str], expected: Counter[str]) -> Iterator[Said]:
+    given = Counter(lines)
+    for line in sorted((given - expected).keys()):
+        yield name, f"names {line!r}, which is not a clip of this split"
+    for line in sorted((expected - given).keys()):
+        yield name, f"lacks {line!r}"

@@ -1,0 +1,1 @@
+"""Files of an export in the making: staging, checksums, long files."""

@@ -1,0 +1,1 @@
+"""One writer a consumer's contract, and what they share."""

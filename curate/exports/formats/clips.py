@@ -1,0 +1,194 @@
+"""Short clips for video pretraining, with the lists that VideoMAE and V-JEPA 2 read.
+
+Clips lie inside surgical runs: segments of time inside the trim in which every frame may be shown. All have the same
+length and a fixed frame rate: frame k is the one on screen k / rate seconds after the clip's start. There is no sound.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from curate.config import ExportOptions
+from curate.errors import CurateError
+from curate.exports.formats.dataset import Dataset
+from curate.exports.formats.encoding import encode_all
+from curate.exports.formats.video_files import SUFFIX, Tally, VideoFile, read_rows
+from curate.exports.pixels.frames import Region
+from curate.exports.pixels.source_video import OutputFrame, SourceVideo
+from curate.exports.plan.classes import class_of
+from curate.exports.plan.plan import Plan, PlannedVideo
+from curate.media.mp4 import Mp4Writer
+from curate.media.select import TOLERANCE, AtTimes
+
+VERSION = 1
+"""Raised when the bytes written for the same input change."""
+
+READING = (
+    "`{split}/{{procedure}}/{{video_id}}_{{i}}.mp4`: H.264 without sound, all of one length and rate. The label of a "
+    "clip is the line of its procedure in `classes.txt`, from 0. Paths in the lists are relative to this folder: start "
+    'the trainer here, or put the folder before each line (`sed -i "s|^|$PWD/|" videomae/*.txt vjepa/*/*.csv`, in a '
+    "copy).\n\n"
+    "VideoMAE and SurgRec: `--data_path videomae/{split}.txt`. V-JEPA 2: one CSV a procedure and their weights, ready "
+    "to be put under `data:` of its configuration, in `vjepa/{split}.yaml`. `metadata.parquet` has one row a clip."
+)
+
+
+def encode_clips(dataset: Dataset, folder: Path) -> Plan:
+    """Write ``{split}/{class}/{id}_{i}.mp4``.
+
+    Args:
+        dataset: What to write.
+        folder: Existing folder of the export.
+
+    Returns:
+        The plan with what was written: frames are those of the clips, and count as often as clips show them.
+
+    Raises:
+        CurateError: A clip would have no frame, or there is none.
+    """
+    if _frames_of(dataset.options) < 1:
+        raise CurateError("export.clip_seconds times export.clip_rate is less than a frame: raise one of them")
+
+    def encode(video: PlannedVideo, scratch: Path, tick: Callable[[], None]) -> list[VideoFile]:
+        return _shoot(video, dataset.options, scratch, tick)
+
+    plan = encode_all(dataset, folder, f"clips {VERSION}", _place, encode)
+    if not plan.videos and not plan.left_out:
+        raise CurateError(
+            f"no clips: no surgical run is as long as export.clip_seconds, {dataset.options.clip_seconds:g} s; lower it"
+        )
+    return plan
+
+
+def write_lists(dataset: Dataset, folder: Path) -> dict[str, Any]:
+    """Write the lists of each split: ``videomae/{split}.txt``, ``vjepa/{split}/{class}.csv``, ``vjepa/{split}.yaml``.
+
+    V-JEPA 2 draws a file of its list with the weight given, and a clip of it uniformly (facebookresearch/vjepa2,
+    ``src/datasets/video_dataset.py``). The weights are in proportion to clips^alpha, by the first procedure of each
+    video, since a clip stands in one file only.
+
+    Args:
+        dataset: With the plan of what was written.
+        folder: Folder of the export, with its clips.
+
+    Returns:
+        The number of clips, for ``export.json``.
+    """
+    rows = read_rows(folder, ["file", "label", "split"])
+    for split in dataset.plan.splits():
+        lines: dict[str, list[str]] = defaultdict(list)
+        for row in rows:
+            if row["split"] == split:
+                lines[Path(row["file"]).parent.name].append(f"{row['file']} {row['label']}\n")
+        _write(folder / "videomae" / f"{split}.txt", [line for name in sorted(lines) for line in lines[name]])
+        for name, own in lines.items():
+            _write(folder / "vjepa" / split / f"{name}.csv", own)
+        shares = {name: len(lines[name]) ** dataset.options.balance_alpha for name in sorted(lines)}
+        _write(
+            folder / "vjepa" / f"{split}.yaml",
+            [
+                "datasets:\n",
+                *(f"- vjepa/{split}/{name}.csv\n" for name in shares),
+                "datasets_weights:\n",
+                *(f"- {share / sum(shares.values()):.9f}\n" for share in shares.values()),
+            ],
+        )
+    return {"clips": len(rows)}
+
+
+def _write(path: Path, lines: Sequence[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(lines), encoding="ascii")
+
+
+def _place(video: PlannedVideo) -> str:
+    return f"{video.split}/{class_of(video)}"
+
+
+def _rate(options: ExportOptions) -> Fraction:
+    """Frames a second, as the decimal number that the option prints as."""
+    return Fraction(repr(options.clip_rate))
+
+
+def _frames_of(options: ExportOptions) -> int:
+    return round(Fraction(repr(options.clip_seconds)) * _rate(options))
+
+
+def starts_of(runs: Sequence[tuple[float, float]], options: ExportOptions) -> list[Fraction]:
+    """When clips begin, in seconds: every ``clip_stride`` from the start of each run, as long as they end within it."""
+    length = _frames_of(options) / _rate(options)
+    stride = Fraction(repr(options.clip_stride))
+    starts = []
+    for begin, end in runs:
+        count = (Fraction(end) + TOLERANCE - Fraction(begin) - length) // stride + 1
+        starts += [Fraction(begin) + i * stride for i in range(max(0, count))]
+    return starts
+
+
+def _shoot(video: PlannedVideo, options: ExportOptions, scratch: Path, tick: Callable[[], None]) -> list[VideoFile]:
+    """Write the clips of a video in one pass; as many are open at a time as overlap."""
+    limits = [side for side in (options.clip_size, options.short_side) if side]
+    source = SourceVideo(video, options, short_side=min(limits, default=0))
+    rate, count = _rate(options), _frames_of(options)
+    starts = starts_of(source.runs(), options)
+    due = sorted((start + frame / rate, number) for number, start in enumerate(starts) for frame in range(count))
+    clips: dict[int, _Clip] = {}
+    video_files: list[VideoFile] = []
+    try:
+        for output in source.output_frames(AtTimes(tuple(float(time) for time, _ in due))) if due else ():
+            _, number = due[output.number]
+            if number not in clips:
+                clips[number] = _Clip(f"{video.id}_{number}", scratch, rate, options.video_crf)
+            clips[number].add(output)
+            tick()
+            if clips[number].frames == count:
+                video_files.append(clips.pop(number).finish())
+    finally:
+        for clip in clips.values():
+            clip.abandon()
+    return video_files
+
+
+class _Clip:
+    """A clip that is being written.
+
+    Args:
+        key: Key of the clip.
+        folder: Where its file goes.
+        rate: Frames a second.
+        crf: Quality.
+    """
+
+    def __init__(self, key: str, folder: Path, rate: Fraction, crf: int) -> None:
+        self._key, self._rate = key, rate
+        self._path = folder / f"{key}{SUFFIX}"
+        self._writer = Mp4Writer(self._path, fps=rate, time_base=Fraction(1, rate.numerator), crf=crf)
+        self._tally = Tally()
+        self._regions: dict[tuple[str, str, int, int, int, int], Region] = {}
+
+    @property
+    def frames(self) -> int:
+        """Frames so far."""
+        return self._writer.frames
+
+    def add(self, output: OutputFrame) -> None:
+        """Append a frame."""
+        self._writer.add(output.picture, self.frames * self._rate.denominator)
+        self._tally.add(output)
+        for region in output.regions:
+            self._regions.setdefault((region.kind, region.model, *region.box), region)
+
+    def finish(self) -> VideoFile:
+        """Finish the file and tell what it holds."""
+        self._writer.close()
+        regions = [region for _, region in sorted(self._regions.items())]
+        return self._tally.video_file(self._key, self._path.name, float(self.frames / self._rate), regions)
+
+    def abandon(self) -> None:
+        """Remove the file: the video ends before the clip does."""
+        self._writer.abandon()
+        self._path.unlink(missing_ok=True)

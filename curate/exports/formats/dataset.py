@@ -1,0 +1,99 @@
+"""What every writer is given: the plan, the options, and the finished pictures."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from curate.config import ExportOptions
+from curate.corpus.balance import ProcedureRow, frame_weights, procedure_rows
+from curate.exports.disk.staging import Staging
+from curate.exports.pixels.frames import ExportFrame, read_frames
+from curate.exports.pixels.render import Renderer
+from curate.exports.plan.plan import FramePolicy, Plan, PlannedVideo
+from curate.files.machine import usable_cores
+
+_AHEAD = 3
+"""Frames in the making for each thread."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset about to be written in one format.
+
+    Attributes:
+        plan: Videos, their splits and numbers of frames.
+        options: What to take and how to paint and encode it.
+        context: Facts about how it was made, such as names and checksums of weights; written into every export.
+        on_frame: Called for each frame that is handed to the writer.
+        staging: Where it is written, and what is finished of it.
+        previous: Folder of the export that this one replaces, if there is one; its files may be taken over.
+    """
+
+    plan: Plan
+    options: ExportOptions
+    context: Mapping[str, str]
+    on_frame: Callable[[], None]
+    staging: Staging
+    previous: Path | None = None
+
+    @cached_property
+    def renderer(self) -> Renderer:
+        """Makes the pictures."""
+        return Renderer(self.options)
+
+    @cached_property
+    def procedures(self) -> list[ProcedureRow]:
+        """Table of procedures, split by split."""
+        alpha = self.options.balance_alpha
+        return [row for split, videos in self.plan.splits().items() for row in procedure_rows(split, videos, alpha)]
+
+    @cached_property
+    def weights(self) -> dict[str, float]:
+        """Sampling weight of one frame of each video, by video id; see `curate.corpus.balance.frame_weights`."""
+        weights: dict[str, float] = {}
+        for split, videos in self.plan.splits().items():
+            weights |= frame_weights(videos, [row for row in self.procedures if row.split == split])
+        return weights
+
+    def pictures(
+        self, videos: Iterable[PlannedVideo], *, skip: int = 0, swapped: bool = False
+    ) -> Iterator[tuple[ExportFrame, bytes]]:
+        """All frames of some videos with their finished JPEGs: videos in their order, frames in time.
+
+        Frames that must be encoded are made in threads, a few ahead of the one that is given out.
+
+        Args:
+            videos: Videos of the plan.
+            skip: Leave out so many frames at the beginning; they are not read.
+            swapped: Exchange R and B, as `Renderer.swapped_jpeg` does.
+
+        Raises:
+            BrokenVideo: The artefacts of a video cannot be read.
+        """
+        make = self.renderer.swapped_jpeg if swapped else self.renderer.jpeg
+        threads = usable_cores()
+        ahead: deque[tuple[ExportFrame, Future[bytes] | bytes]] = deque()
+        with ThreadPoolExecutor(threads) as pool:
+            for frame in self._frames(videos, skip):
+                at_once = not swapped and self.renderer.is_copied(frame)
+                ahead.append((frame, frame.jpeg if at_once else pool.submit(make, frame)))
+                if len(ahead) > _AHEAD * threads:
+                    yield self._finish(*ahead.popleft())
+            while ahead:
+                yield self._finish(*ahead.popleft())
+
+    def _frames(self, videos: Iterable[PlannedVideo], skip: int) -> Iterator[ExportFrame]:
+        policy = FramePolicy.of(self.options)
+        for video in videos:
+            if skip < video.frames:
+                yield from read_frames(video, policy, skip)
+            skip = max(0, skip - video.frames)
+
+    def _finish(self, frame: ExportFrame, picture: Future[bytes] | bytes) -> tuple[ExportFrame, bytes]:
+        self.on_frame()
+        return frame, picture if isinstance(picture, bytes) else picture.result()

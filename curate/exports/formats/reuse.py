@@ -1,0 +1,140 @@
+"""Taking over video files from the export that is being replaced, where nothing that made them has changed.
+
+Encoding takes by far the longest of all an export does, and a video's files depend on that video alone. So when videos
+come or go, by a purge for example, the files of the others are linked into the new export and not made again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curate.config import ExportOptions, fingerprint_fields
+from curate.exports.disk.folder import link, read_record
+from curate.exports.formats.video_files import METADATA, VideoFile
+from curate.exports.plan.plan import BrokenVideo, ExportEntry, PlannedVideo
+from curate.files.digest import digest
+
+_ELSEWHERE = frozenset(
+    {
+        "quality",
+        "lemon_quality",
+        "shard_size",
+        "val_fraction",
+        "test_fraction",
+        "split_seed",
+        "stratify",
+        "balance_alpha",
+    }
+)
+"""Options that say nothing about what is in a video file. All others do, those to come included."""
+
+
+def recipe(video: PlannedVideo, options: ExportOptions, kind: str) -> str:
+    """Fingerprint of all that a video's files are made from: its file, verdicts, regions, and the options.
+
+    Args:
+        video: The video.
+        options: Of the export.
+        kind: Format and its version.
+
+    Raises:
+        BrokenVideo: Something of it cannot be read.
+    """
+    entry = video.entry
+    try:
+        sizes = pq.read_table(entry.frames, columns=["n", "width", "height"], use_threads=False)
+        parts = {
+            "kind": kind,
+            "options": {name: value for name, value in fingerprint_fields(options).items() if name not in _ELSEWHERE},
+            "sizes": [column.to_pylist() for column in sizes.columns],
+            "files": [_checksum(path) if path else None for path in _files(entry)],
+        }
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise BrokenVideo(video.id, f"cannot read its artefacts: {error}") from error
+    return digest(parts)
+
+
+def _files(entry: ExportEntry) -> tuple[Path | None, ...]:
+    return entry.source_file, entry.verdicts, entry.regions, entry.audit
+
+
+class Previous:
+    """The export that is being replaced.
+
+    Args:
+        folder: Where it is; there may be none.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._rows: pa.Table | None = None
+        self._places: dict[str, range] = {}
+        self._files: dict[str, list[str]] = defaultdict(list)
+        record = read_record(folder) if folder else None
+        if folder is None or record is None:
+            return
+        self._folder, self._account = folder, record
+        for name in record["files"]:
+            self._files[_stem(name)].append(name)
+        try:
+            self._rows = pq.read_table(folder / METADATA, use_threads=False)
+            videos = self._rows.column("video_id").to_pylist()
+            recipes = self._rows.column("recipe").to_pylist()
+        except (OSError, pa.ArrowException, KeyError):
+            self._rows = None
+            return
+        start = 0
+        for end in range(1, len(videos) + 1):
+            if end == len(videos) or videos[end] != videos[start]:
+                self._places[f"{videos[start]} {recipes[start]}"] = range(start, end)
+                start = end
+
+    def take(self, video_id: str, made_by: str, scratch: Path) -> Sequence[VideoFile] | None:
+        """Link a video's files into an empty folder.
+
+        Args:
+            video_id: Of the video.
+            made_by: Its `recipe` today.
+            scratch: Where the files go.
+
+        Returns:
+            The files; ``None``, with the folder empty, if there are none of this recipe or they are not as they were
+            written.
+        """
+        rows = self._places.get(f"{video_id} {made_by}")
+        if self._rows is None or rows is None:
+            return None
+        said = self._rows.slice(rows.start, len(rows)).to_pylist()
+        names = [name for row in said for name in self._files[_stem(row["file"])]]
+        if not {row["file"] for row in said} <= set(names) or not all(self._is_whole(name) for name in names):
+            return None
+        for name in names:
+            link(self._folder / name, scratch / Path(name).name)
+        return [_movie(row) for row in said]
+
+    def _is_whole(self, name: str) -> bool:
+        try:
+            return _checksum(self._folder / name) == self._account["files"][name]["sha256"]
+        except OSError:
+            return False
+
+
+def _movie(row: dict[str, Any]) -> VideoFile:
+    fields = {field.name: row[field.name] for field in dataclasses.fields(VideoFile) if field.name != "name"}
+    return VideoFile(**{**fields, "name": Path(row["file"]).name, "regions": tuple(row["regions"])})
+
+
+def _stem(name: str) -> str:
+    return str(Path(name).with_suffix(""))
+
+
+def _checksum(path: Path) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

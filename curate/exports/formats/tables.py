@@ -1,0 +1,263 @@
+"""The metadata that stands beside the pictures: per frame, per video, per procedure."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curate.corpus.balance import ProcedureRow
+from curate.exports.disk.staging import Chunk, Staging
+from curate.exports.formats.dataset import Dataset
+from curate.exports.pixels.frames import ExportFrame
+from curate.exports.pixels.render import Renderer
+from curate.version import __version__
+
+REGION = pa.struct(
+    [
+        ("kind", pa.string()),
+        ("score", pa.float32()),
+        ("x1", pa.int32()),
+        ("y1", pa.int32()),
+        ("x2", pa.int32()),
+        ("y2", pa.int32()),
+        ("model", pa.string()),
+    ]
+)
+"""A region in pixels of the exported picture, ``x2`` and ``y2`` exclusive."""
+
+FIELD = pa.struct(
+    [
+        ("shape", pa.string()),
+        ("score", pa.float32()),
+        ("x1", pa.int32()),
+        ("y1", pa.int32()),
+        ("x2", pa.int32()),
+        ("y2", pa.int32()),
+        ("cx", pa.float32()),
+        ("cy", pa.float32()),
+        ("rx", pa.float32()),
+        ("ry", pa.float32()),
+    ]
+)
+"""The field of view in pixels of the exported picture: the part of the box that lies in the ellipse, if ``rx`` > 0."""
+
+CROP = pa.struct([("x1", pa.int32()), ("y1", pa.int32()), ("x2", pa.int32()), ("y2", pa.int32())])
+"""The part of the sampled frame that is exported, in its pixels, ``x2`` and ``y2`` exclusive."""
+
+FRAME_SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("video_id", pa.string()),
+        ("n", pa.int32()),
+        ("timestamp", pa.float64()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("title", pa.string()),
+        ("source", pa.string()),
+        ("procedures", pa.list_(pa.string())),
+        ("domain", pa.string()),
+        ("robotic", pa.bool_()),
+        ("p_surgical", pa.float32()),
+        ("verdict", pa.string()),
+        ("regions", pa.list_(REGION)),
+        ("field", FIELD),
+        ("crop", CROP),
+        ("split", pa.string()),
+        ("licence", pa.string()),
+    ]
+)
+"""One row a frame. ``n`` counts samples and ``timestamp`` seconds from the start of the source video; the number in
+``key`` counts from the first frame inside the trim."""
+
+VIDEO_SCHEMA = pa.schema(
+    [
+        ("video_id", pa.string()),
+        ("title", pa.string()),
+        ("source", pa.string()),
+        ("procedures", pa.list_(pa.string())),
+        ("domain", pa.string()),
+        ("robotic", pa.bool_()),
+        ("licence", pa.string()),
+        ("split", pa.string()),
+        ("frames", pa.int64()),
+        ("seconds", pa.float64()),
+        ("frame_weight", pa.float64()),
+    ]
+)
+"""``videos.parquet``. ``frame_weight`` is the probability with which a balanced sampler of the video's split draws any
+one of its frames."""
+
+_PLACE = (("file", pa.string()), ("offset", pa.int64()), ("size", pa.int64()))
+"""Where a picture is: file relative to the export, offset and size in bytes; no offset in LMDB."""
+
+_TEXT_COMPRESSION = "zstd"
+
+
+def frame_row(frame: ExportFrame, renderer: Renderer) -> dict[str, Any]:
+    """The row of `FRAME_SCHEMA` for a frame."""
+    video = frame.video
+    width, height = renderer.size(frame)
+    field = renderer.field(frame)
+    return {
+        "key": frame.key,
+        "video_id": video.id,
+        "n": frame.n,
+        "timestamp": frame.timestamp,
+        "width": width,
+        "height": height,
+        "title": video.title,
+        "source": video.source,
+        "procedures": list(video.entry.video.procedures),
+        "domain": video.entry.video.domain,
+        "robotic": video.entry.video.robotic,
+        "p_surgical": frame.p_surgical,
+        "verdict": frame.verdict,
+        "regions": [_struct(region, REGION) for region in renderer.regions(frame)],
+        "field": None if field is None else _struct(field, FIELD),
+        "crop": dict(zip(("x1", "y1", "x2", "y2"), renderer.crop(frame), strict=True)),
+        "split": video.split,
+        "licence": video.licence,
+    }
+
+
+def _struct(value: Any, kind: pa.StructType) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in kind}
+
+
+def made_with(dataset: Dataset) -> dict[str, str]:
+    """Key-value metadata of a Parquet file: how the dataset was made, as JSON under ``curate``."""
+    return {"curate": json.dumps({"version": __version__, "made_with": dict(dataset.context)}, sort_keys=True)}
+
+
+class FrameTable:
+    """Collects the rows of ``metadata.parquet`` as the frames come; a context manager.
+
+    Its columns are those of `FRAME_SCHEMA` and where the picture is. Rows wait in one file a chunk, so that a killed
+    export finds them again; the table is written when the block ends.
+
+    Args:
+        path: File to write.
+        metadata: Key-value metadata of the file.
+        staging: Of the export.
+        checksums: Whether there is a column with the SHA-256 of each picture, for formats in which every picture is a
+            file of its own.
+    """
+
+    _GROUP = 10_000
+    _PIECE = 1_000
+
+    def __init__(self, path: Path, metadata: dict[str, str], staging: Staging, *, checksums: bool = False) -> None:
+        place = (*_PLACE, ("sha256", pa.string())) if checksums else _PLACE
+        self._schema = pa.schema([*FRAME_SCHEMA, *(pa.field(*field) for field in place)], metadata)
+        self._path, self._staging = path, staging
+        self._parts = [staging.scratch / chunk.facts["rows"] for chunk in staging.chunks]
+        self._writer: pa.RecordBatchFileWriter | None = None
+        self._rows: list[dict[str, Any]] = []
+        self._count = 0
+
+    def __enter__(self) -> FrameTable:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._close()
+        if kind is None:
+            self._write()
+
+    def add(self, row: dict[str, Any], **place: Any) -> None:
+        """Append the row of a frame, with ``file``, ``offset``, ``size`` and, where asked for, ``sha256``."""
+        self._rows.append(row | place)
+        if len(self._rows) == self._PIECE:
+            self._flush()
+
+    def chunk(
+        self, part: str, files: Iterable[Path], summed: Mapping[str, Mapping[str, Any]] | None = None, **facts: Any
+    ) -> None:
+        """Finish a chunk: the frames since the last one; see `Staging.finished`."""
+        frames = self._close()
+        if frames:
+            rows = self._parts[-1]
+            chunk = Chunk(part, frames, {**facts, "rows": rows.name})
+            self._staging.finished(chunk, [*files, rows], summed)
+
+    def _flush(self) -> None:
+        if self._rows:
+            if self._writer is None:
+                self._parts.append(self._staging.scratch / f"rows-{len(self._parts):06d}.arrow")
+                self._writer = pa.ipc.new_file(str(self._parts[-1]), self._schema)
+            self._writer.write_table(pa.Table.from_pylist(self._rows, self._schema))
+            self._count += len(self._rows)
+            self._rows = []
+
+    def _close(self) -> int:
+        """Finish the file of rows; returns how many are in it."""
+        self._flush()
+        count, self._count = self._count, 0
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        return count
+
+    def _write(self) -> None:
+        """Put all rows together, in row groups that do not tell where chunks ended."""
+        with pq.ParquetWriter(self._path, self._schema, compression=_TEXT_COMPRESSION) as writer:
+            held: list[pa.RecordBatch] = []
+            count = 0
+            for batch in self._batches():
+                while count + len(batch) >= self._GROUP:
+                    room = self._GROUP - count
+                    self._write_group(writer, [*held, batch.slice(0, room)])
+                    batch, held, count = batch.slice(room), [], 0
+                held.append(batch)
+                count += len(batch)
+            if count:
+                self._write_group(writer, held)
+
+    def _write_group(self, writer: pq.ParquetWriter, batches: list[pa.RecordBatch]) -> None:
+        writer.write_table(pa.Table.from_batches(batches, self._schema).combine_chunks())
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        for path in self._parts:
+            with pa.ipc.open_file(str(path)) as file:
+                for i in range(file.num_record_batches):
+                    yield file.get_batch(i)
+
+
+def read_places(path: Path, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """Some columns of ``metadata.parquet``, a tuple a frame; few rows are held at a time."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(columns=list(columns)):
+            yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
+
+
+def write_tables(dataset: Dataset, folder: Path) -> None:
+    """Write ``videos.parquet`` and ``procedures.csv``, which stand beside every export."""
+    rows = [
+        {
+            "video_id": video.id,
+            "title": video.title,
+            "source": video.source,
+            "procedures": list(video.entry.video.procedures),
+            "domain": video.entry.video.domain,
+            "robotic": video.entry.video.robotic,
+            "licence": video.licence,
+            "split": video.split,
+            "frames": video.frames,
+            "seconds": video.seconds,
+            "frame_weight": dataset.weights[video.id],
+        }
+        for video in dataset.plan.videos
+    ]
+    pq.write_table(pa.Table.from_pylist(rows, VIDEO_SCHEMA), folder / "videos.parquet", compression=_TEXT_COMPRESSION)
+    with open(folder / "procedures.csv", "w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(field.name for field in dataclasses.fields(ProcedureRow))
+        for row in dataset.procedures:
+            numbers = (f"{row.frames:.10g}", f"{row.hours:.6f}", f"{row.weight:.9f}")
+            writer.writerow((row.split, row.procedure, row.videos, *numbers))

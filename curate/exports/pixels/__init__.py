@@ -1,0 +1,1 @@
+"""From sampled frames and source videos to the pictures of an export."""

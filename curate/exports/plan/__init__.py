@@ -1,0 +1,1 @@
+"""Which frames of which videos an export takes, and their classes."""

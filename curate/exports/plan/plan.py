@@ -1,0 +1,297 @@
+"""Which frames of which videos an export takes, before any image is read."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curate import records
+from curate.config import ExportOptions
+from curate.corpus.splits import assign_splits
+from curate.exports.plan.findings import AuditTally, kinds_by_frame
+from curate.records import Video
+from curate.workspace import tables
+
+
+@dataclass(frozen=True)
+class ExportEntry:
+    """One finished video, as the pipeline hands it over.
+
+    Attributes:
+        video: Its row of the manifest.
+        frames: Parquet of `tables.frame_schema`.
+        verdicts: Parquet of `tables.verdict_schema`, one row a sampled frame in the order of ``frames``.
+        regions: Parquet of `tables.region_schema`, ordered by ``n``; ``None`` where no detector ran.
+        source_meta: What the source told about the video when it was downloaded; ``title`` and ``licence`` are used
+            where the manifest is silent.
+        source_file: The video file, from which the formats of videos are made; ``None`` where it is not at hand.
+        fields: Parquet of `tables.field_schema`; ``None`` where nobody looked for the field of view.
+        audit: Parquet of `tables.audit_schema`, ordered by ``n``; ``None`` where no audit was made.
+    """
+
+    video: Video
+    frames: Path
+    verdicts: Path
+    regions: Path | None
+    source_meta: Mapping[str, Any]
+    source_file: Path | None = None
+    fields: Path | None = None
+    audit: Path | None = None
+
+    @property
+    def artefacts(self) -> tuple[Path | None, ...]:
+        """All its files."""
+        return self.frames, self.verdicts, self.regions, self.source_file, self.fields, self.audit
+
+
+def _stamp(path: Path | None) -> list[int]:
+    """Size and time of change, which a file that is written again does not keep; empty if there is none."""
+    try:
+        status = path.stat() if path else None
+    except FileNotFoundError:
+        status = None
+    return [] if status is None else [status.st_size, status.st_mtime_ns]
+
+
+class BrokenVideo(Exception):
+    """The artefacts of one video cannot be read or do not belong together; the others can still be exported.
+
+    Attributes:
+        video_id: Which video.
+    """
+
+    def __init__(self, video_id: str, why: str) -> None:
+        super().__init__(why)
+        self.video_id = video_id
+
+
+@dataclass(frozen=True)
+class FramePolicy:
+    """The rule that takes or leaves a frame.
+
+    Attributes:
+        trimmed: Take every frame inside the trim; those that are not surgical are blacked out.
+        uncertain: Treat uncertain frames as surgical.
+        drops: Show no frame on which the privacy audit found something.
+        covers: Paint over what the privacy audit found.
+    """
+
+    trimmed: bool
+    uncertain: bool
+    drops: bool
+    covers: bool
+
+    @classmethod
+    def of(cls, options: ExportOptions) -> FramePolicy:
+        """The rule that the options ask for."""
+        return cls(
+            trimmed=options.include == "trimmed",
+            uncertain=options.uncertain == "keep",
+            drops=options.privacy == "drop",
+            covers=options.privacy == "mask",
+        )
+
+    def is_surgical(self, verdict: str) -> bool:
+        """Whether the pixels of a frame with this verdict may be shown."""
+        return verdict == records.SURGICAL or (self.uncertain and verdict == records.UNCERTAIN)
+
+    def takes(self, verdict: str, kept: bool, *, private: bool) -> bool:
+        """Whether a frame is exported, be it black; ``private`` if it must not be shown whatever its verdict."""
+        return kept and (self.trimmed or (self.is_surgical(verdict) and not private))
+
+
+@dataclass(frozen=True)
+class PlannedVideo:
+    """A video that gives at least one frame.
+
+    Attributes:
+        entry: Where its artefacts are.
+        first: Sampled number of the first frame inside the trim; frame keys count from it.
+        frames: How many frames are exported.
+        seconds: What those frames stand for: their number times the mean distance between samples.
+        split: Split of all its frames.
+        too_small: Numbers of the frames that are left out because the crop leaves too little of them.
+        private: Numbers of the frames that must not be shown because of what the privacy audit found.
+        covered: Whether what the audit found is painted over as regions are.
+    """
+
+    entry: ExportEntry
+    first: int
+    frames: int
+    seconds: float
+    split: str
+    too_small: frozenset[int] = frozenset()
+    private: frozenset[int] = frozenset()
+    covered: bool = False
+
+    def without(self, too_small: frozenset[int]) -> PlannedVideo:
+        """The video with some frames less."""
+        if not too_small:
+            return self
+        frames = self.frames - len(too_small)
+        return dataclasses.replace(
+            self, frames=frames, seconds=self.seconds * frames / self.frames, too_small=too_small
+        )
+
+    @property
+    def id(self) -> str:
+        """Id of the video."""
+        return self.entry.video.id
+
+    @property
+    def procedures(self) -> tuple[str, ...]:
+        """Procedures by the manifest, in its order."""
+        return self.entry.video.procedures
+
+    @property
+    def title(self) -> str:
+        """Title by the manifest, else by the source; untrusted text."""
+        return self.entry.video.title or _text(self.entry.source_meta, "title")
+
+    @property
+    def source(self) -> str:
+        """URL, or the bare name of a local file: shards must not carry the paths of the machine they were made on."""
+        video = self.entry.video
+        return Path(video.source).name if video.is_local else video.source
+
+    @property
+    def licence(self) -> str:
+        """Licence by the manifest, else by the source; empty where none is stated."""
+        return self.entry.video.licence or _text(self.entry.source_meta, "licence")
+
+    def key(self, n: int) -> str:
+        """Key of a frame in every format: ``{video id}_{frames since the trim's first}``."""
+        return f"{self.id}_{n - self.first}"
+
+
+def _text(meta: Mapping[str, Any], name: str) -> str:
+    value = meta.get(name)
+    return value if isinstance(value, str) else ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an export will hold.
+
+    Attributes:
+        videos: Videos that give frames, in manifest order.
+        left_out: Ids of videos whose artefacts are broken, with the reason.
+        without_frames: Ids of videos of which the options take no frame.
+        audit: What the privacy audit found on the frames of all videos but those left out.
+    """
+
+    videos: tuple[PlannedVideo, ...]
+    left_out: Mapping[str, str]
+    without_frames: tuple[str, ...]
+    audit: AuditTally
+
+    @property
+    def frames(self) -> int:
+        """Frames over all videos."""
+        return sum(video.frames for video in self.videos)
+
+    def inputs(self) -> dict[str, Any]:
+        """All that is exported, as JSON: two plans with the same inputs give the same frames."""
+        return {
+            "videos": [
+                [
+                    *(video.id, video.title, video.source, video.licence, video.split, video.first, video.frames),
+                    *(sorted(video.too_small), sorted(video.private), video.covered),
+                    *(_stamp(path) for path in video.entry.artefacts),
+                ]
+                for video in self.videos
+            ],
+            "left_out": dict(self.left_out),
+        }
+
+    def splits(self) -> dict[str, list[PlannedVideo]]:
+        """Videos of each split; ``train``, ``val`` and ``test`` first, then others by name."""
+        known = {"train": 0, "val": 1, "test": 2}
+        names = sorted({video.split for video in self.videos}, key=lambda name: (known.get(name, 3), name))
+        return {name: [video for video in self.videos if video.split == name] for name in names}
+
+
+def make_plan(
+    entries: Sequence[ExportEntry],
+    options: ExportOptions,
+    broken: Mapping[str, str],
+    too_small: Callable[[PlannedVideo], frozenset[int]] = lambda video: frozenset(),
+) -> Plan:
+    """Read the verdicts of all videos and decide what is exported.
+
+    Args:
+        entries: Finished videos in manifest order.
+        options: What to take.
+        broken: Ids of videos to leave out, with the reason.
+        too_small: Tells which frames of a video are left out because the crop leaves too little of them.
+
+    Raises:
+        CurateError: The fractions of the splits are more than the whole.
+    """
+    policy = FramePolicy.of(options)
+    splits = assign_splits([entry.video for entry in entries], options)
+    videos, left_out, without_frames, tallies = [], dict(broken), [], []
+    for entry in entries:
+        if entry.video.id in broken:
+            continue
+        try:
+            video, tally = _plan_video(entry, policy, splits[entry.video.id])
+            if video.frames:
+                video = video.without(too_small(video))
+        except BrokenVideo as error:
+            left_out[error.video_id] = str(error)
+            continue
+        tallies.append(tally)
+        if video.frames:
+            videos.append(video)
+        else:
+            without_frames.append(entry.video.id)
+    return Plan(tuple(videos), left_out, tuple(without_frames), AuditTally.total(tallies))
+
+
+def _plan_video(entry: ExportEntry, policy: FramePolicy, split: str) -> tuple[PlannedVideo, AuditTally]:
+    try:
+        with pq.ParquetFile(entry.frames) as frames, pq.ParquetFile(entry.verdicts) as verdicts:
+            missing = set(tables.frame_schema().names) - set(frames.schema_arrow.names)
+            if missing:
+                raise BrokenVideo(entry.video.id, f"{entry.frames} lacks the columns {', '.join(sorted(missing))}")
+            if frames.metadata.num_rows != verdicts.metadata.num_rows:
+                raise BrokenVideo(
+                    entry.video.id,
+                    f"{entry.frames} has {frames.metadata.num_rows} rows, {entry.verdicts} "
+                    f"{verdicts.metadata.num_rows}: they were not made from the same frames",
+                )
+            return _count(entry, verdicts, policy, split)
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise BrokenVideo(entry.video.id, f"cannot read its artefacts: {error}") from error
+
+
+def _count(
+    entry: ExportEntry, verdicts: pq.ParquetFile, policy: FramePolicy, split: str
+) -> tuple[PlannedVideo, AuditTally]:
+    taken, first = 0, None
+    kinds = kinds_by_frame(entry.audit)
+    tally = AuditTally(videos=int(entry.audit is not None), unaudited=int(entry.audit is None))
+    begin: tuple[int, float] | None = None
+    end = (0, 0.0)
+    for batch in verdicts.iter_batches(8192, columns=["n", "timestamp", "verdict", "kept"]):
+        columns = [batch.column(name).to_pylist() for name in ("n", "timestamp", "verdict", "kept")]
+        for n, timestamp, verdict, kept in zip(*columns, strict=True):
+            end = (n, timestamp)
+            begin = begin or end
+            if kept and first is None:
+                first = n
+            hidden = policy.drops and n in kinds
+            taken += policy.takes(verdict, kept, private=hidden)
+            if entry.audit is not None and kept and policy.is_surgical(verdict):
+                tally.count(kinds.get(n, frozenset()), hidden=hidden)
+    spacing = (end[1] - begin[1]) / (end[0] - begin[0]) if begin and end[0] > begin[0] else 0.0
+    private = frozenset(kinds if policy.drops else ())
+    video = PlannedVideo(entry, first or 0, taken, taken * spacing, split, private=private, covered=policy.covers)
+    return video, tally

@@ -1,0 +1,1 @@
+"""Networks that find regions: text, overlays, faces, and what YOLO detectors know."""

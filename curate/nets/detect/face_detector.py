@@ -1,0 +1,144 @@
+"""CenterFace, a small face detector, run by ONNX Runtime.
+
+Y. Xu et al., "CenterFace: Joint Face Detection and Alignment Using Face as Point" (2019): the network gives, at a
+quarter of the resolution, the probability that a face has its centre in a cell, the face's size and the centre's place
+in the cell. ``models/faces/README.md`` says where the weights come from.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.nets.detect.text_detector import network_size
+from curate.nets.onnx_session import open_session
+from curate.resources import models_folder
+
+Image = npt.NDArray[np.uint8]
+
+MODEL = "faces/model.onnx"
+
+CELL = 4
+"""Network pixels across a cell of the output."""
+
+OVERLAP = 0.3
+"""Intersection over union from which two boxes are one face (``nms`` of the published code)."""
+
+MOST = 200
+"""Cells looked at in one image, best first; more only come from noise."""
+
+
+class FaceBox(NamedTuple):
+    """A face: a half-open box in pixels of the image, and its probability (0..1)."""
+
+    x1: int
+    y1: int
+    x2: int
+    y2: int
+    score: float
+
+
+def packaged_model() -> Path:
+    """Path of the shipped weights."""
+    return models_folder() / MODEL
+
+
+class FaceDetector:
+    """Finds faces in images.
+
+    Args:
+        model: ONNX file: input ``images`` float32 (batch, 3, height, width), RGB in 0..255; outputs ``faces``
+            (probability), ``sizes`` (logarithm of height and width in cells) and ``offsets`` (down and across, in
+            cells), float32 at a quarter of the resolution.
+        side: Images are scaled so that their short side has about this many pixels; never enlarged more than twofold.
+        threshold: Faces below this score are dropped, 0..1.
+        device: As for `curate.nets.onnx_session.providers`.
+        threads: Threads of one forward pass on CPU.
+
+    Raises:
+        CurateError: The model cannot be loaded, or the device is not there.
+    """
+
+    def __init__(
+        self, model: Path, *, side: int = 512, threshold: float = 0.4, device: str = "cpu", threads: int = 1
+    ) -> None:
+        self._session = open_session(model, "face detector", device=device, threads=threads)
+        self._side = side
+        self._threshold = threshold
+
+    def detect(self, image: Image) -> list[FaceBox]:
+        """Find the faces of an image.
+
+        Args:
+            image: RGB, uint8, shape (height, width, 3).
+
+        Returns:
+            Boxes clipped to the image, the surest first.
+        """
+        import cv2
+
+        height, width = image.shape[:2]
+        rows, columns = network_size(width, height, self._side)
+        method = cv2.INTER_AREA if rows * columns < height * width else cv2.INTER_LINEAR
+        small = cv2.resize(image, (columns, rows), interpolation=method)
+        batch = np.ascontiguousarray(small.transpose(2, 0, 1)[None], dtype=np.float32)
+        faces, sizes, offsets = self._session.run(["faces", "sizes", "offsets"], {"images": batch})
+        boxes = centres_to_boxes(faces[0, 0], sizes[0], offsets[0], self._threshold)
+        boxes[:, 0:4:2] *= width / columns
+        boxes[:, 1:4:2] *= height / rows
+        return [_whole(box, width, height) for box in _suppress(boxes)]
+
+
+def centres_to_boxes(
+    faces: npt.NDArray[np.float32],
+    sizes: npt.NDArray[np.float32],
+    offsets: npt.NDArray[np.float32],
+    threshold: float,
+) -> npt.NDArray[np.float64]:
+    """Turn the network's maps into boxes.
+
+    Args:
+        faces: Probability of a face's centre, shape (rows, columns).
+        sizes: Logarithm of height and width in cells, shape (2, rows, columns).
+        offsets: Centre within the cell, down and across, shape (2, rows, columns).
+        threshold: Smallest probability.
+
+    Returns:
+        x1, y1, x2, y2 in network pixels and the probability, shape (number, 5), the surest first, not suppressed.
+    """
+    ys, xs = np.nonzero(faces >= threshold)
+    order = np.lexsort((xs, ys, -faces[ys, xs]))[:MOST]
+    ys, xs = ys[order], xs[order]
+    tall, wide = (CELL * np.exp(sizes[k, ys, xs].astype(np.float64)) for k in (0, 1))
+    down, across = (CELL * (place + offsets[k, ys, xs].astype(np.float64) + 0.5) for k, place in ((0, ys), (1, xs)))
+    corners = (across - wide / 2, down - tall / 2, across + wide / 2, down + tall / 2)
+    return np.stack([*corners, faces[ys, xs].astype(np.float64)], axis=1)
+
+
+def _suppress(boxes: npt.NDArray[np.float64]) -> list[npt.NDArray[np.float64]]:
+    """Leave out boxes that lie over a surer one."""
+    kept: list[npt.NDArray[np.float64]] = []
+    for box in boxes:
+        if all(_overlap(box, other) < OVERLAP for other in kept):
+            kept.append(box)
+    return kept
+
+
+def _overlap(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:
+    across, down = (max(min(a[k + 2], b[k + 2]) - max(a[k], b[k]), 0.0) for k in (0, 1))
+    areas = ((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b))
+    return float(across * down / (sum(areas) - across * down))
+
+
+def _whole(box: npt.NDArray[np.float64], width: int, height: int) -> FaceBox:
+    x1, y1, x2, y2, score = (float(value) for value in box)
+    return FaceBox(
+        max(int(np.floor(x1)), 0),
+        max(int(np.floor(y1)), 0),
+        min(int(np.ceil(x2)), width),
+        min(int(np.ceil(y2)), height),
+        min(score, 1.0),
+    )

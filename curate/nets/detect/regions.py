@@ -1,0 +1,72 @@
+"""Regions of frames that are not surgery, by all detectors that the mask options name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.config import MaskOptions
+from curate.nets.detect import overlay, text_detector
+from curate.nets.detect.fusion import Fusion, Region
+from curate.nets.detect.overlay import OverlayNet
+from curate.nets.detect.text_detector import TextBox, TextDetector
+from curate.nets.detect.yolo import load, model_files, suppress
+
+Image = npt.NDArray[np.uint8]
+
+
+class RegionFinder:
+    """Text detector, overlay network and the user's YOLO models, loaded as the options ask and joined by `Fusion`.
+
+    Args:
+        options: Which detectors run, and how.
+
+    Raises:
+        CurateError: A model or the device is not there.
+    """
+
+    def __init__(self, options: MaskOptions) -> None:
+        self._threshold = options.threshold
+        self._text = None
+        if options.detector == "text":
+            self._text = TextDetector(
+                text_detector.packaged_model(),
+                side=options.side,
+                threshold=options.threshold,
+                device=options.device,
+                threads=options.threads,
+            )
+        self._overlays = None
+        if options.overlays:
+            self._overlays = OverlayNet(
+                overlay.packaged_model(), threshold=options.overlay_threshold, threads=options.threads
+            )
+        self._ensemble = tuple(
+            load(path, device=options.device, threads=options.threads) for path in model_files(options.yolo)
+        )
+
+    def look(self, image: Image) -> tuple[list[TextBox], list[Region]]:
+        """What the detectors of single frames find in one: text, and the pooled boxes of the user's models."""
+        text = self._text.detect([image])[0] if self._text else []
+        pooled = [found for model in self._ensemble for found in model.detect(image)]
+        return text, [Region(*found) for found in suppress(pooled)]
+
+    def fusion(self) -> Fusion:
+        """A fresh joiner for the frames of one video."""
+        return Fusion(self._overlays, self._threshold)
+
+    def find(self, frames: Iterable[tuple[int, Image]]) -> Iterator[tuple[int, list[Region]]]:
+        """Find the regions of the frames of one video.
+
+        Args:
+            frames: Numbers in rising order, and RGB uint8 images (height, width, 3). Only a window is held.
+
+        Yields:
+            Number and regions of every frame, in order, some frames late.
+        """
+        fusion = self.fusion()
+        for n, image in frames:
+            yield from fusion.push(n, image, *self.look(image))
+        yield from fusion.flush()

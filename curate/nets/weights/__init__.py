@@ -1,0 +1,1 @@
+"""Weights: names, files, configurations, and fetching them."""

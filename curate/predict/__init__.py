@@ -1,0 +1,1 @@
+"""The models alone, on images and videos, without a workspace."""

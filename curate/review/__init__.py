@@ -1,0 +1,1 @@
+"""Frames laid out for people to decide."""

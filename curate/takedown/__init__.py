@@ -1,0 +1,1 @@
+"""Taking videos out of a workspace and its exports, and proving it."""

@@ -1,0 +1,173 @@
+"""Writing a workspace's exports again without the videos that were purged from it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from curate import config
+from curate.config import ExportOptions, fingerprint_fields
+from curate.errors import CurateError
+from curate.exports import ExportEntry, export_dataset
+from curate.exports.disk.folder import read_record, recover
+from curate.exports.exporter import FORMATS
+from curate.exports.formats.video_files import VIDEO_FORMATS
+from curate.files.digest import digest
+from curate.manifests.opt_out import OptOuts
+from curate.records import Video
+from curate.run.pipeline import Pipeline
+from curate.run.session import export_context, export_entry
+from curate.workspace.ledger import read_ledger
+
+_READ = ("sample", "trim", "mask")
+"""Stages whose artefacts an export reads; the formats of videos read the downloaded file too."""
+
+State = Literal["written", "removed", "kept"]
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """What became of an export.
+
+    Attributes:
+        folder: Where it is, or was.
+        state: ``written`` without the videos; ``removed``, since nothing else was in it or it cannot be written again;
+            ``kept``, with the videos, since the others would be lost.
+        why: What is in it now, or why it was removed or kept, in words.
+        videos: Ids of the purged videos that it held.
+    """
+
+    folder: Path
+    state: State
+    why: str
+    videos: tuple[str, ...] = ()
+
+
+class ExportPurge:
+    """Takes videos out of all exports of a workspace.
+
+    A shard cannot be trusted to forget a video that is cut out of it: LMDB keeps the bytes of deleted pages, and
+    indexes, tables and cards speak of it too. So every export in which it stands is written again from the artefacts of
+    the other videos, with the options that its ``export.json`` tells, whatever they and the weights are today.
+
+    Args:
+        pipeline: Of the workspace, over the videos that stay.
+        purged: What must not be in any export.
+        progress: Called as ``progress(format, frames)``.
+    """
+
+    def __init__(self, pipeline: Pipeline, purged: OptOuts, progress: Callable[[str, int], None] | None = None) -> None:
+        self.pipeline = pipeline
+        self.purged = purged
+        self.progress = progress
+        self._records = read_ledger(pipeline.workspace.ledger_folder)
+        self._complete = {video.id for video in pipeline.complete()}
+
+    def run(self) -> list[Rewritten]:
+        """Write or remove each export that holds a purged video; those that hold none are left untouched."""
+        root = self.pipeline.workspace.exports_folder
+        if not root.is_dir():
+            return []
+        for leftover in sorted(root.glob(".*")):
+            if leftover.suffix in (".tmp", ".old"):
+                recover(root / leftover.stem[1:])
+        found = []
+        for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+            record = read_record(folder)
+            if record is not None and (done := self._purge(folder, record)):
+                found.append(done)
+        return found
+
+    def _purge(self, folder: Path, record: Mapping[str, Any]) -> Rewritten | None:
+        try:
+            shown, inside = videos_in(folder, record)
+        except (OSError, ValueError, KeyError) as error:
+            return Rewritten(folder, "kept", f"it cannot be read ({error}); delete it and purge again")
+        purged = tuple(video for video in inside if video in self.purged.ids)
+        if not purged:
+            return None
+        state, why = self._without(folder, record, [video for video in shown if video not in self.purged.ids])
+        return Rewritten(folder, state, why, purged)
+
+    def _without(self, folder: Path, record: Mapping[str, Any], left: list[str]) -> tuple[State, str]:
+        """Write an export again with the videos ``left``; returns what came of it, and why."""
+        name = record["format"]
+        if folder.name != name:
+            return "kept", f"it was renamed, curate writes {name!r} only to a folder of that name; delete it"
+        if not left:
+            return _remove(folder, "it held nothing else")
+        if name not in FORMATS:
+            return _remove(folder, f"this curate cannot write the format {name!r}")
+        try:
+            options = config.build(ExportOptions, record["options"], f"{folder}/export.json")
+        except (CurateError, KeyError) as error:
+            return _remove(folder, f"its options are of another version of curate ({error}); export again")
+        silent = {*record.get("without_frames", ()), *record["left_out"]}
+        entries = []
+        for video in self.pipeline.videos:
+            if video.id in left or video.id in silent:
+                entry = self._entry(video, ("download", *_READ) if name in VIDEO_FORMATS else _READ)
+                entries += [entry] if entry else []
+        gone = sorted(set(left) - {entry.video.id for entry in entries})
+        if gone:
+            return "kept", (
+                f"{len(gone)} other videos in it, such as {gone[0]}, would be lost: they have no artefacts any more; "
+                "make them again with 'curate run', or delete the export, and purge again"
+            )
+        return self._write(folder, record, dataclasses.replace(options, formats=(name,)), entries)
+
+    def _entry(self, video: Video, stages: Sequence[str]) -> ExportEntry | None:
+        """A video's artefacts, whatever options made them; ``None`` where those of ``stages`` are not there."""
+        for stage in stages:
+            record = self._records.get((video.id, stage))
+            if record is None or record.last.outcome != "done" or not self.pipeline.artefact(video, stage).exists():
+                return None
+        return export_entry(self.pipeline, video)
+
+    def _write(
+        self, folder: Path, record: Mapping[str, Any], options: ExportOptions, entries: list[ExportEntry]
+    ) -> tuple[State, str]:
+        videos = [entry.video for entry in entries]
+        current = all(video.id in self._complete for video in videos)
+        if current and record["options"] == fingerprint_fields(self.pipeline.config.export):
+            fingerprint, context = self.pipeline.export_fingerprint(videos), export_context(self.pipeline)
+        else:
+            remains = [video.id for video in videos]
+            fingerprint, context = digest({"purged": record["fingerprint"], "videos": remains}), record["made_with"]
+        try:
+            (made,) = export_dataset(
+                entries, options, folder.parent, fingerprint=fingerprint, context=context, progress=self.progress
+            ).formats
+        except CurateError as error:
+            return "kept", str(error)
+        why = f"{made.frames} frames of {made.videos} videos"
+        if made.left_out:
+            why += f"; left out, since they cannot be read: {', '.join(made.left_out)}"
+        return "written", why
+
+
+def videos_in(folder: Path, record: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Ids of the videos with a frame in an export, and of all that it speaks of.
+
+    Raises:
+        OSError: ``videos.parquet`` is not there.
+        ValueError: It is damaged.
+        KeyError: It is of another layout.
+    """
+    import pyarrow.parquet as pq
+
+    shown = pq.read_table(folder / "videos.parquet", columns=["video_id"]).column(0).to_pylist()
+    return shown, list(dict.fromkeys([*shown, *record.get("without_frames", ()), *record["left_out"]]))
+
+
+def _remove(folder: Path, why: str) -> tuple[State, str]:
+    """Remove an export so that a kill in the middle leaves what `recover` clears up."""
+    doomed = folder.with_name(f".{folder.name}.tmp")
+    os.replace(folder, doomed)
+    shutil.rmtree(doomed)
+    return "removed", why

@@ -1,0 +1,1 @@
+"""From probabilities to verdicts: the trim rule, and what people decided."""

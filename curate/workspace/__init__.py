@@ -1,0 +1,1 @@
+"""The workspace on disk: the tree of artefacts, their tables, the ledger."""

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curate.records import Reason
+from curate.workspace.ledger import Event, LedgerWriter, read_ledger, unite
+
+
+def failed(moment: float, fingerprint: str = "a", reason: Reason = Reason.NETWORK) -> Event:
+    return Event(moment, "v", "download", "failed", fingerprint, reason, "cut off", retryable=True)
+
+
+def done(moment: float, fingerprint: str = "a") -> Event:
+    return Event(moment, "v", "download", "done", fingerprint, artefact="v.mp4", figures={"bytes": 3})
+
+
+texts = st.text(max_size=30)
+events = st.builds(
+    Event,
+    time=st.floats(0, 2e9, allow_nan=False),
+    video=st.from_regex(r"[A-Za-z0-9_-]{1,12}", fullmatch=True),
+    stage=st.sampled_from(["download", "sample"]),
+    outcome=st.sampled_from(["done", "dropped", "failed", "reset"]),
+    fingerprint=texts,
+    reason=st.none() | st.sampled_from(Reason),
+    detail=texts,
+    retryable=st.booleans(),
+    artefact=texts,
+    figures=st.dictionaries(texts, st.integers(0, 10**9) | st.floats(0, 1e9), max_size=3),
+    seconds=st.floats(0, 1e6),
+)
+
+
+@given(events)
+def test_an_event_survives_its_line(event: Event) -> None:
+    line = event.to_json()
+    assert "\n" not in line and line.isascii()
+    assert Event.from_json(line) == event
+
+
+@given(st.lists(events, max_size=12), st.randoms())
+def test_the_state_does_not_depend_on_which_file_holds_an_event(listed: list[Event], random) -> None:
+    distinct = list({e.time: e for e in listed}.values())
+    shuffled = distinct.copy()
+    random.shuffle(shuffled)
+    assert unite(distinct) == unite(shuffled)
+
+
+def test_tries_count_failures_in_a_row() -> None:
+    record = unite([failed(1), failed(2), failed(3)])["v", "download"]
+    assert (record.tries, record.first_failure, record.last.time) == (3, 1, 3)
+    record.add(done(4))
+    assert (record.tries, record.last.outcome) == (0, "done")
+    record.add(failed(5))
+    assert (record.tries, record.first_failure) == (1, 5)
+
+
+def test_a_changed_fingerprint_starts_the_count_anew() -> None:
+    record = unite([failed(1, "a"), failed(2, "a"), failed(3, "b")])["v", "download"]
+    assert record.tries == 1
+
+
+def test_torn_lines_and_rubbish_are_passed_over(tmp_path: Path) -> None:
+    good = done(5).to_json()
+    (tmp_path / "host-1.jsonl").write_bytes(failed(1).to_json().encode() + b"\n" + good.encode()[: len(good) // 2])
+    (tmp_path / "host-2.jsonl").write_bytes(
+        b'[]\n{"time": 1}\n\xff\xfe\n{"reason": "made up"}\n' + good.encode() + b"\n"
+    )
+    records = read_ledger(tmp_path)
+    assert records["v", "download"].last == done(5)
+    assert len(records) == 1
+
+
+def test_a_writer_ends_the_torn_line_of_an_earlier_process(tmp_path: Path) -> None:
+    writer = LedgerWriter(tmp_path)
+    writer.append(failed(1))
+    writer.close()
+    with open(writer.path, "ab") as stream:
+        stream.write(b'{"time": 2, "vid')
+    again = LedgerWriter(tmp_path)
+    again.append(done(3))
+    again.close()
+    assert again.path == writer.path
+    assert read_ledger(tmp_path)["v", "download"].last == done(3)
+
+
+WRITE_FOREVER = """
+import sys, itertools
+from pathlib import Path
+from curate.workspace.ledger import Event, LedgerWriter
+writer = LedgerWriter(Path(sys.argv[1]))
+for i in itertools.count():
+    writer.append(Event(float(i), f"v{i}", "sample", "done", "f", detail="x" * 200))
+    print(i, flush=True)
+"""
+
+
+def test_every_event_that_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", WRITE_FOREVER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for _ in range(20):
+        process.stdout.readline()
+    time.sleep(0.05)
+    os.kill(process.pid, 9)
+    acknowledged = 20 + len(process.stdout.read().splitlines())
+    process.wait()
+    records = read_ledger(tmp_path)
+    assert {(f"v{i}", "sample") for i in range(acknowledged)} <= set(records)
