@@ -1,21 +1,25 @@
 """One frozen options dataclass per stage.
 
 Command-line flags, ``curate.toml`` and fingerprints all come from these classes. A field is declared with `option`,
-which holds its help text, its bounds, and whether it changes what the stage produces.
+which holds its help text, its bounds, and whether it changes what the stage produces. What only one format of the
+export uses stands in a table of that format, ``[export.video]``.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import logging
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from curate.errors import CurateError
+
+logger = logging.getLogger(__name__)
 
 
 def option(
@@ -25,6 +29,7 @@ def option(
     output: bool = True,
     low: float | None = None,
     high: float | None = None,
+    unused_by: tuple[str, ...] = (),
 ) -> Any:
     """Declare one option of a stage.
 
@@ -35,8 +40,10 @@ def option(
             device) stay out of the fingerprint, so changing them redoes nothing.
         low: Smallest legal value.
         high: Largest legal value.
+        unused_by: For options of the export: formats that it says nothing to.
     """
-    return field(default=default, metadata={"help": help, "output": output, "low": low, "high": high})
+    told = {"help": help, "output": output, "low": low, "high": high, "unused_by": unused_by}
+    return field(default=default, metadata=told)
 
 
 @dataclass(frozen=True)
@@ -211,8 +218,51 @@ class AuditOptions:
 
 
 @dataclass(frozen=True)
+class ParquetOptions:
+    """The format parquet."""
+
+    shard_size: int = option(500, "Largest size of a file in MB (10^6 bytes).", low=1, high=500)
+
+
+@dataclass(frozen=True)
+class LemonLmdbOptions:
+    """The format lmdb-lemon."""
+
+    quality: int = option(
+        100, "JPEG quality; every frame is encoded again, and 100 is what LEMON writes.", low=1, high=100
+    )
+
+
+@dataclass(frozen=True)
+class WebDatasetOptions:
+    """The format webdataset."""
+
+    shard_size: int = option(500, "Largest size of a tar in MB (10^6 bytes).", low=1, high=500)
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """The format video."""
+
+    crf: int = option(22, "Quality, x264's constant rate factor: lower is better and larger.", low=1, high=51)
+
+
+@dataclass(frozen=True)
+class ClipsOptions:
+    """The format clips."""
+
+    seconds: float = option(10.0, "Length of a clip in seconds.", low=0.1, high=3600)
+    stride: float = option(
+        10.0, "Seconds from the start of a clip to that of the next; less than the length overlaps.", low=0.1
+    )
+    rate: float = option(10.0, "Frames a second, taken by presentation time.", low=0.1, high=240)
+    size: int = option(256, "Shorter side in pixels; larger frames are shrunk, 0 keeps every size.", low=0, high=8192)
+    crf: int = option(22, "Quality, x264's constant rate factor: lower is better and larger.", low=1, high=51)
+
+
+@dataclass(frozen=True)
 class ExportOptions:
-    """What goes into the shards, and how."""
+    """What goes into the shards, and how: what all formats share, and a table for each that has options of its own."""
 
     formats: tuple[str, ...] = option(
         ("parquet", "lmdb"),
@@ -239,28 +289,22 @@ class ExportOptions:
         "none",
         "Cut pictures to: lemon: LEMON's two crops, frame by frame; lemon-black: the first of them; field: the box of "
         "the shot's field of view; inside: the largest rectangle in it. Formats of videos are never cropped.",
+        unused_by=("video", "clips"),
     )
     outside: Literal["keep", "black"] = option(
-        "keep", "black: paint what lies outside of the shot's field of view; formats of videos keep it."
+        "keep",
+        "black: paint what lies outside of the shot's field of view; formats of videos keep it.",
+        unused_by=("video", "clips"),
     )
     short_side: int = option(
         0, "Shrink frames whose shorter side is longer than this many pixels; 0 keeps every size.", low=0, high=8192
     )
-    quality: int = option(95, "JPEG quality of frames that must be encoded again.", low=1, high=100)
-    lemon_quality: int = option(
-        100, "JPEG quality of lmdb-lemon, which encodes every frame again; 100 is what LEMON writes.", low=1, high=100
-    )
-    shard_size: int = option(500, "Largest size of a shard in MB (10^6 bytes).", low=1, high=500)
-    video_crf: int = option(
-        22, "Quality of the formats of videos, x264's constant rate factor: lower is better and larger.", low=1, high=51
-    )
-    clip_seconds: float = option(10.0, "For clips: length in seconds.", low=0.1, high=3600)
-    clip_stride: float = option(
-        10.0, "For clips: seconds from the start of one to that of the next; less than the length overlaps.", low=0.1
-    )
-    clip_rate: float = option(10.0, "For clips: frames a second, taken by presentation time.", low=0.1, high=240)
-    clip_size: int = option(
-        256, "For clips: shorter side in pixels; larger frames are shrunk, 0 keeps every size.", low=0, high=8192
+    quality: int = option(
+        95,
+        "JPEG quality of frames that must be encoded again.",
+        low=1,
+        high=100,
+        unused_by=("lmdb-lemon", "video", "clips"),
     )
     val_fraction: float = option(0.0, "Share of the videos without a split of their own for val.", low=0, high=1)
     test_fraction: float = option(0.0, "Share of the videos without a split of their own for test.", low=0, high=1)
@@ -271,6 +315,23 @@ class ExportOptions:
     balance_alpha: float = option(
         0.5, "Sampling weights: a procedure with n frames is drawn in proportion to n^alpha.", low=0, high=1
     )
+    parquet: ParquetOptions = field(default_factory=ParquetOptions)
+    lmdb_lemon: LemonLmdbOptions = field(default_factory=LemonLmdbOptions)
+    webdataset: WebDatasetOptions = field(default_factory=WebDatasetOptions)
+    video: VideoOptions = field(default_factory=VideoOptions)
+    clips: ClipsOptions = field(default_factory=ClipsOptions)
+
+
+MOVED: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "lemon_quality": (("lmdb-lemon", "quality"),),
+    "shard_size": (("parquet", "shard_size"), ("webdataset", "shard_size")),
+    "video_crf": (("video", "crf"), ("clips", "crf")),
+    "clip_seconds": (("clips", "seconds"),),
+    "clip_stride": (("clips", "stride"),),
+    "clip_rate": (("clips", "rate"),),
+    "clip_size": (("clips", "size"),),
+}
+"""Options that stood in ``[export]`` itself in curate 0.1: former name, and the tables and names they have now."""
 
 
 @dataclass(frozen=True)
@@ -302,15 +363,72 @@ class Config:
     engine: EngineOptions = dataclasses.field(default_factory=EngineOptions)
 
 
+@dataclass(frozen=True)
+class Table:
+    """A table of ``curate.toml``.
+
+    Attributes:
+        path: Its name in parts: ``("sample",)``, ``("export", "lmdb-lemon")``.
+        kind: Its options class.
+    """
+
+    path: tuple[str, ...]
+    kind: type
+
+    @property
+    def name(self) -> str:
+        """Its parts with dots between them."""
+        return ".".join(self.path)
+
+    def of(self, config: Config) -> Any:
+        """Its options in a configuration."""
+        found: Any = config
+        for part in self.path:
+            found = getattr(found, part.replace("-", "_"))
+        return found
+
+
+def option_tables() -> Iterator[Table]:
+    """All tables of ``curate.toml`` in its order, those of formats after ``export``."""
+    for spec, kind in option_fields(Config):
+        yield Table((spec.name,), kind)
+        yield from (Table((spec.name, name), inner) for name, inner in _inner_tables(kind).items())
+
+
 def option_fields(options_class: type) -> list[tuple[dataclasses.Field[Any], Any]]:
-    """Fields of an options class with their resolved types, in order."""
+    """Fields of an options class with their resolved types, in order; without its tables of formats."""
     hints = typing.get_type_hints(options_class)
-    return [(f, hints[f.name]) for f in dataclasses.fields(options_class)]
+    fields = [(f, hints[f.name]) for f in dataclasses.fields(options_class)]
+    return [(f, kind) for f, kind in fields if options_class is Config or not dataclasses.is_dataclass(kind)]
+
+
+def _inner_tables(options_class: type) -> dict[str, type]:
+    """Options classes of the tables in a table, by their names in TOML."""
+    hints = typing.get_type_hints(options_class)
+    return {
+        f.name.replace("_", "-"): hints[f.name]
+        for f in dataclasses.fields(options_class)
+        if dataclasses.is_dataclass(hints[f.name])
+    }
 
 
 def fingerprint_fields(options: Any) -> dict[str, Any]:
     """The option values that change what a stage produces, ready for JSON."""
-    return {f.name: _plain(getattr(options, f.name)) for f in dataclasses.fields(options) if f.metadata["output"]}
+    return {f.name: _plain(getattr(options, f.name)) for f, _ in option_fields(type(options)) if f.metadata["output"]}
+
+
+def format_fields(options: ExportOptions, name: str) -> dict[str, Any]:
+    """The option values that change an export in one format, ready for JSON; those of its own table stand under it.
+
+    Args:
+        options: Of the export.
+        name: Of the format.
+    """
+    deaf = {f.name for f, _ in option_fields(ExportOptions) if name in f.metadata["unused_by"]}
+    shared = {key: value for key, value in fingerprint_fields(options).items() if key not in deaf}
+    if name not in _inner_tables(ExportOptions):
+        return shared
+    return {**shared, name: fingerprint_fields(getattr(options, name.replace("-", "_")))}
 
 
 def _plain(value: Any) -> Any:
@@ -319,13 +437,17 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
+NONE = "none"
+"""What resets an optional value on the command line and in TOML, which has no null; so does an empty text."""
+
+
 def convert(value: Any, kind: Any, where: str) -> Any:
     """Check one value against an annotated type and return it in that type.
 
     Args:
         value: From TOML or from the command line.
         kind: The annotation: ``int``, ``float``, ``bool``, ``str``, ``Path``, ``Literal[...]``, ``tuple[X, ...]`` or
-            ``X | None``.
+            ``X | None``, for which the text ``none`` and no text stand for ``None``.
         where: Named in the error, e.g. ``curate.toml: sample.rate``.
 
     Raises:
@@ -333,7 +455,7 @@ def convert(value: Any, kind: Any, where: str) -> Any:
     """
     origin = typing.get_origin(kind)
     if origin in (typing.Union, types.UnionType):
-        if value is None:
+        if value is None or value in ("", NONE):
             return None
         (kind,) = [k for k in typing.get_args(kind) if k is not type(None)]
         return convert(value, kind, where)
@@ -363,10 +485,16 @@ def build(options_class: type, values: Mapping[str, Any], where: str) -> Any:
         CurateError: An unknown name, a wrong type or a value out of bounds, said with ``where``.
     """
     known = {f.name: (f, kind) for f, kind in option_fields(options_class)}
+    tables = _inner_tables(options_class)
     checked: dict[str, Any] = {}
     for name, value in values.items():
+        if name in tables:
+            if not isinstance(value, Mapping):
+                raise CurateError(f"{where}.{name}: expected a table of options, got {value!r}")
+            checked[name.replace("-", "_")] = build(tables[name], value, f"{where}.{name}")
+            continue
         if name not in known:
-            raise CurateError(f"{where}: unknown option {name!r}; known: {', '.join(known)}")
+            raise CurateError(f"{where}: unknown option {name!r}; known: {', '.join((*known, *tables))}")
         spec, kind = known[name]
         value = convert(value, kind, f"{where}.{name}")
         low, high = spec.metadata["low"], spec.metadata["high"]
@@ -396,7 +524,33 @@ def load_toml(path: Path) -> dict[str, dict[str, Any]]:
     for name, table in data.items():
         if name not in stages or not isinstance(table, dict):
             raise CurateError(f"{path}: unknown entry {name!r}; tables are {', '.join(sorted(stages))}")
+    if "export" in data:
+        data["export"], moved = with_tables(data["export"])
+        if moved:
+            logger.warning("%s: options of one format have tables of their own now: %s", path, "; ".join(moved))
     return data
+
+
+def with_tables(export: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Options of an export as they are named now, from a file that may be older; see `MOVED`.
+
+    Args:
+        export: Values by name, and tables of formats. A value under its present name goes before one under a former.
+
+    Returns:
+        The same values, and what was moved, in words.
+    """
+    found = {name: value for name, value in export.items() if name not in MOVED}
+    moved = []
+    for former, places in MOVED.items():
+        if former not in export:
+            continue
+        moved.append(f"{former} is {' and '.join(f'{table}.{option}' for table, option in places)}")
+        for table, option in places:
+            own = found.get(table, {})
+            if isinstance(own, Mapping):
+                found[table] = {option: export[former], **own}
+    return found, moved
 
 
 def resolve(where: str, *layers: Mapping[str, Mapping[str, Any]]) -> Config:
@@ -409,9 +563,18 @@ def resolve(where: str, *layers: Mapping[str, Mapping[str, Any]]) -> Config:
     for spec, kind in option_fields(Config):
         merged: dict[str, Any] = {}
         for layer in layers:
-            merged.update(layer.get(spec.name, {}))
+            merged = _merged(merged, layer.get(spec.name, {}))
         stages[spec.name] = build(kind, merged, f"{where}: {spec.name}")
     return Config(**stages)
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Two layers of a table, option by option, those of tables within it too."""
+    merged = {**below, **above}
+    for name in below.keys() & above.keys():
+        if isinstance(below[name], Mapping) and isinstance(above[name], Mapping):
+            merged[name] = _merged(below[name], above[name])
+    return merged
 
 
 def to_toml(config: Config, *, workspace_version: int) -> str:
@@ -423,13 +586,13 @@ def to_toml(config: Config, *, workspace_version: int) -> str:
         "# Resolved options of this workspace. Flags given to a command win over this file.",
         f"workspace_version = {workspace_version}",
     ]
-    for spec, kind in option_fields(Config):
-        options = getattr(config, spec.name)
-        lines += ["", f"[{spec.name}]"]
-        for inner, _ in option_fields(kind):
-            value = getattr(options, inner.name)
-            lines.append(f"# {inner.metadata['help']}")
-            lines.append(f"# {inner.name} is not set" if value is None else f"{inner.name} = {_toml_value(value)}")
+    for table in option_tables():
+        options = table.of(config)
+        lines += ["", f"[{table.name}]"]
+        for spec, _ in option_fields(table.kind):
+            value = getattr(options, spec.name)
+            lines.append(f"# {spec.metadata['help']}")
+            lines.append(f"# {spec.name} is not set" if value is None else f"{spec.name} = {_toml_value(value)}")
     return "\n".join(lines) + "\n"
 
 

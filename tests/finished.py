@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from curate.config import Config, ExportOptions
+from curate.config import ClipsOptions, Config, ExportOptions
 from curate.records import Video
 from curate.run.session import open_session, run_export, store_manifest
 from curate.workspace.ledger import Event, LedgerWriter
@@ -29,7 +29,7 @@ def make_finished(
         titles: Titles of videos by id.
     """
     workspace = Workspace.open(root, create=True)
-    options = ExportOptions(formats=tuple(formats), clip_seconds=2.0, clip_stride=1.0)
+    options = ExportOptions(formats=tuple(formats), clips=ClipsOptions(seconds=2.0, stride=1.0))
     workspace.store_options(Config(export=options))
     videos = [Video(id=name, source=source, title=(titles or {}).get(name, "")) for name, source in sources.items()]
     for video in videos:

@@ -4,75 +4,137 @@ from __future__ import annotations
 
 import functools
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import click
 
-from curate.config import Config, option_fields
+from curate.config import MOVED, NONE, Table, option_fields, option_tables
 
 Layer = dict[str, dict[str, Any]]
-"""Values that were given, by table and option name."""
+"""Values that were given, by table and option name; tables of formats stand in that of the export."""
 
 
 def stage_flags(*plain: str, prefixed: Sequence[str] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorator that adds the flags of some tables to a command.
 
     The command gets one extra keyword argument ``given``, a `Layer` with the values that were on the command line.
-    Defaults are not filled in: they come last, after ``curate.toml``.
+    Defaults are not filled in: they come last, after ``curate.toml``. With ``export`` come the tables of its formats,
+    whose flags carry the format's name in every command (``--video-crf``), and hidden flags of former names.
 
     Args:
         plain: Names of tables, as in `Config`, whose flags are the options' names (``--rate``).
         prefixed: Names of tables whose flags carry the table's name (``--sample-rate``).
     """
-    kinds = {spec.name: kind for spec, kind in option_fields(Config)}
+    tables = [table for stage in (*prefixed, *plain) for table in option_tables() if table.path[0] == stage]
+    flags = [flag for table in tables for flag in _flags_of(table, prefixed=table.path[0] in prefixed)]
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        names: dict[str, tuple[str, str]] = {}
-        flags = []
-        for table in (*prefixed, *plain):
-            for spec, kind in option_fields(kinds[table]):
-                name = f"{table}_{spec.name}" if table in prefixed else spec.name
-                names[name] = (table, spec.name)
-                flags.append(_flag(name, spec.default, spec.metadata, kind))
-
         @functools.wraps(command)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             given: Layer = {}
-            for name, (table, option_name) in names.items():
-                value = kwargs.pop(name)
-                if value is not None and value != ():
-                    given.setdefault(table, {})[option_name] = value
+            for flag in flags:
+                value = kwargs.pop(flag.name)
+                if value is not None:
+                    flag.put(value, given)
             return command(*args, given=given, **kwargs)
 
+        decorated: Callable[..., Any] = wrapper
         for flag in reversed(flags):
-            wrapper = flag(wrapper)
-        return wrapper
+            decorated = flag.decorate(decorated)
+        return decorated
 
     return decorate
 
 
-def _flag(name: str, default: Any, metadata: Any, kind: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def say_unused_formats(given: Layer, formats: Sequence[str]) -> None:
+    """Say which of the given flags belong to formats that are not written now."""
+    for table, values in given.get("export", {}).items():
+        if isinstance(values, dict) and table not in formats:
+            flags = ", ".join(f"--{table}-{option}".replace("_", "-") for option in values)
+            click.echo(f"{flags} is kept for later: {table} is not among the formats", err=True)
+
+
+@dataclass(frozen=True)
+class _Flag:
+    """A flag of one option.
+
+    Attributes:
+        name: Of the parameter; with dashes, of the flag.
+        places: Table and name of the options that it sets: one, unless it is a former flag.
+        decorate: Adds it to a command.
+        former: Whether there is a better one.
+    """
+
+    name: str
+    places: tuple[tuple[tuple[str, ...], str], ...]
+    decorate: Callable[[Callable[..., Any]], Callable[..., Any]]
+    former: bool = False
+
+    def put(self, value: Any, given: Layer) -> None:
+        """Set its options to a value, and say so if it is a former flag; present flags go before former ones."""
+        if self.former:
+            now = ", ".join(f"--{path[-1]}-{option}".replace("_", "-") for path, option in self.places)
+            click.echo(f"--{self.name.replace('_', '-')} is now {now}", err=True)
+        for path, option in self.places:
+            table: dict[str, Any] = given
+            for part in path:
+                table = table.setdefault(part, {})
+            if not (self.former and option in table):
+                table[option] = value
+
+
+def _flags_of(table: Table, *, prefixed: bool) -> Iterator[_Flag]:
+    """The flags of a table; those of a format carry its name whether or not those of the export do."""
+    prefix = f"{table.path[-1]}-" if prefixed or len(table.path) > 1 else ""
+    for spec, kind in option_fields(table.kind):
+        name = (prefix + spec.name).replace("-", "_")
+        yield _Flag(name, ((table.path, spec.name),), _option(name, spec.default, spec.metadata, kind))
+    if table.path == ("export",):
+        yield from _former_flags(prefix)
+
+
+def _former_flags(prefix: str) -> Iterator[_Flag]:
+    """The flags of options that stood in the export's own table once."""
+    options = {
+        (table.path[-1], spec.name): (spec, kind)
+        for table in option_tables()
+        for spec, kind in option_fields(table.kind)
+        if table.path[:-1] == ("export",)
+    }
+    present = {f"{table}_{option}" for table, option in options}
+    for former, moved in MOVED.items():
+        name = (prefix + former).replace("-", "_")
+        if name not in present:
+            spec, kind = options[moved[0]]
+            flag = _option(name, spec.default, spec.metadata, kind, hidden=True)
+            yield _Flag(name, tuple((("export", table), option) for table, option in moved), flag, former=True)
+
+
+def _option(
+    name: str, default: Any, metadata: Mapping[str, Any], kind: Any, *, hidden: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     flag = "--" + name.replace("_", "-")
     shown = "not set" if default is None or default == "" else default
     if kind is bool:
         text = f"{metadata['help']}  [default: {'on' if default else 'off'}]"
-        return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)
+        return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text, hidden=hidden)
     if typing.get_origin(kind) is tuple:
         shown = ",".join(map(str, default)) or "not set"
-        listed = _CommaList(_click_type(typing.get_args(kind)[0], metadata))
-        return click.option(flag, name, type=listed, default=None, help=f"{metadata['help']}  [default: {shown}]")
-    click_type = _click_type(kind, metadata)
-    return click.option(flag, name, type=click_type, default=None, help=f"{metadata['help']}  [default: {shown}]")
+    text = f"{metadata['help']}  [default: {shown}]"
+    return click.option(flag, name, type=_click_type(kind, metadata), default=None, help=text, hidden=hidden)
 
 
-def _click_type(kind: Any, metadata: Any) -> click.ParamType:
+def _click_type(kind: Any, metadata: Mapping[str, Any]) -> click.ParamType:
     inner: Sequence[Any] = [k for k in typing.get_args(kind) if k is not type(None)]
     if typing.get_origin(kind) is Literal:
         return click.Choice([str(choice) for choice in inner])
+    if typing.get_origin(kind) is tuple:
+        return _CommaList(_click_type(inner[0], metadata))
     if type(None) in typing.get_args(kind):
-        return _click_type(inner[0], metadata)
+        return _Optional(_click_type(inner[0], metadata))
     low, high = metadata["low"], metadata["high"]
     if kind is int:
         return click.IntRange(None if low is None else int(low), None if high is None else int(high))
@@ -83,8 +145,22 @@ def _click_type(kind: Any, metadata: Any) -> click.ParamType:
     return click.STRING
 
 
+class _Optional(click.ParamType):
+    """A value of one type, or ``none`` to put it back to "not set"."""
+
+    def __init__(self, item: click.ParamType) -> None:
+        self.item = item
+        self.name = item.name
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return f"{self.item.get_metavar(param, ctx) or self.item.name.upper()}|{NONE}"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return NONE if value in ("", NONE) else self.item.convert(value, param, ctx)
+
+
 class _CommaList(click.ParamType):
-    """Several values of one type, separated by commas."""
+    """Several values of one type, separated by commas; ``none`` for an empty list."""
 
     name = "list"
 
@@ -98,4 +174,5 @@ class _CommaList(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if isinstance(value, tuple):
             return value
-        return tuple(self.item.convert(part.strip(), param, ctx) for part in value.split(",") if part.strip())
+        parts = () if value == NONE else value.split(",")
+        return tuple(self.item.convert(part.strip(), param, ctx) for part in parts if part.strip())

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from curate.cli.common import verbosity
-from curate.cli.options import Layer, stage_flags
+from curate.cli.options import Layer, say_unused_formats, stage_flags
 from curate.cli.progress import FrameCounter, Progress
 from curate.errors import CurateError
 from curate.manifests import FORMATS, Format
@@ -97,6 +97,7 @@ def run(
     """
     sources = Sources(source, source_format, opt_out)
     session = open_session(workspace, given=given, config_file=config_file, sources=sources, create=bool(source))
+    say_unused_formats(given, session.config.export.formats)
     stages = UNTIL[: UNTIL.index(until) + 1]
     ctx.exit(_work(ctx, session, [s for s in stages if s in session.pipeline.specs], shard, export="export" in stages))
 
@@ -253,6 +254,7 @@ def export(ctx: click.Context, workspace: Path, config_file: Path | None, given:
     An export that is up to date is left alone.
     """
     session = open_session(workspace, given=given, config_file=config_file)
+    say_unused_formats(given, session.config.export.formats)
     ctx.exit(2 if _export(ctx, session) else 0)
 
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from curate.config import ExportOptions, fingerprint_fields
+from curate.config import ExportOptions, format_fields
 from curate.errors import CurateError
 from curate.exports.disk.folder import is_whole, read_record, recover, restore, write_record
 from curate.exports.disk.staging import ExportInputs, broken_before, staged
@@ -123,8 +123,8 @@ def export_dataset(
         entries: Videos that are done, in manifest order, with distinct ids.
         options: Formats, policy of frames, painting, splits.
         folder: Where the formats' folders go; made if missing. No two exports may write there at once.
-        fingerprint: Of all that determines the output: videos, their artefacts, the options. A format that is there
-            with the same fingerprint is left untouched.
+        fingerprint: Of what goes in: videos and their artefacts. A format that was made from the same, with the same
+            values of the options that it uses, is left untouched.
         context: Facts to be written into every export, such as names and checksums of the weights.
         progress: Called as ``progress(format, frames)`` with the number of frames done in that format so far.
 
@@ -209,7 +209,11 @@ class _Run:
         )
 
     def _fingerprint(self, name: str) -> str:
-        return digest({"export": self.fingerprint, "format": name, "version": FORMATS[name].version})
+        """Of one format: what is exported, and those options that this format uses."""
+        options = format_fields(self.options, name)
+        return digest(
+            {"export": self.fingerprint, "format": name, "version": FORMATS[name].version, "options": options}
+        )
 
     def _write(self, name: str, final: Path, fingerprint: str, plan: Plan, broken: Mapping[str, str]) -> dict[str, Any]:
         done = 0
@@ -224,7 +228,7 @@ class _Run:
             folder = staging.folder
             if done := sum(chunk.frames for chunk in staging.chunks):
                 self.progress(name, done)
-            dataset = Dataset(plan, self.options, self.context, count, staging, previous=final)
+            dataset = Dataset(name, plan, self.options, self.context, count, staging, previous=final)
             if (encode := FORMATS[name].encode) is not None:
                 plan = encode(dataset, folder)
                 if not plan.videos:
@@ -239,7 +243,7 @@ class _Run:
                 "format": name,
                 "fingerprint": fingerprint,
                 "curate": __version__,
-                "options": fingerprint_fields(self.options),
+                "options": format_fields(self.options, name),
                 "made_with": dict(self.context),
                 "counts": {
                     "videos": len(plan.videos),

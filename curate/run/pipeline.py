@@ -228,9 +228,8 @@ class Pipeline:
         return [video for video in self.videos if all(s.state == "done" for s in self.statuses(video))]
 
     def export_fingerprint(self, videos: Sequence[Video]) -> str:
-        """Fingerprint of an export of these videos: the manifest's words about them and their last stages."""
-        last = [(dataclasses.asdict(video), self.fingerprints(video)) for video in videos]
-        return digest({"options": fingerprint_fields(self.config.export), "videos": last})
+        """Fingerprint of what is exported of these videos: the manifest's words about them and their last stages."""
+        return digest([(dataclasses.asdict(video), self.fingerprints(video)) for video in videos])
 
     def source_metadata(self, video: Video) -> dict[str, Any]:
         """The JSON that ``download`` left beside a video; empty where there is none or it cannot be read."""

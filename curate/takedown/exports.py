@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from curate import config
-from curate.config import ExportOptions, fingerprint_fields
+from curate.config import ExportOptions, with_tables
 from curate.errors import CurateError
 from curate.exports import ExportEntry, export_dataset
 from curate.exports.disk.folder import read_record, recover
@@ -104,8 +104,8 @@ class ExportPurge:
         if name not in FORMATS:
             return _remove(folder, f"this curate cannot write the format {name!r}")
         try:
-            options = config.build(ExportOptions, record["options"], f"{folder}/export.json")
-        except (CurateError, KeyError) as error:
+            options = config.build(ExportOptions, with_tables(record["options"])[0], f"{folder}/export.json")
+        except (CurateError, KeyError, TypeError, AttributeError) as error:
             return _remove(folder, f"its options are of another version of curate ({error}); export again")
         silent = {*record.get("without_frames", ()), *record["left_out"]}
         entries = []
@@ -133,8 +133,7 @@ class ExportPurge:
         self, folder: Path, record: Mapping[str, Any], options: ExportOptions, entries: list[ExportEntry]
     ) -> tuple[State, str]:
         videos = [entry.video for entry in entries]
-        current = all(video.id in self._complete for video in videos)
-        if current and record["options"] == fingerprint_fields(self.pipeline.config.export):
+        if all(video.id in self._complete for video in videos):
             fingerprint, context = self.pipeline.export_fingerprint(videos), export_context(self.pipeline)
         else:
             remains = [video.id for video in videos]

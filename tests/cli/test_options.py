@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import importlib
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from click.testing import CliRunner
 
 from curate.cli import COMMANDS, cli
 from curate.cli.options import Layer, stage_flags
-from curate.config import Config, option_fields, resolve
+from curate.config import Config, option_fields, option_tables, resolve
 from curate.run.pipeline import STAGES
 
 
@@ -61,13 +60,59 @@ def test_every_option_has_a_flag_in_its_own_command_and_in_run() -> None:
     run = cli.get_command(click.Context(cli), "run")
     assert run is not None
     in_run = {flag for parameter in run.params for flag in parameter.opts}
-    for table, kind in option_fields(Config):
-        own = None if table.name == "engine" else cli.get_command(click.Context(cli), table.name)
+    for table in option_tables():
+        stage, *of_format = table.path
+        own = None if stage == "engine" else cli.get_command(click.Context(cli), stage)
         flags = in_run if own is None else {flag for parameter in own.params for flag in parameter.opts}
-        for spec in dataclasses.fields(kind):
-            name = spec.name.replace("_", "-")
+        for spec, _ in option_fields(table.kind):
+            name = "-".join((*of_format, spec.name)).replace("_", "-")
             assert f"--{name}" in flags, f"{table.name}.{name}"
-            assert (f"--{name}" if own is None else f"--{table.name}-{name}") in in_run
+            assert (f"--{name}" if own is None or of_format else f"--{stage}-{name}") in in_run
+
+
+def test_options_of_a_format_have_the_same_flags_in_every_command() -> None:
+    arguments = ("--video-crf", "30", "--clips-seconds", "2", "--lmdb-lemon-quality", "90", "--parquet-shard-size", "7")
+    layer = {
+        "export": {
+            "video": {"crf": 30},
+            "clips": {"seconds": 2.0},
+            "lmdb-lemon": {"quality": 90},
+            "parquet": {"shard_size": 7},
+        }
+    }
+    assert given(*arguments) == layer
+    config = resolve("test", layer)
+    assert (config.export.video.crf, config.export.clips.crf, config.export.lmdb_lemon.quality) == (30, 22, 90)
+
+
+def test_former_flags_set_what_they_did_and_say_what_they_are_now() -> None:
+    result = CliRunner().invoke(probe, ["--export-video-crf", "30", "--export-shard-size", "9", "--clips-crf", "20"])
+    assert eval(result.stdout) == {
+        "export": {
+            "video": {"crf": 30},
+            "clips": {"crf": 20},
+            "parquet": {"shard_size": 9},
+            "webdataset": {"shard_size": 9},
+        }
+    }
+    assert "--export-video-crf is now --video-crf, --clips-crf\n" in result.stderr
+    assert result.stderr.count("\n") == 2
+    assert "export-video-crf" not in CliRunner().invoke(probe, ["--help"]).output
+
+
+@pytest.mark.parametrize("word", ["", "none"])
+def test_optional_values_can_be_put_back_to_not_set(word: str) -> None:
+    reset = given(
+        "--trim-decisions", word, "--download-rate-limit", word, "--mask-yolo", word, "--trim-threshold", word
+    )
+    below = {
+        "trim": {"decisions": "labels.csv", "threshold": 0.3},
+        "download": {"rate_limit": 1000},
+        "mask": {"yolo": ["a.onnx"]},
+    }
+    config = resolve("test", below, reset)
+    assert config == Config()
+    assert resolve("test", below, {"trim": {"decisions": word}}).trim.decisions is None
 
 
 def test_every_command_of_the_help_exists_and_every_stage_is_a_command() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from curate.config import ClipsOptions
 from tests.exports.filming import film
 
 PAGE = """<!doctype html><title>waiting</title><video muted></video><script>
@@ -47,7 +48,7 @@ def play(chromium: str, path: Path) -> str:
 @pytest.mark.parametrize("size", [(192, 128), (1280, 720)])
 def test_a_browser_plays_a_curated_video_and_a_clip(tmp_path, export, chromium, size):
     entry = film(tmp_path / "in", "v", "nsssns", [(1, 4), (5, 6)], regions=[2], size=size, encoding={"frames": 150})
-    export([entry], "video", "clips", clip_seconds=2.0, clip_size=128)
+    export([entry], "video", "clips", clips=ClipsOptions(seconds=2.0, size=128))
     exports = tmp_path / "exports"
     assert play(chromium, exports / "video" / "train" / "v.mp4") == f"played {size[0]}x{size[1]} 5 canplay"
     width = round(size[0] * 128 / size[1]) // 2 * 2

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.config import ExportOptions
+from curate.config import ClipsOptions
 from curate.errors import CurateError
 from curate.exports.formats.clips import starts_of
 from tests.exports.filming import brightness, decode, film
@@ -96,9 +96,9 @@ class VJepaRules:
 def made(tmp_path, export):
     """Export clips of 2 s, one a second, and give the folder."""
 
-    def run(*entries, **options):
-        given_options = {"clip_seconds": 2.0, "clip_stride": 1.0, "clip_rate": 10.0, **options}
-        export(list(entries), "clips", **given_options)
+    def run(*entries, mark="f", **options):
+        clips = ClipsOptions(**{"seconds": 2.0, "stride": 1.0, "rate": 10.0, **options})
+        export(list(entries), "clips", mark=mark, clips=clips)
         return tmp_path / "exports" / "clips"
 
     return run
@@ -128,7 +128,7 @@ def test_frames_are_those_on_screen_at_their_times(tmp_path, made, rate, fps):
         return np.full((64, 96, 3), 20 + 5 * (index % 40), np.uint8)
 
     entry = film(tmp_path / "in", "v", "sssss", [], images=grey, fps=fps)
-    folder = made(entry, clip_rate=rate, clip_stride=1.25, video_crf=1)
+    folder = made(entry, rate=rate, stride=1.25, crf=1)
     rows = rows_of(folder)
     assert [row["timestamp"] for row in rows] == pytest.approx([0.0, 1.25, 2.5], abs=1 / fps)
     for number, row in enumerate(rows):
@@ -142,7 +142,7 @@ def test_frames_are_those_on_screen_at_their_times(tmp_path, made, rate, fps):
 
 def test_overlays_are_painted_and_told(tmp_path, made):
     entry = film(tmp_path / "in", "v", "sssss", [(0, 5)], regions=[2, 3], size=(192, 128))
-    folder = made(entry, clip_stride=2.0, clip_size=64)
+    folder = made(entry, stride=2.0, size=64)
     first, second = rows_of(folder)
     assert (first["width"], first["height"]) == (96, 64)
     assert [region["x2"] for region in first["regions"]] == [BOX[2]] and first["regions"][0]["kind"] == "text"
@@ -161,7 +161,6 @@ def lists(tmp_path, made, monkeypatch):
         film(tmp_path / "in", "b", "s" * 4, [(0, 4)], **common),
         film(tmp_path / "in", "c", "s" * 3, [(0, 3)], procedures=("Hernia repair", "Cholecystectomy")),
         film(tmp_path / "in", "d", "s" * 3, [(0, 3)], split="val"),
-        balance_alpha=0.5,
     )
     monkeypatch.chdir(folder)
     return folder
@@ -202,16 +201,16 @@ def test_a_video_without_a_long_enough_run_gives_no_clip_and_is_named(tmp_path, 
     record = json.loads((folder / "export.json").read_text())
     assert record["without_frames"] == ["short"] and record["clips"] == 3
     assert record["counts"] == {"videos": 1, "frames": 60, "splits": {"train": {"videos": 1, "frames": 60}}}
-    with pytest.raises(CurateError, match=r"no surgical run is as long as export\.clip_seconds, 2 s"):
+    with pytest.raises(CurateError, match=r"no surgical run is as long as export\.clips\.seconds, 2 s"):
         made(short, mark="alone")
     with pytest.raises(CurateError, match="less than a frame"):
-        made(short, mark="none", clip_seconds=0.1, clip_rate=1.0)
+        made(short, mark="none", seconds=0.1, rate=1.0)
     assert json.loads((folder / "export.json").read_text()) == record
 
 
 def test_a_video_that_ends_early_has_no_half_clip(tmp_path, made):
     entry = film(tmp_path / "in", "v", "ssssss", [(0, 6)], encoding={"frames": 110})
-    folder = made(entry, clip_stride=2.0)
+    folder = made(entry, stride=2.0)
     assert [row["timestamp"] for row in rows_of(folder)] == [0.0, 2.0]
     assert len(list(folder.rglob("*.mp4"))) == 2
 
@@ -224,7 +223,7 @@ def test_a_video_that_ends_early_has_no_half_clip(tmp_path, made):
 def test_all_clips_that_fit_and_no_others(runs, length, stride):
     edges = sorted(edge for run in runs for edge in run)
     spans = list(zip(edges[::2], edges[1::2], strict=True))
-    options = ExportOptions(clip_seconds=length, clip_stride=stride, clip_rate=10.0)
+    options = ClipsOptions(seconds=length, stride=stride, rate=10.0)
     starts = [float(start) for start in starts_of(spans, options)]
     expected = []
     for begin, end in spans:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -12,7 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from curate.config import ExportOptions
+from curate.config import (
+    ClipsOptions,
+    ExportOptions,
+    LemonLmdbOptions,
+)
 from curate.errors import CurateError
 from curate.exports import export_dataset
 from curate.exports.disk.staging import ExportInputs, staged
@@ -64,6 +69,42 @@ def test_formats_that_were_left_behind_are_named(entries, export, tmp_path):
     assert export(entries, "lmdb").stale == ()
     after = export(entries[:1], "lmdb", mark="one taken down")
     assert after.stale == (tmp_path / "exports" / "parquet", tmp_path / "exports" / "folders")
+
+
+@pytest.mark.parametrize(
+    ("options", "anew"),
+    [
+        ({"clips": ClipsOptions(crf=40)}, {"clips"}),
+        ({"lmdb_lemon": LemonLmdbOptions(quality=50)}, {"lmdb-lemon"}),
+        ({"crop": "lemon-black", "quality": 50}, set(PICTURES)),
+        ({"quality": 50}, set(PICTURES) - {"lmdb-lemon"}),
+    ],
+)
+def test_an_option_writes_those_formats_anew_that_use_it(entries, export, tmp_path, options, anew):
+    usual = {"clips": ClipsOptions(seconds=2, stride=2)}
+    export(entries, *ALL, **usual)
+    before = {name: state(tmp_path / "exports" / name) for name in ALL}
+    options = {**usual, **options}
+    if "clips" in anew:
+        options["clips"] = dataclasses.replace(options["clips"], seconds=2.0, stride=2.0)
+    assert {path.name for path in export(entries, "lmdb-generic", **options).stale} == anew - {"lmdb-generic"}
+    made = export(entries, *ALL, **options)
+    assert {f.name for f in made.formats if f.written} | (anew & {"lmdb-generic"}) == anew
+    for name in set(ALL) - anew:
+        assert state(tmp_path / "exports" / name) == before[name]
+
+
+def test_an_export_tells_the_options_that_it_uses(entries, export, tmp_path):
+    export(entries, "lmdb", "lmdb-lemon", "clips", clips=ClipsOptions(seconds=2))
+    told = {
+        name: json.loads((tmp_path / "exports" / name / "export.json").read_text())["options"]
+        for name in ("lmdb", "lmdb-lemon", "clips")
+    }
+    assert told["lmdb"]["quality"] == 95 and "clips" not in told["lmdb"] and "lmdb-lemon" not in told["lmdb"]
+    assert told["lmdb-lemon"]["lmdb-lemon"] == {"quality": 100} and "quality" not in told["lmdb-lemon"]
+    assert told["clips"]["clips"] == {"seconds": 2, "stride": 10.0, "rate": 10.0, "size": 256, "crf": 22}
+    assert "| export.clips.seconds | 2 |" in (tmp_path / "exports" / "clips" / "README.md").read_text()
+    assert "clips" not in (tmp_path / "exports" / "lmdb" / "README.md").read_text()
 
 
 FULL = """

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from curate.config import ParquetOptions
 from curate.exports import ExportEntry
 from curate.exports.formats import parquet
 from tests.exports.making import BOX, encode, make_entry, picture, sampled_jpeg
@@ -125,7 +126,7 @@ def test_shards_are_bounded_numbered_and_laid_out_for_random_reads(tmp_path, exp
     jpegs = [encode(noise.integers(0, 255, (96, 160, 3), np.uint8)) for _ in range(250)]
     table = table.set_column(table.schema.get_field_index("image"), table.schema.field("image"), [jpegs])
     pq.write_table(table, entry.frames, row_group_size=100)
-    export([entry], "parquet", shard_size=3)
+    export([entry], "parquet", parquet=ParquetOptions(shard_size=3))
     paths = sorted((tmp_path / "exports" / "parquet" / "data").iterdir())
     assert len(paths) > 1
     assert [path.name for path in paths] == [f"train-{i:05d}-of-{len(paths):05d}.parquet" for i in range(len(paths))]

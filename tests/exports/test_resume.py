@@ -9,14 +9,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import pyarrow.parquet as pq
 import pytest
 
-from curate.config import ExportOptions
+from curate.config import ClipsOptions, ExportOptions, ParquetOptions, WebDatasetOptions
 from curate.exports import ExportEntry, export_dataset, exporter
 from curate.exports.check.verify import verify_export
 from curate.exports.disk.checksums import Sum
+from curate.exports.formats import dinov2, folders
 from curate.exports.formats.video_files import VIDEO_FORMATS
 from tests.exports.making import ALL, make_entry, tree_bytes
 
@@ -61,9 +63,15 @@ def export(
     progress: Callable[[str, int], None] | None = None,
     mark: str = "f",
 ) -> None:
-    """Export with small shards and short clips."""
-    options = ExportOptions(formats=(name,), shard_size=1, clip_seconds=2, clip_stride=2, clip_rate=5)
-    export_dataset(entries, options, folder, fingerprint=mark, context={"a": "b"}, progress=progress)
+    """Export with small shards and portions, and short clips."""
+    options = ExportOptions(
+        formats=(name,),
+        parquet=ParquetOptions(shard_size=1),
+        webdataset=WebDatasetOptions(shard_size=1),
+        clips=ClipsOptions(seconds=2, stride=2, rate=5),
+    )
+    with mock.patch.object(folders, "CHUNK_BYTES", 1_000_000), mock.patch.object(dinov2, "CHUNK_BYTES", 1_000_000):
+        export_dataset(entries, options, folder, fingerprint=mark, context={"a": "b"}, progress=progress)
 
 
 CHILD = """

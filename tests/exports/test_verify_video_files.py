@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import curate
-from curate.config import ExportOptions
+from curate.config import ClipsOptions, ExportOptions
 from curate.errors import CurateError
 from curate.exports import export_dataset
 from curate.exports.check.verify import verify_export
@@ -28,7 +28,7 @@ def sound(tmp_path_factory) -> Path:
         make_entry(folder / "in", "-second", "s" * 5, procedures=("y",)),
         make_entry(folder / "in", "third", "ss", split="val", procedures=("y",)),
     ]
-    options = ExportOptions(formats=("video", "clips"), clip_seconds=2.0, clip_stride=1.0)
+    options = ExportOptions(formats=("video", "clips"), clips=ClipsOptions(seconds=2.0, stride=1.0))
     export_dataset(entries, options, folder / "out", fingerprint="f", context={})
     return folder / "out"
 

@@ -254,13 +254,13 @@ def test_files_of_unchanged_videos_are_taken_over(tmp_path, entries, export):
 MEMORY = """
 import resource, sys
 from pathlib import Path
-from curate.config import ExportOptions
+from curate.config import ClipsOptions, ExportOptions
 from curate.exports import export_dataset
 from tests.exports.making import make_entry
 folder, seconds = Path(sys.argv[1]), int(sys.argv[2])
 entry = make_entry(folder, "v", "s" * seconds, size=(320, 240))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-options = ExportOptions(formats=("video", "clips"), clip_seconds=20.0, clip_stride=20.0, clip_size=0)
+options = ExportOptions(formats=("video", "clips"), clips=ClipsOptions(seconds=20.0, stride=20.0, size=0))
 export_dataset([entry], options, folder / "out", fingerprint="f", context={})
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from curate.config import WebDatasetOptions
 from curate.exports.check.verify import verify_export
 from curate.exports.disk.tar import TarWriter
 from curate.nets.torchvision_repair import import_timm
@@ -83,7 +84,7 @@ def test_the_table_tells_where_each_picture_is(made, entries):
 
 def test_shards_are_bounded(tmp_path, export):
     entry = make_entry(tmp_path / "in", "v", "s" * 700)
-    export([entry], "webdataset", shard_size=1)
+    export([entry], "webdataset", webdataset=WebDatasetOptions(shard_size=1))
     folder = tmp_path / "exports" / "webdataset"
     tars = sorted(folder.glob("*.tar"))
     assert len(tars) > 1 and max(tar.stat().st_size for tar in tars) <= 1_000_000

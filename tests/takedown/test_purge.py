@@ -226,6 +226,19 @@ def test_an_export_with_other_options_is_written_with_its_own(workspace: Path) -
     assert set(pq.read_table(workspace / "exports" / "folders" / "metadata.parquet")["height"].to_pylist()) == {32}
 
 
+def test_an_export_of_curate_0_1_is_written_again_with_its_options(workspace: Path) -> None:
+    path = workspace / "exports" / "clips" / "export.json"
+    account = json.loads(path.read_text())
+    own = account["options"].pop("clips")
+    account["options"] |= {"video_crf": 40, "quality": 95, "crop": "none", "lemon_quality": 100}
+    account["options"] |= {f"clip_{name}": value for name, value in own.items() if name != "crf"}
+    path.write_text(json.dumps(account))
+    states = {export.folder.name: export.state for export in take(workspace, GONE).exports}
+    assert states["clips"] == "written"
+    assert json.loads(path.read_text())["options"]["clips"] == {**own, "crf": 40}
+    assert_gone(workspace)
+
+
 def test_an_export_with_options_of_another_version_is_removed(workspace: Path) -> None:
     path = workspace / "exports" / "lmdb" / "export.json"
     record = json.loads(path.read_text())

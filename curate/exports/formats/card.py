@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from curate.config import fingerprint_fields
+from curate.config import format_fields
 from curate.corpus.balance import ProcedureRow
 from curate.exports.formats.dataset import Dataset
 from curate.records import FINDING_KINDS
@@ -152,5 +152,8 @@ def _audit(dataset: Dataset) -> str:
 
 
 def _made_with(dataset: Dataset) -> str:
-    options = (("export." + name, str(value)) for name, value in fingerprint_fields(dataset.options).items())
+    fields = format_fields(dataset.options, dataset.format)
+    own = fields.pop(dataset.format, {})
+    options = [(f"export.{name}", str(value)) for name, value in fields.items()]
+    options += [(f"export.{dataset.format}.{name}", str(value)) for name, value in own.items()]
     return _table(("what", "value"), iter([*sorted(dataset.context.items()), *options]))

@@ -12,7 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from curate.config import ExportOptions
+from curate.config import ClipsOptions, ExportOptions
 from curate.errors import CurateError
 from curate.exports.formats.dataset import Dataset
 from curate.exports.formats.encoding import encode_all
@@ -50,16 +50,17 @@ def encode_clips(dataset: Dataset, folder: Path) -> Plan:
     Raises:
         CurateError: A clip would have no frame, or there is none.
     """
-    if _frames_of(dataset.options) < 1:
-        raise CurateError("export.clip_seconds times export.clip_rate is less than a frame: raise one of them")
+    if _frames_of(dataset.options.clips) < 1:
+        raise CurateError("export.clips.seconds times export.clips.rate is less than a frame: raise one of them")
 
     def encode(video: PlannedVideo, scratch: Path, tick: Callable[[], None]) -> list[VideoFile]:
         return _shoot(video, dataset.options, scratch, tick)
 
-    plan = encode_all(dataset, folder, f"clips {VERSION}", _place, encode)
+    plan = encode_all(dataset, folder, VERSION, _place, encode)
     if not plan.videos and not plan.left_out:
         raise CurateError(
-            f"no clips: no surgical run is as long as export.clip_seconds, {dataset.options.clip_seconds:g} s; lower it"
+            "no clips: no surgical run is as long as export.clips.seconds, "
+            f"{dataset.options.clips.seconds:g} s; lower it"
         )
     return plan
 
@@ -109,19 +110,19 @@ def _place(video: PlannedVideo) -> str:
     return f"{video.split}/{class_of(video)}"
 
 
-def _rate(options: ExportOptions) -> Fraction:
+def _rate(options: ClipsOptions) -> Fraction:
     """Frames a second, as the decimal number that the option prints as."""
-    return Fraction(repr(options.clip_rate))
+    return Fraction(repr(options.rate))
 
 
-def _frames_of(options: ExportOptions) -> int:
-    return round(Fraction(repr(options.clip_seconds)) * _rate(options))
+def _frames_of(options: ClipsOptions) -> int:
+    return round(Fraction(repr(options.seconds)) * _rate(options))
 
 
-def starts_of(runs: Sequence[tuple[float, float]], options: ExportOptions) -> list[Fraction]:
-    """When clips begin, in seconds: every ``clip_stride`` from the start of each run, as long as they end within it."""
+def starts_of(runs: Sequence[tuple[float, float]], options: ClipsOptions) -> list[Fraction]:
+    """When clips begin, in seconds: every ``stride`` from the start of each run, as long as they end within it."""
     length = _frames_of(options) / _rate(options)
-    stride = Fraction(repr(options.clip_stride))
+    stride = Fraction(repr(options.stride))
     starts = []
     for begin, end in runs:
         count = (Fraction(end) + TOLERANCE - Fraction(begin) - length) // stride + 1
@@ -131,10 +132,10 @@ def starts_of(runs: Sequence[tuple[float, float]], options: ExportOptions) -> li
 
 def _shoot(video: PlannedVideo, options: ExportOptions, scratch: Path, tick: Callable[[], None]) -> list[VideoFile]:
     """Write the clips of a video in one pass; as many are open at a time as overlap."""
-    limits = [side for side in (options.clip_size, options.short_side) if side]
+    limits = [side for side in (options.clips.size, options.short_side) if side]
     source = SourceVideo(video, options, short_side=min(limits, default=0))
-    rate, count = _rate(options), _frames_of(options)
-    starts = starts_of(source.runs(), options)
+    rate, count = _rate(options.clips), _frames_of(options.clips)
+    starts = starts_of(source.runs(), options.clips)
     due = sorted((start + frame / rate, number) for number, start in enumerate(starts) for frame in range(count))
     clips: dict[int, _Clip] = {}
     video_files: list[VideoFile] = []
@@ -142,7 +143,7 @@ def _shoot(video: PlannedVideo, options: ExportOptions, scratch: Path, tick: Cal
         for output in source.output_frames(AtTimes(tuple(float(time) for time, _ in due))) if due else ():
             _, number = due[output.number]
             if number not in clips:
-                clips[number] = _Clip(f"{video.id}_{number}", scratch, rate, options.video_crf)
+                clips[number] = _Clip(f"{video.id}_{number}", scratch, rate, options.clips.crf)
             clips[number].add(output)
             tick()
             if clips[number].frames == count:

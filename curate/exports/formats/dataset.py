@@ -26,6 +26,7 @@ class Dataset:
     """A dataset about to be written in one format.
 
     Attributes:
+        format: Name of the format.
         plan: Videos, their splits and numbers of frames.
         options: What to take and how to paint and encode it.
         context: Facts about how it was made, such as names and checksums of weights; written into every export.
@@ -34,6 +35,7 @@ class Dataset:
         previous: Folder of the export that this one replaces, if there is one; its files may be taken over.
     """
 
+    format: str
     plan: Plan
     options: ExportOptions
     context: Mapping[str, str]

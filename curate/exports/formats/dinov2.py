@@ -61,7 +61,6 @@ def write_dinov2(dataset: Dataset, folder: Path) -> dict[str, Any]:
 def _write_tar(dataset: Dataset, videos: list[PlannedVideo], name: str, folder: Path, table: FrameTable) -> None:
     """Write the tar of a class, or go on with it after its last chunk."""
     finished = dataset.staging.of(name)
-    limit = min(CHUNK_BYTES, dataset.options.shard_size * 1_000_000)
     path = folder / name
     with TarWriter(path, finished[-1].facts["size"] if finished else 0) as tar:
         begin = tar.size
@@ -69,7 +68,7 @@ def _write_tar(dataset: Dataset, videos: list[PlannedVideo], name: str, folder: 
             offset = tar.add(f"{frame.key}.jpg", jpeg)
             table.add(frame_row(frame, dataset.renderer), file=name, offset=offset, size=len(jpeg))
             dataset.staging.checksums.growing(path, tar.size)
-            if tar.size - begin >= limit:
+            if tar.size - begin >= CHUNK_BYTES:
                 tar.flush()
                 table.chunk(name, [path], size=tar.size)
                 begin = tar.size

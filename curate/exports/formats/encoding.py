@@ -54,7 +54,7 @@ class _Stopped(Exception):
 
 
 def encode_all(
-    dataset: Dataset, folder: Path, kind: str, place: Callable[[PlannedVideo], str], encode: EncodeVideo
+    dataset: Dataset, folder: Path, version: int, place: Callable[[PlannedVideo], str], encode: EncodeVideo
 ) -> Plan:
     """Write the files of all videos, as many videos at a time as there are cores, and their table.
 
@@ -65,7 +65,7 @@ def encode_all(
     Args:
         dataset: What to write.
         folder: Existing folder of the export.
-        kind: Format and its version.
+        version: Of the format.
         place: Folder of a video's files, relative to the export.
         encode: Writes one video.
 
@@ -91,7 +91,7 @@ def encode_all(
         scratch = folder / f".{video.id}"
         scratch.mkdir()
         try:
-            made_by = recipe(video, dataset.options, kind)
+            made_by = recipe(video, dataset.options, dataset.format, version)
             video_files = previous.take(video.id, made_by, scratch)
             for _ in range(sum(video_file.frames for video_file in video_files or ())):
                 tick()

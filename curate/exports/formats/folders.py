@@ -112,7 +112,6 @@ def _write_files(dataset: Dataset, folder: Path, name_of: Callable[[ExportFrame,
         folder: Of the export.
         name_of: Path of a frame below the folder, by the frame and its place in the split.
     """
-    limit = min(CHUNK_BYTES, dataset.options.shard_size * 1_000_000)
     path = folder / "metadata.parquet"
     with FrameTable(path, made_with(dataset), dataset.staging, checksums=True) as table:
         for split, videos in dataset.plan.splits().items():
@@ -127,7 +126,7 @@ def _write_files(dataset: Dataset, folder: Path, name_of: Callable[[ExportFrame,
                 table.add(frame_row(frame, dataset.renderer), file=name, offset=0, **facts)
                 chunk[name] = facts
                 size += facts["size"]
-                if size >= limit:
+                if size >= CHUNK_BYTES:
                     table.chunk(split, (), chunk)
                     chunk, size = {}, 0
             table.chunk(split, (), chunk)

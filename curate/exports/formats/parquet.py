@@ -93,7 +93,7 @@ def _feature(kind: pa.DataType) -> Any:
 def _groups(dataset: Dataset, videos: list[PlannedVideo], skip: int) -> Iterator[tuple[pa.Table, int]]:
     """One row group after the other, with the size of its images in bytes."""
     kind = schema(dataset)
-    limit = min(GROUP_BYTES, dataset.options.shard_size * 500_000)
+    limit = min(GROUP_BYTES, dataset.options.parquet.shard_size * 500_000)
     rows: list[dict[str, Any]] = []
     jpegs: list[bytes] = []
     size = 0
@@ -124,7 +124,7 @@ class _Shards:
 
     def __init__(self, dataset: Dataset, split: str) -> None:
         self._staging, self._split, self._schema = dataset.staging, split, schema(dataset)
-        self._limit = dataset.options.shard_size * 1_000_000
+        self._limit = dataset.options.parquet.shard_size * 1_000_000
         self._writer: pq.ParquetWriter | None = None
         self._file: OutputFile | None = None
         self._size = self._rows = 0

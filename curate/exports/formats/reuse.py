@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curate.config import ExportOptions, fingerprint_fields
+from curate.config import MOVED, ExportOptions, format_fields
 from curate.exports.disk.folder import link, read_record
 from curate.exports.formats.video_files import METADATA, VideoFile
 from curate.exports.plan.plan import BrokenVideo, ExportEntry, PlannedVideo
@@ -24,9 +24,6 @@ from curate.files.digest import digest
 
 _ELSEWHERE = frozenset(
     {
-        "quality",
-        "lemon_quality",
-        "shard_size",
         "val_fraction",
         "test_fraction",
         "split_seed",
@@ -34,16 +31,27 @@ _ELSEWHERE = frozenset(
         "balance_alpha",
     }
 )
-"""Options that say nothing about what is in a video file. All others do, those to come included."""
+"""Shared options that say nothing about what is in a video file. All others do, those to come included."""
+
+_ALWAYS = {
+    "crop": "none",
+    "outside": "keep",
+    "clip_seconds": 10.0,
+    "clip_stride": 10.0,
+    "clip_rate": 10.0,
+    "clip_size": 256,
+}
+"""Recipes of curate 0.1 had these too, whatever the format: with their defaults, its files are taken over."""
 
 
-def recipe(video: PlannedVideo, options: ExportOptions, kind: str) -> str:
+def recipe(video: PlannedVideo, options: ExportOptions, name: str, version: int) -> str:
     """Fingerprint of all that a video's files are made from: its file, verdicts, regions, and the options.
 
     Args:
         video: The video.
         options: Of the export.
-        kind: Format and its version.
+        name: Of the format.
+        version: Of the format.
 
     Raises:
         BrokenVideo: Something of it cannot be read.
@@ -52,14 +60,23 @@ def recipe(video: PlannedVideo, options: ExportOptions, kind: str) -> str:
     try:
         sizes = pq.read_table(entry.frames, columns=["n", "width", "height"], use_threads=False)
         parts = {
-            "kind": kind,
-            "options": {name: value for name, value in fingerprint_fields(options).items() if name not in _ELSEWHERE},
+            "kind": f"{name} {version}",
+            "options": _options(options, name),
             "sizes": [column.to_pylist() for column in sizes.columns],
             "files": [_checksum(path) if path else None for path in _files(entry)],
         }
     except (OSError, pa.ArrowException, KeyError) as error:
         raise BrokenVideo(video.id, f"cannot read its artefacts: {error}") from error
     return digest(parts)
+
+
+def _options(options: ExportOptions, name: str) -> dict[str, Any]:
+    """What the options say about a format's video files, under the names that recipes know them by."""
+    fields = format_fields(options, name)
+    own = fields.pop(name)
+    former = {option: word for word, places in MOVED.items() for table, option in places if table == name}
+    shared = {word: value for word, value in fields.items() if word not in _ELSEWHERE}
+    return {**_ALWAYS, **shared, **{former.get(option, option): value for option, value in own.items()}}
 
 
 def _files(entry: ExportEntry) -> tuple[Path | None, ...]:

@@ -79,7 +79,7 @@ def encode_videos(dataset: Dataset, folder: Path) -> Plan:
     def encode(video: PlannedVideo, scratch: Path, tick: Callable[[], None]) -> list[VideoFile]:
         return [_shoot(video, dataset.options, scratch, tick)]
 
-    return encode_all(dataset, folder, f"video {VERSION}", lambda video: video.split, encode)
+    return encode_all(dataset, folder, VERSION, lambda video: video.split, encode)
 
 
 def frame_key(video_id: str, number: int) -> str:
@@ -93,7 +93,7 @@ def _shoot(video: PlannedVideo, options: ExportOptions, scratch: Path, tick: Cal
     path = scratch / f"{video.id}{SUFFIX}"
     tally = Tally()
     with (
-        Mp4Writer(path, fps=source.fps, time_base=source.time_base, crf=options.video_crf) as writer,
+        Mp4Writer(path, fps=source.fps, time_base=source.time_base, crf=options.video.crf) as writer,
         _FrameRecords(scratch / video.id, video.id) as record,
     ):
         for output in source.output_frames(During(((begin, end),))):

@@ -48,7 +48,7 @@ def write_webdataset(dataset: Dataset, folder: Path) -> dict[str, Any]:
     """
     classes = class_names(dataset.plan)
     index = {name: i for i, name in enumerate(classes)}
-    limit = dataset.options.shard_size * 1_000_000
+    limit = dataset.options.webdataset.shard_size * 1_000_000
     with FrameTable(folder / "metadata.parquet", made_with(dataset), dataset.staging) as table:
         for split, videos in dataset.plan.splits().items():
             with _Shards(folder, split, limit, table, dataset.staging) as shards:

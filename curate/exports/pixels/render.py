@@ -134,13 +134,13 @@ class Renderer:
         """The exported picture as LEMON stores it: encoded with R and B exchanged.
 
         Decoded by OpenCV, which gives BGR, the array is then in RGB order, and LEMON's readers hand it to PIL as it
-        is. Every frame is encoded again, at ``lemon_quality``.
+        is. Every frame is encoded again, at the quality of ``lmdb-lemon``.
 
         Raises:
             BrokenVideo: The sampled JPEG cannot be decoded.
         """
         pixels, subsampling = self._pixels(frame)
-        return _encode(pixels, "BGR", self._options.lemon_quality, subsampling)
+        return _encode(pixels, "BGR", self._options.lmdb_lemon.quality, subsampling)
 
     def _boxes(self, frame: ExportFrame) -> list[Box]:
         if self._options.fill == "none":
