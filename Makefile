@@ -4,11 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs lock clean
 
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(VENV)/.installed: pyproject.toml constraints.txt constraints-dev.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints-dev.txt --editable '.[dev,docs]'
 	touch $@
 
 demo: $(VENV)/.installed
@@ -30,5 +30,17 @@ lint: $(VENV)/.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(VENV)/.installed
+	$(BIN)/mkdocs build --strict
+
+# The newest versions that pyproject.toml and constraints.txt allow, into constraints-dev.txt.
+lock:
+	rm -rf $(VENV)-lock
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs,download]'
+	$(VENV)-lock/bin/python scripts/lock.py > constraints-dev.txt.new
+	mv constraints-dev.txt.new constraints-dev.txt
+	rm -rf $(VENV)-lock
+
 clean:
-	rm -rf $(VENV) $(DEMO)
+	rm -rf $(VENV) $(VENV)-lock $(DEMO) site

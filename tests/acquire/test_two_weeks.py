@@ -212,6 +212,7 @@ def simulate(rows: list[dict[str, object]], folder: Path, clip: bytes, kill_ever
             break
     wall = time.monotonic() - started
     http.shutdown()
+    http.server_close()
     check_account(site, lab, ids, in_hand)
     gap, flush = statistics.median(between(lab)), statistics.median(flushes(folder))
     return {"videos": len(ids), "kills": kills, "wall": wall, "between": gap, "flush": flush}

@@ -202,6 +202,7 @@ def web(folder: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
+        server.server_close()
 
 
 def test_urls_on_standard_input_are_downloaded_and_a_dead_one_is_named(
