@@ -1,6 +1,8 @@
-"""The two exceptions that cross module borders on purpose."""
+"""The exceptions that cross module borders on purpose."""
 
 from __future__ import annotations
+
+from os import PathLike
 
 
 class CurateError(Exception):
@@ -17,3 +19,19 @@ class StageHalted(Exception):
     Examples: a full disk, a bot check that meets every download. The video in hand stays pending (no ledger line is
     written for it), no further video is given to the stage, and the message is shown at the end of the run.
     """
+
+
+class BadArtefact(Exception):
+    """An artefact cannot be read, or does not fit the others of its video; the message names the file and says why.
+
+    It costs that video only: a stage that reads it fails with it, an export leaves the video out.
+
+    Attributes:
+        path: The file.
+        why: What is wrong with it.
+    """
+
+    def __init__(self, path: PathLike[str] | str, why: str) -> None:
+        super().__init__(f"cannot read {path}: {why}")
+        self.path = path
+        self.why = why

@@ -1,8 +1,4 @@
-"""The data model: videos, outcomes, reasons, and the Arrow schema of every table in a workspace.
-
-This is the only module that knows column names. ``pyarrow`` is imported when a schema is asked for, so that
-``curate --help`` stays fast.
-"""
+"""The data model: videos, outcomes, reasons, and what is found on frames."""
 
 from __future__ import annotations
 
@@ -11,10 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
+from typing import NamedTuple
 
 VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """What a video id may look like (``fullmatch``): safe as a file name, an LMDB key prefix and a WebDataset key."""
@@ -116,6 +109,53 @@ class Video:
     def is_local(self) -> bool:
         """Whether the source is a file on this machine and not a URL."""
         return not self.source.lower().startswith(("http://", "https://"))
+
+
+class Region(NamedTuple):
+    """What is not surgery in a frame, as a detector found it.
+
+    Attributes:
+        x1: Left edge in pixels of the frame.
+        y1: Top edge.
+        x2: Right edge, exclusive.
+        y2: Bottom edge, exclusive.
+        kind: One of `REGION_KINDS`.
+        score: In 0..1.
+        model: What found it.
+    """
+
+    x1: int
+    y1: int
+    x2: int
+    y2: int
+    kind: str
+    score: float
+    model: str
+
+
+class Finding(NamedTuple):
+    """One thing that may identify a person.
+
+    Attributes:
+        kind: One of `FINDING_KINDS`.
+        score: Of the face, or of the worst read line, in 0..1.
+        x1: Left edge in pixels of the frame.
+        y1: Top edge.
+        x2: Right edge, exclusive.
+        y2: Bottom edge, exclusive.
+        pattern: Shape of the text as `curate.privacy.text.redact` gives it; empty for faces. The text is not kept.
+        model: ``centerface``, or the rule that speaks, such as ``title``; ``between`` if it was only found before and
+            after (`curate.privacy.gaps`).
+    """
+
+    kind: str
+    score: float
+    x1: int
+    y1: int
+    x2: int
+    y2: int
+    pattern: str
+    model: str
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,9 @@ from PIL import Image, ImageDraw, ImageFont
 from curate.config import AuditOptions, MaskOptions
 from curate.nets.detect.face_detector import FaceDetector, packaged_model
 from curate.nets.detect.regions import RegionFinder
-from curate.privacy.finder import Finding, PersonalFinder
+from curate.privacy.finder import PersonalFinder
 from curate.privacy.gaps import fill_gaps
+from curate.records import Finding
 
 SIDES = (352, 448, 512, 576, 720)
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from curate.cli.common import verbosity
-from curate.errors import CurateError
+from curate.errors import BadArtefact, CurateError
 
 
 @click.command()
@@ -31,8 +31,6 @@ def run(ctx: click.Context, truth_folder: Path, workspace: Path, as_json: bool) 
 
     Exit codes: 0 all compared, 1 wrong usage, 2 videos without verdicts, or damaged ones; they are listed.
     """
-    import pyarrow as pa
-
     from curate.evaluation.truth import read_truth
     from curate.evaluation.videos import compare, markdown, summary
     from curate.run.session import open_session
@@ -56,7 +54,7 @@ def run(ctx: click.Context, truth_folder: Path, workspace: Path, as_json: bool) 
             path = session.pipeline.artefact(known[name], "trim")
             try:
                 results.append(compare(name, path, truth, session.config.trim.min_run))
-            except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+            except BadArtefact as error:
                 why = f"has damaged verdicts: {error}"
         if why:
             missing += 1

@@ -15,6 +15,7 @@ from curate.evaluation.mask_truth import ImagesTruth, Overlay, Truth, VideoTruth
 from curate.nets.preprocess import decode
 from curate.records import Done, Video
 from curate.stage import Files
+from curate.workspace.tables.frames import read_frame_sizes
 
 Image = npt.NDArray[np.uint8]
 
@@ -66,8 +67,6 @@ def _of_images(truth: ImagesTruth) -> Iterator[Judged]:
 
 def _of_video(truth: VideoTruth, rate: float, scratch: Path) -> Iterator[Judged]:
     """Frames of the judged spans, sampled and compressed as ``curate sample`` does it."""
-    import pyarrow.parquet as pq
-
     from curate.stages.mask import decoded_frames
     from curate.stages.sample import SampleStage
 
@@ -78,8 +77,7 @@ def _of_video(truth: VideoTruth, rate: float, scratch: Path) -> Iterator[Judged]
     stage.close()
     if not isinstance(outcome, Done) or outcome.artefact is None:
         raise CurateError(f"{truth.path} cannot be sampled: {getattr(outcome, 'detail', outcome)}")
-    table = pq.read_table(outcome.artefact, columns=["n", "timestamp"])
-    times = dict(zip(table["n"].to_pylist(), table["timestamp"].to_pylist(), strict=True))
+    times = {frame.n: frame.timestamp for frame in read_frame_sizes(outcome.artefact)}
     wanted = frozenset(n for n, t in times.items() if any(start <= t < end for start, end in truth.judged))
     for n, image in decoded_frames(outcome.artefact, wanted):
         shown = tuple(one for one in truth.overlays if one.at(times[n]))

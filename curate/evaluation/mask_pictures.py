@@ -10,7 +10,7 @@ import numpy as np
 
 from curate.evaluation.mask_frames import Image, Judged
 from curate.evaluation.mask_truth import IGNORE
-from curate.nets.detect.fusion import Region
+from curate.records import Region
 from curate.vision.paint import cover
 
 if TYPE_CHECKING:

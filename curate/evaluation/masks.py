@@ -18,8 +18,8 @@ from curate.config import MaskOptions
 from curate.evaluation.mask_frames import Judged, judged_frames
 from curate.evaluation.mask_pictures import WORST, Picture, Worst, keep_worst
 from curate.evaluation.mask_truth import IGNORE, Truth
-from curate.nets.detect.fusion import Region
 from curate.nets.detect.regions import RegionFinder
+from curate.records import Region
 from curate.vision.paint import cover
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import Any
 
 from curate.evaluation.truth import Truth
 from curate.records import SURGICAL, UNCERTAIN
+from curate.workspace.tables.verdicts import read_threshold, read_verdicts
 
 
 @dataclass(frozen=True)
@@ -51,30 +52,28 @@ def compare(video: str, verdicts: Path, truth: Truth, min_run: float) -> VideoRe
         min_run: Seconds of surgery in a row that start and end the kept part, as in the trim stage.
 
     Raises:
-        OSError: Unreadable.
-        pyarrow.ArrowException: Not Parquet, or damaged.
-        KeyError: A column or an entry of the metadata is missing.
+        BadArtefact: The table cannot be read.
     """
-    import pyarrow.parquet as pq
+    import numpy as np
 
     from curate.verdicts.rules import durations
 
-    table = pq.read_table(verdicts, partitioning=None)
-    threshold = float((table.schema.metadata or {})[b"threshold"])
-    seconds = durations(table["timestamp"].to_numpy())
+    threshold = read_threshold(verdicts)
+    rows = list(read_verdicts(verdicts))
+    seconds = durations(np.array([row.timestamp for row in rows], np.float64))
     kept: list[tuple[float, float]] = []
     frames, uncertain, wrong = 0, 0, []
-    for row, lasts in zip(table.to_pylist(), seconds, strict=True):
-        if row["kept"]:
-            kept.append((row["timestamp"], row["timestamp"] + float(lasts)))
-        expected = truth.at(row["timestamp"])
+    for row, lasts in zip(rows, seconds, strict=True):
+        if row.kept:
+            kept.append((row.timestamp, row.timestamp + float(lasts)))
+        expected = truth.at(row.timestamp)
         if expected is None:
             continue
-        unsure = row["verdict"] == UNCERTAIN
-        said = row["p_surgical"] >= threshold if unsure else row["verdict"] == SURGICAL
+        unsure = row.verdict == UNCERTAIN
+        said = row.p_surgical >= threshold if unsure else row.verdict == SURGICAL
         frames, uncertain = frames + 1, uncertain + unsure
         if said != expected:
-            wrong.append(row["n"])
+            wrong.append(row.n)
     part = (kept[0][0], kept[-1][1]) if kept else None
     return VideoResult(video, frames, frames - len(wrong), uncertain, tuple(wrong), part, truth.span(min_run))
 

@@ -24,11 +24,10 @@ import numpy as np
 from curate.config import Config
 from curate.errors import CurateError
 from curate.manifests.folder import VIDEO_SUFFIXES
-from curate.nets.detect.fusion import Region
 from curate.nets.detect.regions import RegionFinder
 from curate.nets.device import available_threads
 from curate.nets.preprocess import MAX_PIXELS, Image, decode
-from curate.records import NON_SURGICAL, Done, Dropped, Outcome, Video
+from curate.records import NON_SURGICAL, Done, Dropped, Outcome, Region, Video
 from curate.stage import Files
 from curate.stages.classify import ClassifyStage
 from curate.stages.mask import decoded_frames

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from curate.errors import CurateError
 from curate.files.atomic import commit
-from curate.nets.detect.fusion import Region
+from curate.records import Region
 from curate.workspace.tables import prediction_schema
 
 SUFFIXES = (".parquet", ".csv", ".jsonl")

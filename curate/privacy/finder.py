@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +10,12 @@ import numpy.typing as npt
 from curate.config import AuditOptions
 from curate.nets.detect import face_detector, text_detector, text_reader
 from curate.nets.detect.face_detector import FaceDetector
-from curate.nets.detect.fusion import Region
 from curate.nets.detect.text_detector import TextDetector
 from curate.nets.detect.text_reader import TextReader
 from curate.privacy.lines import Box, Line, LineReader
 from curate.privacy.rules import find_personal
 from curate.privacy.text import plain, redact
+from curate.records import Finding, Region
 
 Image = npt.NDArray[np.uint8]
 
@@ -31,31 +30,6 @@ LONGEST = 400
 
 LONGEST_PATTERN = 80
 """Characters of a shape that are stored."""
-
-
-class Finding(NamedTuple):
-    """One thing that may identify a person.
-
-    Attributes:
-        kind: One of `curate.records.FINDING_KINDS`.
-        score: Of the face, or of the worst read line, in 0..1.
-        x1: Left edge in pixels of the frame.
-        y1: Top edge.
-        x2: Right edge, exclusive.
-        y2: Bottom edge, exclusive.
-        pattern: Shape of the text as `curate.privacy.text.redact` gives it; empty for faces. The text is not kept.
-        model: ``centerface``, or the rule that speaks, such as ``title``; ``between`` if it was only found before and
-            after (`curate.privacy.gaps`).
-    """
-
-    kind: str
-    score: float
-    x1: int
-    y1: int
-    x2: int
-    y2: int
-    pattern: str
-    model: str
 
 
 class PersonalFinder:

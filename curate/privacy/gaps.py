@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from curate.privacy.finder import Finding, in_order
+from curate.privacy.finder import in_order
+from curate.records import Finding
 
 LONGEST = 3
 """Frames that may lie between two findings of one thing."""

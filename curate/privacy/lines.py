@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curate.nets.detect.fusion import Region
 from curate.nets.detect.text_detector import TextDetector
 from curate.nets.detect.text_reader import TextReader
+from curate.records import Region
 
 Image = npt.NDArray[np.uint8]
 Box = tuple[int, int, int, int]

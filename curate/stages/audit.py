@@ -6,21 +6,19 @@ frames are masked further or left out is decided when shards are written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curate.config import AuditOptions
+from curate.errors import BadArtefact
 from curate.files.digest import sha256_of
 from curate.nets.detect import face_detector, text_detector, text_reader
-from curate.nets.detect.fusion import Region
 from curate.nets.onnx_session import providers
 from curate.records import FINDING_KINDS, Done, Failed, Outcome, Reason, Video
 from curate.stage import Files, Lane, Stage
 from curate.stages.mask import decoded_frames
-from curate.workspace.reading import BadArtefact, check_all_seen, frames_to_look_at, read_batches
-from curate.workspace.row_writer import RowWriter
+from curate.workspace.reading import check_all_seen, frames_to_look_at
 from curate.workspace.tables import audit_schema
+from curate.workspace.tables.regions import BoxWriter, ByFrame, read_regions
 
 if TYPE_CHECKING:
     from curate.privacy.finder import PersonalFinder
@@ -74,12 +72,11 @@ class AuditStage(Stage[AuditOptions]):
         )
         try:
             wanted = frames_to_look_at(files.inputs["trim"])
-            regions = _Regions(files.inputs["mask"])
-            with RowWriter(artefact, audit_schema()) as writer:
+            regions = ByFrame(files.inputs["mask"], read_regions)
+            with BoxWriter(artefact, audit_schema()) as writer:
                 frames = decoded_frames(files.inputs["sample"], wanted)
                 for n, found in fill_gaps((n, self._finder.find(image, regions.of(n))) for n, image in frames):
-                    for finding in found:
-                        writer.add({"n": n, **finding._asdict()})
+                    writer.add(n, found)
                     figures["frames"] += 1
                     figures["frames_with_findings"] += bool(found)
                     for kind in {finding.kind for finding in found}:
@@ -92,26 +89,3 @@ class AuditStage(Stage[AuditOptions]):
     def close(self) -> None:
         """Let the networks go."""
         self._finder = None
-
-
-class _Regions:
-    """Regions of a video, asked for in rising order of frames."""
-
-    def __init__(self, path: Path) -> None:
-        self._rows = _rows(path)
-        self._next = next(self._rows, None)
-
-    def of(self, n: int) -> list[Region]:
-        found = []
-        while self._next is not None and self._next[0] <= n:
-            if self._next[0] == n:
-                found.append(self._next[1])
-            self._next = next(self._rows, None)
-        return found
-
-
-def _rows(path: Path) -> Iterator[tuple[int, Region]]:
-    for batch in read_batches(path, ["n", *Region._fields], 4096):
-        columns = (batch.column(name).to_pylist() for name in ("n", *Region._fields))
-        for n, *region in zip(*columns, strict=True):
-            yield n, Region(*region)

@@ -8,23 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curate.config import ClassifyOptions
+from curate.errors import BadArtefact
 from curate.nets.device import wants_gpu
 from curate.nets.weights.registry import ModelFiles, resolve_model
 from curate.records import Done, Failed, Outcome, Reason, Video
 from curate.stage import Files, Lane, Stage
-from curate.workspace.tables import score_schema
+from curate.workspace.tables.frames import read_frames
+from curate.workspace.tables.scores import Scores, write_scores
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     from curate.nets.classifier import Classifier
-
-_NEEDED = ["n", "timestamp", "image"]
-
-
-class BadFrames(Exception):
-    """The sampled frames cannot be read; the message says where."""
 
 
 class ClassifyStage(Stage[ClassifyOptions]):
@@ -67,7 +63,7 @@ class ClassifyStage(Stage[ClassifyOptions]):
         path = files.temporary(".parquet")
         try:
             figures = self._write(files.inputs["sample"], path)
-        except BadFrames as error:
+        except BadArtefact as error:
             return Failed(Reason.BAD_ARTEFACT, str(error), retryable=True)
         return Done(path, figures=figures)
 
@@ -81,32 +77,32 @@ class ClassifyStage(Stage[ClassifyOptions]):
 
     def _write(self, frames: Path, path: Path) -> dict[str, int | float]:
         import numpy as np
-        import pyarrow as pa
-        import pyarrow.parquet as pq
 
         config = self._files.config
-        metadata = {
-            "model": config.name,
-            "sha256": " ".join(part.sha256 for part in config.weights),
-            "threshold": repr(config.threshold),
-            "uncertain_low": repr(config.uncertain[0]),
-            "uncertain_high": repr(config.uncertain[1]),
-        }
         numbers: list[int] = []
         timestamps: list[float] = []
         changes: list[float] = []
         parts = list(self._scored(frames, numbers, timestamps, changes))
         if not parts:
-            raise BadFrames(f"{frames} holds no frame; sample the video again")
-        scores = np.concatenate(parts)
-        schema = score_schema().with_metadata(metadata)
-        pq.write_table(pa.table([numbers, timestamps, scores, changes], schema=schema), path, compression="zstd")
-        surgical = int((scores >= config.threshold).sum())
-        uncertain = int(((scores >= config.uncertain[0]) & (scores < config.uncertain[1])).sum())
+            raise BadArtefact(frames, "it holds no frame; sample the video again")
+        p = np.concatenate(parts)
+        scores = Scores(
+            n=np.array(numbers, np.int32),
+            timestamps=np.array(timestamps, np.float64),
+            p_surgical=p,
+            changes=np.array(changes, np.float32),
+            model=config.name,
+            sha256=" ".join(part.sha256 for part in config.weights),
+            threshold=config.threshold,
+            band=config.uncertain,
+        )
+        write_scores(path, scores)
+        surgical = int((p >= config.threshold).sum())
+        uncertain = int(((p >= config.uncertain[0]) & (p < config.uncertain[1])).sum())
         return {
-            "frames": len(scores),
+            "frames": len(p),
             "surgical": surgical,
-            "non_surgical": len(scores) - surgical,
+            "non_surgical": len(p) - surgical,
             "uncertain": uncertain,
         }
 
@@ -117,34 +113,26 @@ class ClassifyStage(Stage[ClassifyOptions]):
 
         Pictures are read a row group at a time, so memory does not grow with the video.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         from curate.vision.colour_change import change, colours
 
         assert self._classifier is not None, "setup() loads the network"
 
-        def pictures(table: pq.ParquetFile) -> Iterator[bytes]:
-            for index in range(table.num_row_groups):
-                group = table.read_row_group(index, columns=_NEEDED)
-                numbers.extend(group["n"].to_pylist())
-                timestamps.extend(group["timestamp"].to_pylist())
-                for picture in group["image"]:
-                    yield picture.as_py()
+        def pictures() -> Iterator[bytes]:
+            for frame in read_frames(frames):
+                numbers.append(frame.n)
+                timestamps.append(frame.timestamp)
+                yield frame.jpeg
 
         scored = 0
         try:
-            with pq.ParquetFile(frames) as table:
-                before = None
-                for scores, shown in self._classifier.stream_seen(pictures(table), colours):
-                    scored += len(scores)
-                    for after in shown:
-                        changes.append(0.0 if before is None else change(before, after))
-                        before = after
-                    yield scores
-        except (OSError, pa.ArrowException, KeyError) as error:
-            raise BadFrames(f"{frames} is not a readable table of frames: {error}") from error
+            before = None
+            for scores, shown in self._classifier.stream_seen(pictures(), colours):
+                scored += len(scores)
+                for after in shown:
+                    changes.append(0.0 if before is None else change(before, after))
+                    before = after
+                yield scores
         except ValueError as error:
             last = numbers[min(scored + self._classifier.batch_size, len(numbers)) - 1]
             among = f"n = {numbers[scored]} to {last}"
-            raise BadFrames(f"{frames}: a picture of frames {among} cannot be decoded: {error}") from error
+            raise BadArtefact(frames, f"a picture of frames {among} cannot be decoded: {error}") from error

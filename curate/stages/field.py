@@ -10,15 +10,15 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from curate.config import FieldOptions
+from curate.errors import BadArtefact
 from curate.records import Done, Failed, Outcome, Reason, Video
 from curate.stage import Files, Stage
 from curate.vision.field_of_view import Grey, reduction
 from curate.vision.shots import Shot, find_shots
-from curate.workspace.reading import BadArtefact, check_all_seen, frames_to_look_at, wanted_jpegs
-from curate.workspace.tables import field_schema
+from curate.workspace.reading import check_all_seen, frames_to_look_at, wanted_jpegs
+from curate.workspace.tables.fields import FieldWriter, ShotField
 
 _SLACK = 0.25
 """Share of a pixel by which a box may cut into its outermost pixels."""
@@ -38,18 +38,14 @@ class FieldStage(Stage[FieldOptions]):
 
     def process(self, video: Video, files: Files) -> Outcome:
         """Write ``fields/{id}.parquet``, one row a shot."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         artefact = files.temporary(".parquet")
         sizes: dict[tuple[int, int], tuple[int, int]] = {}
         seen: Counter[str] = Counter()
         try:
             wanted = frames_to_look_at(files.inputs["trim"])
-            with pq.ParquetWriter(artefact, field_schema(), compression="zstd") as writer:
+            with FieldWriter(artefact) as writer:
                 for shot in find_shots(_grey_frames(files.inputs["sample"], wanted, sizes)):
-                    row = _row(shot, *sizes[shot.shape])
-                    writer.write_table(pa.Table.from_pylist([row], schema=field_schema()))
+                    writer.add(_row(shot, *sizes[shot.shape]))
                     seen["shots"] += 1
                     seen["frames"] += shot.frames
                     seen[shot.field.shape] += shot.frames
@@ -88,28 +84,28 @@ def _grey_frames(
                 jpeg, "GRAY", min_width=width // by, min_height=height // by, min_factor=by, fastdct=True
             )[:, :, 0]
         except ValueError as error:
-            raise BadArtefact(f"{frames}: frame {n} is not a readable JPEG: {error}") from error
+            raise BadArtefact(frames, f"frame {n} is not a readable JPEG: {error}") from error
         sizes[grey.shape] = width, height
         yield n, grey
 
 
-def _row(shot: Shot, width: int, height: int) -> dict[str, Any]:
-    """The row of `field_schema` for a shot of frames of this size."""
+def _row(shot: Shot, width: int, height: int) -> ShotField:
+    """The row of a shot of frames of this size."""
     by = reduction(width, height)
     field = shot.field.scaled(by, by)
-    return {
-        "first": shot.first,
-        "last": shot.last,
-        "width": width,
-        "height": height,
-        "shape": field.shape,
-        "score": field.score,
-        "x1": max(math.floor(field.x1 + _SLACK), 0),
-        "y1": max(math.floor(field.y1 + _SLACK), 0),
-        "x2": min(math.ceil(field.x2 - _SLACK), width),
-        "y2": min(math.ceil(field.y2 - _SLACK), height),
-        "cx": field.cx,
-        "cy": field.cy,
-        "rx": field.rx,
-        "ry": field.ry,
-    }
+    return ShotField(
+        first=shot.first,
+        last=shot.last,
+        width=width,
+        height=height,
+        shape=field.shape,
+        score=field.score,
+        x1=max(math.floor(field.x1 + _SLACK), 0),
+        y1=max(math.floor(field.y1 + _SLACK), 0),
+        x2=min(math.ceil(field.x2 - _SLACK), width),
+        y2=min(math.ceil(field.y2 - _SLACK), height),
+        cx=field.cx,
+        cy=field.cy,
+        rx=field.rx,
+        ry=field.ry,
+    )

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.config import MaskOptions
+from curate.errors import BadArtefact
 from curate.files.digest import sha256_of
 from curate.nets.detect import overlay, text_detector
 from curate.nets.detect.regions import RegionFinder
@@ -21,9 +22,9 @@ from curate.nets.detect.yolo import model_files
 from curate.nets.onnx_session import providers
 from curate.records import Done, Failed, Outcome, Reason, Video
 from curate.stage import Files, Lane, Stage
-from curate.workspace.reading import BadArtefact, check_all_seen, frames_to_look_at, wanted_jpegs
-from curate.workspace.row_writer import RowWriter
+from curate.workspace.reading import check_all_seen, frames_to_look_at, wanted_jpegs
 from curate.workspace.tables import region_schema
+from curate.workspace.tables.regions import BoxWriter
 
 Image = npt.NDArray[np.uint8]
 
@@ -66,10 +67,9 @@ class MaskStage(Stage[MaskOptions]):
         figures = {"frames": 0, "frames_with_regions": 0, "regions": 0}
         try:
             wanted = frames_to_look_at(files.inputs["trim"])
-            with RowWriter(artefact, region_schema()) as writer:
+            with BoxWriter(artefact, region_schema()) as writer:
                 for n, regions in self._finder.find(decoded_frames(files.inputs["sample"], wanted)):
-                    for region in regions:
-                        writer.add({"n": n, **region._asdict()})
+                    writer.add(n, regions)
                     figures["frames"] += 1
                     figures["frames_with_regions"] += bool(regions)
                     figures["regions"] += len(regions)
@@ -98,4 +98,4 @@ def decoded_frames(frames: Path, wanted: frozenset[int]) -> Iterator[tuple[int, 
         try:
             yield n, simplejpeg.decode_jpeg(jpeg)
         except ValueError as error:
-            raise BadArtefact(f"{frames}: frame {n} is not a readable JPEG: {error}") from error
+            raise BadArtefact(frames, f"frame {n} is not a readable JPEG: {error}") from error

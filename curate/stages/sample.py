@@ -11,17 +11,11 @@ from curate.errors import CurateError
 from curate.media.frame_list import ListedFrames, digest, read_frame_list
 from curate.records import Done, Dropped, Failed, Outcome, Reason, Video
 from curate.stage import Files, Stage
-from curate.workspace.tables import frame_schema
+from curate.workspace.tables.frames import FrameWriter
 
 if TYPE_CHECKING:
     from curate.media.decode import Sampler
     from curate.media.select import Selection
-
-ROWS_A_GROUP = 100
-"""Most frames in one row group: some 15 MB of 720p JPEGs."""
-
-BYTES_A_GROUP = 16 << 20
-"""JPEG bytes after which a row group is closed early, to bound the memory of writers and readers."""
 
 
 class SampleStage(Stage[SampleOptions]):
@@ -101,24 +95,11 @@ class SampleStage(Stage[SampleOptions]):
                 return None if numbers is None else select.FrameList(tuple(numbers), seconds=True)
 
     def _write(self, sampler: Sampler, path: Path) -> int:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        schema = frame_schema()
-        count = 0
-        with pq.ParquetWriter(
-            path,
-            schema,
-            compression="NONE",
-            use_dictionary=False,
-            write_statistics=["n", "timestamp"],
-            write_page_index=True,
-        ) as writer:
-            for group in _groups(self._rows(sampler)):
-                writer.write_table(pa.Table.from_pylist(group, schema))
-                count += len(group)
-            writer.add_key_value_metadata(self._metadata(sampler))
-        return count
+        with FrameWriter(path) as writer:
+            for row in self._rows(sampler):
+                writer.add(row)
+            writer.add_metadata(self._metadata(sampler))
+        return writer.frames
 
     def _rows(self, sampler: Sampler) -> Iterator[dict[str, Any]]:
         from curate.media.jpeg import encode_jpeg
@@ -159,16 +140,3 @@ class SampleStage(Stage[SampleOptions]):
             "timestamp_jumps": str(statistics.jumps),
             "losses": statistics.losses(),
         }
-
-
-def _groups(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    group: list[dict[str, Any]] = []
-    size = 0
-    for row in rows:
-        group.append(row)
-        size += len(row["image"])
-        if len(group) == ROWS_A_GROUP or size >= BYTES_A_GROUP:
-            yield group
-            group, size = [], 0
-    if group:
-        yield group

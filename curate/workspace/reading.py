@@ -1,22 +1,14 @@
-"""Reading the frames that a trimmed video shows as surgery, for stages that look at their pixels."""
+"""Which frames of a trimmed video a stage looks at, and their pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from curate.errors import BadArtefact
 from curate.records import NON_SURGICAL
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-ROWS_A_READ = 16
-"""Frames held in memory at a time."""
-
-
-class BadArtefact(Exception):
-    """An input of the stage cannot be read or contradicts the other."""
+from curate.workspace.tables.frames import read_frames
+from curate.workspace.tables.verdicts import read_verdicts
 
 
 def frames_to_look_at(verdicts: Path) -> frozenset[int]:
@@ -25,11 +17,7 @@ def frames_to_look_at(verdicts: Path) -> frozenset[int]:
     Raises:
         BadArtefact: The verdicts cannot be read.
     """
-    wanted = []
-    for batch in read_batches(verdicts, ["n", "kept", "verdict"], 4096):
-        columns = (batch.column(name).to_pylist() for name in ("n", "kept", "verdict"))
-        wanted += [n for n, kept, verdict in zip(*columns, strict=True) if kept and verdict != NON_SURGICAL]
-    return frozenset(wanted)
+    return frozenset(row.n for row in read_verdicts(verdicts) if row.kept and row.verdict != NON_SURGICAL)
 
 
 def check_all_seen(frames: Path, wanted: frozenset[int], seen: int) -> None:
@@ -39,7 +27,7 @@ def check_all_seen(frames: Path, wanted: frozenset[int], seen: int) -> None:
         BadArtefact: The table of frames lacks some.
     """
     if missing := len(wanted) - seen:
-        raise BadArtefact(f"{frames} lacks {missing} of {len(wanted)} kept frames")
+        raise BadArtefact(frames, f"it lacks {missing} of {len(wanted)} kept frames")
 
 
 def wanted_jpegs(frames: Path, wanted: frozenset[int]) -> Iterator[tuple[int, bytes]]:
@@ -51,26 +39,4 @@ def wanted_jpegs(frames: Path, wanted: frozenset[int]) -> Iterator[tuple[int, by
     Raises:
         BadArtefact: The table cannot be read.
     """
-    for batch in read_batches(frames, ["n", "image"], ROWS_A_READ):
-        images = batch.column("image")
-        for row, n in enumerate(batch.column("n").to_pylist()):
-            if n in wanted:
-                yield n, images[row].as_py()
-
-
-def read_batches(path: Path, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
-    """Some columns of a Parquet file, ``rows`` rows at a time.
-
-    Raises:
-        BadArtefact: The file cannot be read or lacks a column.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as table:
-            if missing := set(columns) - set(table.schema_arrow.names):
-                raise BadArtefact(f"{path} lacks the columns {', '.join(sorted(missing))}")
-            yield from table.iter_batches(batch_size=rows, columns=columns)
-    except (pa.ArrowException, OSError) as error:
-        raise BadArtefact(f"cannot read {path}: {error}") from error
+    return ((frame.n, frame.jpeg) for frame in read_frames(frames, wanted))

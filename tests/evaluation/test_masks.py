@@ -21,7 +21,7 @@ from curate.errors import CurateError
 from curate.evaluation.mask_frames import Judged
 from curate.evaluation.mask_truth import ImagesTruth, Overlay, VideoTruth, read_truth
 from curate.evaluation.masks import Figures, iou, match, score_of
-from curate.nets.detect.fusion import Region
+from curate.records import Region
 
 BLACK = np.zeros((100, 200, 3), np.uint8)
 

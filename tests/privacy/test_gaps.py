@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.privacy.finder import Finding
 from curate.privacy.gaps import LONGEST, fill_gaps
+from curate.records import Finding
 
 FACE = Finding("face", 0.9, 100, 50, 140, 100, "", "centerface")
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from curate.nets.detect.overlay import OverlayBox, OverlayNet
 from curate.nets.detect.text_detector import TextBox
+from curate.records import Region
 from curate.vision.static_content import COLUMNS, DEVIATION, ROWS, WINDOW, gradients, presence, reduce, statistics
 
 Image = npt.NDArray[np.uint8]
@@ -73,18 +74,6 @@ class _Boxed(Protocol):
 
     @property
     def y2(self) -> int: ...
-
-
-class Region(NamedTuple):
-    """A region of one frame: a half-open box in pixels of the frame, kind, score in 0..1, and what found it."""
-
-    x1: int
-    y1: int
-    x2: int
-    y2: int
-    kind: str
-    score: float
-    model: str
 
 
 @dataclass

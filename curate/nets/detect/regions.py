@@ -9,10 +9,11 @@ import numpy.typing as npt
 
 from curate.config import MaskOptions
 from curate.nets.detect import overlay, text_detector
-from curate.nets.detect.fusion import Fusion, Region
+from curate.nets.detect.fusion import Fusion
 from curate.nets.detect.overlay import OverlayNet
 from curate.nets.detect.text_detector import TextBox, TextDetector
 from curate.nets.detect.yolo import load, model_files, suppress
+from curate.records import Region
 
 Image = npt.NDArray[np.uint8]
 

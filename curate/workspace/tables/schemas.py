@@ -1,4 +1,4 @@
-"""The tables of a workspace: the Arrow schema of each.
+"""The Arrow schema of each table of a workspace.
 
 The only module that knows column names. ``pyarrow`` is imported when a schema is asked for, so that ``curate --help``
 stays fast.

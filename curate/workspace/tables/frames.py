@@ -1,0 +1,154 @@
+"""``frames/{id}.parquet``: the sampled frames of a video, one JPEG a row.
+
+Row groups are small, so that no more than some 16 MB of pictures is ever held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from curate.files.parquet import RowWriter, count_rows, open_parquet, read_rows, require_columns
+from curate.workspace.tables.schemas import frame_schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+ROWS_A_GROUP = 100
+"""Most frames in one row group: some 15 MB of 720p JPEGs."""
+
+BYTES_A_GROUP = 16 << 20
+"""JPEG bytes after which a row group is closed early, to bound the memory of writers and readers."""
+
+
+class FrameSize(NamedTuple):
+    """What a row tells of a frame beside its picture.
+
+    Attributes:
+        n: Number of the sample.
+        timestamp: Seconds from the start of the video.
+        width: Pixels.
+        height: Pixels.
+    """
+
+    n: int
+    timestamp: float
+    width: int
+    height: int
+
+
+class Frame(NamedTuple):
+    """A sampled frame: its number, its time in seconds, and its JPEG."""
+
+    n: int
+    timestamp: float
+    jpeg: bytes
+
+
+class FrameGroup:
+    """One row group: what its rows tell at once, its pictures when they are asked for."""
+
+    def __init__(self, file: pq.ParquetFile, index: int) -> None:
+        self._file, self._index = file, index
+        self.rows = [FrameSize(*row) for row in zip(*self._lists(*FrameSize._fields), strict=True)]
+
+    def jpegs(self) -> pa.ChunkedArray:
+        """The pictures, in the order of `rows`; read anew at each call and not kept."""
+        return self._file.read_row_group(self._index, columns=["image"], use_threads=False).column(0)
+
+    def _lists(self, *columns: str) -> list[list[Any]]:
+        table = self._file.read_row_group(self._index, columns=list(columns), use_threads=False)
+        return [table.column(name).to_pylist() for name in columns]
+
+
+def read_frame_groups(path: Path) -> Iterator[FrameGroup]:
+    """The row groups of a table of frames, one at a time.
+
+    Raises:
+        BadArtefact: The table cannot be read.
+    """
+    with open_parquet(path) as file:
+        require_columns(path, file, [*FrameSize._fields, "image"])
+        for index in range(file.num_row_groups):
+            yield FrameGroup(file, index)
+
+
+def read_frames(path: Path, wanted: Collection[int] | None = None) -> Iterator[Frame]:
+    """Frames in order, with their pictures; one row group of pictures is held.
+
+    Args:
+        path: The table.
+        wanted: Numbers of the frames; all if ``None``. Pictures of row groups without any of them are not read.
+
+    Raises:
+        BadArtefact: The table cannot be read.
+    """
+    for group in read_frame_groups(path):
+        chosen = [i for i, row in enumerate(group.rows) if wanted is None or row.n in wanted]
+        if chosen:
+            jpegs = group.jpegs()
+            for i in chosen:
+                yield Frame(group.rows[i].n, group.rows[i].timestamp, jpegs[i].as_py())
+
+
+def read_frame_sizes(path: Path) -> Iterator[FrameSize]:
+    """What the rows tell beside the pictures, in order.
+
+    Raises:
+        BadArtefact: The table cannot be read.
+    """
+    return (FrameSize(*row) for row in read_rows(path, FrameSize._fields))
+
+
+def count_frames(path: Path) -> int:
+    """Rows of a table of frames.
+
+    Raises:
+        BadArtefact: The table cannot be read or lacks a column.
+    """
+    return count_rows(path, frame_schema().names)
+
+
+class FrameWriter:
+    """Writes a table of frames as they come; a context manager.
+
+    Pictures are not compressed again, and a page index lets readers fetch single rows.
+
+    Args:
+        path: File to write, under a temporary name.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.frames = 0
+        self._size = 0
+        self._writer = RowWriter(
+            path,
+            frame_schema(),
+            rows_a_group=ROWS_A_GROUP,
+            compression="NONE",
+            use_dictionary=False,
+            write_statistics=["n", "timestamp"],
+            write_page_index=True,
+        )
+
+    def __enter__(self) -> FrameWriter:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._writer.__exit__(*exception)
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Append a row of `frame_schema`."""
+        self.frames += 1
+        self._size += len(row["image"])
+        self._writer.add(row)
+        if self.frames % ROWS_A_GROUP == 0 or self._size >= BYTES_A_GROUP:
+            self._writer.end_group()
+            self._size = 0
+
+    def add_metadata(self, metadata: Mapping[str, str]) -> None:
+        """Add what is known of how the frames came about."""
+        self._writer.end_group()
+        self._writer.add_metadata(metadata)
