@@ -53,6 +53,7 @@ class Reason(StrEnum):
     NO_FRAMES = "no_frames"
     TOO_LARGE = "too_large"
     UNSUPPORTED_CODEC = "unsupported_codec"
+    ENCRYPTED = "encrypted"
     # decisions
     NOT_LISTED = "not_listed"
     NOT_SURGICAL = "not_surgical"

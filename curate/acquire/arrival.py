@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,17 +14,24 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
+    from curate.media.probe import VideoInfo
+
 READ_SIZE = 1 << 20
 
 TAIL_SECONDS = 2.0
 """How long before the stated end the search for the last data begins; a key frame earlier at most."""
+
+_CUT_SHORT = frozenset({Reason.EMPTY_FILE, Reason.NOT_A_VIDEO, Reason.NO_FRAMES})
+"""What a download that lost its end looks like: without it many files cannot even be opened."""
 
 
 class NotDecodable(Exception):
     """Not a single frame of the file decodes; the message says why.
 
     Attributes:
-        reason: ``no_video_stream``, or ``incomplete``: a download that cannot be opened has usually lost its end.
+        reason: ``incomplete``: a download that cannot be opened has usually lost its end; or why no other copy of the
+            file would do: ``not_a_video`` (a playlist), ``no_video_stream``, ``unsupported_codec``, ``encrypted``,
+            ``too_large``.
     """
 
     def __init__(self, reason: Reason, text: str) -> None:
@@ -40,7 +48,8 @@ class Probe:
         codec: Name of the video codec, e.g. ``h264``.
         width: Coded width in pixels.
         height: Coded height in pixels.
-        duration: Seconds of the video stream, or ``None`` where the container does not say.
+        duration: Seconds of the video stream, or of the longest stream where the container states only that, or
+            ``None`` where it states none.
         reach: Seconds from the start up to which data can be read, or ``None`` where the container cannot be searched.
         frame_rate: Average frames a second, or ``None``.
     """
@@ -55,31 +64,41 @@ class Probe:
 
 
 def probe(path: Path) -> Probe:
-    """Open a video and decode its first frame.
+    """Open a video as `curate.media.probe` does, and decode its first frame.
 
     Raises:
         NotDecodable: It cannot be opened, holds no video stream, or gives no frame.
     """
     import av
 
+    from curate.media.locks import is_locked
+    from curate.media.probe import MediaError, open_video
+
     try:
-        with av.open(str(path), metadata_errors="ignore") as container:
-            stream = container.streams.best("video")
-            if not isinstance(stream, av.VideoStream):
-                raise NotDecodable(Reason.NO_VIDEO_STREAM, "no video stream")
-            frame = next(container.decode(stream), None)
+        with open_video(path) as (container, stream, info):
+            frame = None
+            for packet in container.demux(stream):
+                if is_locked(packet):
+                    raise NotDecodable(Reason.ENCRYPTED, "its packets are encrypted")
+                frame = next(iter(stream.codec_context.decode(packet if packet.size else None)), None)
+                if frame is not None:
+                    break
             if frame is None:
                 raise NotDecodable(Reason.INCOMPLETE, "no frame could be decoded")
             duration = _duration(container, stream)
             return Probe(
-                container=container.format.name,
+                container=info.container,
                 codec=stream.codec_context.name,
                 width=frame.width,
                 height=frame.height,
                 duration=duration,
-                reach=_reach(container, stream, duration) if duration else None,
-                frame_rate=float(stream.average_rate) if stream.average_rate else None,
+                reach=_reach(path, info, duration) if duration else None,
+                frame_rate=float(info.fps) if info.fps else None,
             )
+    except MediaError as error:
+        cut = error.reason in _CUT_SHORT and not isinstance(error.__cause__, av.ArgumentError)
+        reason = Reason.INCOMPLETE if cut else error.reason
+        raise NotDecodable(reason, error.detail) from error
     except (av.FFmpegError, ValueError) as error:
         raise NotDecodable(Reason.INCOMPLETE, f"{error}") from error
 
@@ -93,24 +112,28 @@ def _duration(container: InputContainer, stream: VideoStream) -> float | None:
     return container.duration / av.time_base if container.duration else None
 
 
-def _reach(container: InputContainer, stream: VideoStream, duration: float) -> float | None:
-    """Seconds up to which packets are there: a cut file keeps the header of the whole one."""
+def _reach(path: Path, info: VideoInfo, duration: float) -> float | None:
+    """Seconds up to which packets are there: a cut file keeps the header of the whole one.
+
+    Of the video stream where its length is stated, else of any: the longest stream may be another one.
+    """
     import av
 
-    assert stream.time_base is not None
-    base, start = float(stream.time_base), stream.start_time or 0
-    last = float(start)
-    try:
-        container.seek(start + int(max(duration - TAIL_SECONDS, 0.0) / base), stream=stream)
-    except av.FFmpegError:
-        return None
-    try:
-        for packet in container.demux(stream):
-            if packet.size and packet.pts is not None:
-                last = max(last, packet.pts + (packet.duration or 0))
-    except av.FFmpegError:
-        pass
-    return (last - start) * base
+    from curate.media.probe import open_packets
+
+    with open_packets(path) as container:
+        start = last = (container.start_time or 0) / av.time_base
+        try:
+            container.seek(int((start + max(duration - TAIL_SECONDS, 0.0)) * av.time_base))
+        except av.FFmpegError:
+            return None
+        with contextlib.suppress(av.FFmpegError):
+            for packet in container.demux():
+                time = packet.dts if packet.pts is None else packet.pts
+                alone = info.end is None and packet.stream_index != info.stream
+                if packet.size and time is not None and not alone:
+                    last = max(last, float((time + (packet.duration or 0)) * packet.time_base))
+        return last - start
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 _MATRICES = {
@@ -23,6 +25,9 @@ _MATRICES = {
 _PLANAR = {"nv12": "yuv420p", "p010le": "yuv420p10le"}
 """What GPUs put out, and the format of the same samples that software decoders put out. Going through it makes both
 take the same path to RGB, to the last bit."""
+
+_TURNS = ((False, False, False), (True, False, True), (False, True, True), (True, True, False))
+"""What makes frames upright that are to be turned counterclockwise by 0, 90, 180 and 270 degrees."""
 
 _NAMES = {
     Colorspace.ITU709: "bt709",
@@ -64,7 +69,12 @@ def orientation(frame: Any) -> tuple[bool, bool, bool]:
         Whether to transpose, then to flip left-right, then to flip up-down. Only the eight orientations in steps of
         90 degrees exist here; any other angle goes to the nearest.
     """
-    data = frame.side_data.get("DISPLAYMATRIX")
+    try:
+        data = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:
+        data = _matrix_among_unknown(frame)
+        if data is None and frame.rotation:
+            return _TURNS[round(frame.rotation / 90) % 4]
     if data is None:
         return (False, False, False)
     # ISO/IEC 14496-12, 6.2.2: a pixel (x, y) is shown at (a x + c y, b x + d y), in 16.16 fixed point.
@@ -72,6 +82,23 @@ def orientation(frame: Any) -> tuple[bool, bool, bool]:
     if max(abs(b), abs(c)) > max(abs(a), abs(d)):
         return (True, c < 0, b < 0)
     return (False, a < 0, d < 0)
+
+
+def _matrix_among_unknown(frame: Any) -> Any:
+    """The display matrix of a frame with side data of kinds that PyAV has no name for; ``None`` if it cannot be had.
+
+    PyAV gives up at the first kind it does not know, but has kept what comes before it.
+    """
+    kept = SideDataContainer.__new__(SideDataContainer)
+    with contextlib.suppress(ValueError):
+        kept.__init__(frame)  # type: ignore[misc]
+    for data in kept:
+        try:
+            if data.type.name == "DISPLAYMATRIX":
+                return data
+        except ValueError:
+            break
+    return None
 
 
 def describe_orientation(frame: Any) -> str:

@@ -20,11 +20,14 @@ import av
 import numpy as np
 
 from curate.media.colour import Converter, describe, describe_orientation
+from curate.media.continuity import TELLING, Continuity, is_cut, is_whole_riff
+from curate.media.locks import is_locked
 from curate.media.packets import Unplannable
-from curate.media.plan import Plan, Wanted, index_packets, plan
+from curate.media.places import PlacesByClock, PlacesByPlan, Timing, stamp, timed, timing_of
+from curate.media.plan import Plan, Wanted, end_of, index_packets, plan
 from curate.media.probe import MAX_PIXELS, Decoder, MediaError, VideoInfo, open_video
 from curate.media.select import AtRate, Clip, FrameList, Selection, Spread
-from curate.media.timeline import Clock
+from curate.media.timeline import STORED_IN_ORDER, Clock
 from curate.records import Reason
 
 _LOG = logging.getLogger(__name__)
@@ -61,7 +64,8 @@ class DecodeStatistics:
         frames: Frames in the video.
         sent: Packets that were given to a decoder, those of a broken-off first attempt included.
         damaged: Frames that are lost or that the decoder had to patch, as far as they were decoded.
-        missing: Frames that would fill gaps at a frame rate that is otherwise constant.
+        missing: Frames that would fill gaps at a frame rate that is otherwise constant, where bytes of the file are
+            lost, too.
         listed: How many different frames a `FrameList` asked for.
         absent: Numbers of those that the video does not have.
         jumps: Places where timestamps ran backwards or leapt, and the time axis was closed.
@@ -141,6 +145,9 @@ class Sampler:
         self._whole = whole
         self._given = self._skip = self._refused = 0
         self._latest: int | None = None
+        self._packets_end: int | None = None
+        self._tail = 0
+        self._continuity: Continuity | None = None
         self.info: VideoInfo | None = None
         self.statistics = DecodeStatistics()
 
@@ -163,12 +170,11 @@ class Sampler:
     def _sampled(self) -> Iterator[SampledFrame]:
         planned = None if self._whole else self._plan()
         if planned is not None:
-            self.statistics.missing = planned.missing
             if self._decoder == "gpu" and self._gpu_agrees(planned):
                 try:
                     self.statistics.decoder = "gpu"
                     yield from self._decode_planned(planned, "gpu")
-                    self._close(planned.end, len(planned.timestamps), planned.jumps)
+                    self._close(planned.end, len(planned.timestamps), planned.jumps, planned)
                     return
                 except (_Stumbled, MediaError) as error:
                     _LOG.info("%s: the CPU takes over from the GPU: %s", self._path.name, error)
@@ -176,7 +182,7 @@ class Sampler:
             try:
                 self.statistics.decoder = "cpu"
                 yield from self._decode_planned(planned, "cpu")
-                self._close(planned.end, len(planned.timestamps), planned.jumps)
+                self._close(planned.end, len(planned.timestamps), planned.jumps, planned)
                 return
             except _Stumbled as error:
                 self.statistics.whole = str(error)
@@ -210,10 +216,31 @@ class Sampler:
     def _plan(self) -> Plan | None:
         with open_video(self._path) as (container, stream, info):
             try:
-                return plan(index_packets(container, stream), self._selection, info)
+                index = index_packets(container, stream)
+                index.held += self._empty_slots(stream, info, index.end)
+                return plan(index, self._selection, info, self._clock(info))
             except Unplannable as error:
                 self.statistics.whole = str(error)
                 return None
+
+    def _clock(self, info: VideoInfo) -> Clock:
+        def is_splice(before: int, after: int) -> bool:
+            return self._course(info).is_splice(before, after)
+
+        stated = info.duration or info.end
+        return Clock(info.time_base, info.fps, info.container, stated=stated, is_splice=is_splice)
+
+    def _course(self, info: VideoInfo) -> Continuity:
+        """The course of the file, read when it is first asked for."""
+        if self._continuity is None:
+            self._continuity = Continuity(self._path, info)
+        return self._continuity
+
+    def _empty_slots(self, stream: Any, info: VideoInfo, end: int | None) -> int:
+        """Ticks of empty slots after the last packet, where a format stores slots and the file is whole."""
+        if info.container not in STORED_IN_ORDER or end is None or not stream.duration or stream.duration <= end:
+            return 0
+        return stream.duration - end if is_whole_riff(self._path) else 0
 
     def _decode_planned(self, planned: Plan, decoder: Decoder) -> Iterator[SampledFrame]:
         with open_video(self._path, decoder) as (container, stream, info):
@@ -234,6 +261,8 @@ class Sampler:
                         if pending:
                             break
                         context.flush_buffers()
+                    if planned.stamps is not None:
+                        packet.pts = planned.stamps[position]
                     if position in planned.restart or not position:
                         floor, self._latest = packet.pts, None
                     if position in planned.wanted:
@@ -266,14 +295,15 @@ class Sampler:
                 yield from self._samples(frame, wanted)
 
     def _decode_whole(self, planned: Plan | None) -> Iterator[SampledFrame]:
+        timing: Timing = "presentation" if planned else timing_of(self._path)
         with open_video(self._path) as (container, stream, info):
             self._start(info)
-            end = planned.end if planned else self._measured_end()
+            end = planned.end if planned else self._measured_end(timing)
             match = self._selection.matcher(Clip(info.time_base, info.fps, end))
-            places: _PlacesByPlan | _PlacesByClock
-            places = _PlacesByPlan(planned) if planned and not planned.jumps else _PlacesByClock(info)
+            places: PlacesByPlan | PlacesByClock
+            places = PlacesByPlan(planned) if planned and not planned.jumps else PlacesByClock(self._clock(info))
             held: tuple[Any, int, int] | None = None
-            for frame, pts in _mended(self._every_frame(container, stream)):
+            for frame, pts in timed(self._every_frame(container, stream, timing, planned), timing):
                 self.statistics.damaged += bool(frame.is_corrupt)
                 place = places.place(frame, pts)
                 if place is None:
@@ -290,24 +320,27 @@ class Sampler:
                     f"the {info.codec} decoder gave no frame (frames above {MAX_PIXELS} pixels are refused)",
                 )
             frame, rank, start = held
-            yield from self._samples(frame, Wanted(rank, start, match(rank, start, places.end, bool(frame.key_frame))))
-            self.statistics.damaged += places.lost if isinstance(places, _PlacesByPlan) else self._refused
-            self._close(places.end, places.frames, places.jumps)
+            end = places.finish(self._tail + self._empty_slots(stream, info, self._packets_end))
+            yield from self._samples(frame, Wanted(rank, start, match(rank, start, end, bool(frame.key_frame))))
+            self.statistics.damaged += places.lost if isinstance(places, PlacesByPlan) else self._refused
+            self._close(end, places.frames, places.jumps, planned)
 
-    def _measured_end(self) -> int:
+    def _measured_end(self, timing: Timing) -> int:
         """Ticks from the start of the first frame to the end of the last, for the one selection that needs them."""
         if not isinstance(self._selection, Spread):
             return 0
         with open_video(self._path) as (container, stream, info):
-            clock = Clock(info.time_base, info.fps, info.container)
-            for frame, pts in _mended(self._every_frame(container, stream)):
-                clock.place(pts, frame.duration, key_frame=bool(frame.key_frame))
+            places = PlacesByClock(self._clock(info))
+            for frame, pts in timed(self._every_frame(container, stream, timing, None), timing):
+                places.place(frame, pts)
             self._refused = 0
-            return clock.end
+            return places.finish(self._tail + self._empty_slots(stream, info, self._packets_end))
 
-    def _every_frame(self, container: Any, stream: Any) -> Iterator[Any]:
+    def _every_frame(self, container: Any, stream: Any, timing: Timing, planned: Plan | None) -> Iterator[Any]:
         context = stream.codec_context
         packets = container.demux(stream)
+        position = -1
+        shown: int | None = None
         while True:
             try:
                 packet = next(packets, None)
@@ -315,8 +348,18 @@ class Sampler:
                 packet = None
             if packet is None:
                 break
+            if is_locked(packet):
+                raise MediaError(Reason.ENCRYPTED, "its packets are encrypted")
+            stamp(packet, timing, container.format.name)
+            self._packets_end = end_of(
+                self._packets_end, packet.dts if timing != "presentation" else packet.pts, packet.duration
+            )
             if not packet.size:
                 continue
+            shown = end_of(shown, packet.pts, packet.duration)
+            position += 1
+            if planned is not None and planned.stamps is not None and position < len(planned.stamps):
+                packet.pts = planned.stamps[position]
             self.statistics.sent += 1
             self._refused += bool(packet.is_corrupt)
             try:
@@ -326,6 +369,7 @@ class Sampler:
         # What is left in the decoder comes out even if the file broke off.
         with contextlib.suppress(av.FFmpegError):
             yield from context.decode(None)
+        self._tail = max(0, (self._packets_end or 0) - (shown or 0)) if shown is not None else 0
 
     def _samples(self, frame: Any, wanted: Wanted) -> Iterator[SampledFrame]:
         assert self.info is not None
@@ -348,88 +392,30 @@ class Sampler:
             pixel_aspect=info.pixel_aspect, max_long_side=self._limits[0], max_short_side=self._limits[1]
         )
 
-    def _close(self, end: int, frames: int, jumps: int) -> None:
+    def _close(self, end: int, frames: int, jumps: int, planned: Plan | None) -> None:
         assert self.info is not None
         statistics = self.statistics
         statistics.duration = float(end * self.info.time_base)
         statistics.frames = frames
         statistics.jumps = jumps
-        stated = self.info.duration or 0.0
-        if stated - statistics.duration > max(1.0, 0.02 * stated):
-            statistics.missing_end = stated - statistics.duration
+        statistics.missing_end = self._missing_end(self.info, statistics.duration)
+        if planned is not None and planned.gaps and self.info.container in TELLING:
+            course = self._course(self.info)
+            statistics.missing = sum(count for before, after, count in planned.gaps if course.is_loss(before, after))
 
-
-def _mended(frames: Iterator[Any]) -> Iterator[tuple[Any, int | None]]:
-    """Pair frames with their timestamps, or with ``None`` where one strays while its neighbours agree."""
-    before: int | None = None
-    held: Any = None
-    for frame in frames:
-        if held is not None:
-            pts = held.pts
-            if None not in (before, pts, frame.pts) and before < frame.pts and not before < pts < frame.pts:
-                pts = None
-            yield held, pts
-            before = before if pts is None else pts
-        held = frame
-    if held is not None:
-        yield held, held.pts
-
-
-class _PlacesByClock:
-    """Places frames by their own timestamps as they come out of the decoder.
-
-    Attributes:
-        frames: Frames placed.
-        jumps: Places where timestamps jumped.
-        end: Ticks from the start of the first frame to the end of the last.
-    """
-
-    def __init__(self, info: VideoInfo) -> None:
-        self._clock = Clock(info.time_base, info.fps, info.container)
-        self.frames = 0
-
-    def place(self, frame: Any, pts: int | None) -> tuple[int, int] | None:
-        """Index in presentation order, and ticks from the start; ``None`` for a frame that comes too late."""
-        self.frames += 1
-        start = self._clock.place(pts, frame.duration, key_frame=bool(frame.key_frame))
-        return None if start is None else (self.frames - 1, start)
-
-    @property
-    def jumps(self) -> int:
-        return self._clock.jumps
-
-    @property
-    def end(self) -> int:
-        return self._clock.end
-
-
-class _PlacesByPlan:
-    """Places frames where the plan has them, so that losses shift nothing.
-
-    Attributes:
-        frames: Frames in the video, lost ones included.
-        lost: Frames that have not come out of the decoder so far.
-        jumps: 0; timestamps that jump are ambiguous.
-        end: Ticks from the start of the first frame to the end of the last.
-    """
-
-    jumps = 0
-
-    def __init__(self, planned: Plan) -> None:
-        self._rank_of = {pts: rank for rank, pts in enumerate(planned.timestamps)}
-        self._starts = planned.starts
-        self._last = -1
-        self.frames = self.lost = len(planned.timestamps)
-        self.end = planned.end
-
-    def place(self, frame: Any, pts: int | None) -> tuple[int, int] | None:
-        """Index in presentation order, and ticks from the start; ``None`` for a frame out of nowhere."""
-        rank = -1 if pts is None else self._rank_of.get(pts, -1)
-        if rank <= self._last:
-            return None
-        self._last = rank
-        self.lost -= 1
-        return rank, self._starts[rank]
+    def _missing_end(self, info: VideoInfo, duration: float) -> float:
+        """Seconds of the video that its header promises and the file does not have."""
+        stated = info.end if info.duration is None else info.duration
+        if stated is None or stated - duration <= max(1.0, 0.02 * stated):
+            return 0.0
+        if info.container.startswith("mov,"):
+            with open_video(self._path) as (_, stream, _info):
+                return stated - duration if is_cut(self._path, stream) else 0.0
+        if info.end is not None:
+            # The longest stream may be another one, and jumps that were closed are no loss at the end.
+            missing = info.end - self._course(info).reach
+            return missing if missing > max(1.0, 0.02 * info.end) else 0.0
+        return stated - duration
 
 
 def sample(

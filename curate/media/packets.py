@@ -6,6 +6,7 @@ what the codec's specification guarantees; a stream that leaves doubt raises `Un
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntFlag
 from typing import Any, Protocol
 
@@ -39,9 +40,14 @@ class Inspector(Protocol):
 
     Attributes:
         reorders: Whether packets may be stored in another order than they are shown.
+        ordered: Set to have ``order`` told; it costs time.
+        order: Where the picture of the packet last inspected belongs, among those since the last closed access point,
+            by the decoder's own count; ``None`` if the stream does not tell, or was not asked.
     """
 
     reorders: bool
+    ordered: bool
+    order: int | None
 
     def inspect(self, data: Bytes) -> int:
         """Answer with `Flag` bits for the next packet in decoding order.
@@ -79,14 +85,50 @@ def inspector_for(codec: Any, extradata: bytes | None) -> Inspector:
     raise Unplannable(f"dependencies of {name} are not known")
 
 
-class IntraOnly:
-    """Codecs in which every frame stands alone: Motion JPEG, ProRes, DNxHD, ..."""
+class _InOrder:
+    """Codecs whose packets are stored in the order they are shown."""
 
     reorders = False
+    ordered = False
+    order: int | None = None
+
+
+class IntraOnly(_InOrder):
+    """Codecs in which every frame stands alone: Motion JPEG, ProRes, DNxHD, ..."""
 
     def inspect(self, data: Bytes) -> int:
         """Every packet can be decoded alone."""
         return Flag.CLOSED | Flag.DROPPABLE | Flag.KEY
+
+
+class _OrderCount:
+    """Picture order count: the order in which a decoder of H.264 or H.265 puts out pictures (8.2.1.1 and 8.3.1).
+
+    Stored are its lowest bits; the others follow from the reference picture before.
+    """
+
+    def __init__(self) -> None:
+        self._low = self._high = 0
+
+    def of(self, low: int, bits: int, *, anew: bool, leads: bool) -> int:
+        """The count of the next picture in decoding order.
+
+        Args:
+            low: Its lowest bits as stored.
+            bits: How many.
+            anew: Whether counting starts with it.
+            leads: Whether the pictures after it are counted from it.
+        """
+        size, high = 1 << bits, self._high
+        if anew:
+            high = 0
+        elif low < self._low and self._low - low >= size // 2:
+            high += size
+        elif low > self._low and low - self._low > size // 2:
+            high -= size
+        if leads:
+            self._low, self._high = low, high
+        return high + low
 
 
 class _ParameterSets:
@@ -116,11 +158,18 @@ class H264:
     - An IDR picture and what follows depend on nothing before (7.4.1.2.4).
     - A recovery point with recovery_frame_cnt 0 and exact_match_flag 1 promises that, starting there, all pictures at
       or after it in output order come out exactly (D.2.8).
+    - Picture order counts tell the order of output within a coded video sequence (C.4.5.3).
     """
 
     reorders = True
+    ordered = False
 
     def __init__(self, extradata: bytes) -> None:
+        self.order: int | None = None
+        self._count = _OrderCount()
+        self._sequences: dict[int, _H264Sequence] = {}
+        self._sequence_of: dict[int, int] = {}
+        self._decoded = 0
         self._sets = _ParameterSets()
         self._length_size = 0
         if extradata[:1] == b"\1":
@@ -141,19 +190,47 @@ class H264:
         return at + 2 + size
 
     def _see_set(self, unit: Bytes) -> None:
-        if unit[0] & 31 == 7 and not _is_progressive_sps(unit):
-            raise Unplannable("interlaced: fields may lie in packets of their own")
+        if unit[0] & 31 == 7:
+            sequence = _H264Sequence.read(unit)
+            if not sequence.progressive:
+                raise Unplannable("interlaced: fields may lie in packets of their own")
+            self._sequences[sequence.id] = sequence
+        elif unit[0] & 31 == 8:
+            reader = BitReader(payload(unit[:16])[1:])
+            number = reader.golomb()
+            self._sequence_of[number] = reader.golomb()
         self._sets.see(unit)
+
+    def _order(self, unit: Bytes) -> int | None:
+        """Picture order count out of a slice header (7.3.3); ``None`` for the kind that counts by a cycle."""
+        reader = BitReader(payload(unit[:32])[1:])
+        reader.golomb()
+        reader.golomb()
+        sequence = self._sequences.get(self._sequence_of.get(reader.golomb(), -1))
+        if sequence is None or sequence.order_kind == 1:
+            return None
+        idr = unit[0] & 31 == 5
+        if sequence.order_kind == 2:
+            self._decoded = 0 if idr else self._decoded + 1
+            return self._decoded
+        reader.skip(sequence.number_bits + (2 if sequence.planes else 0))
+        if idr:
+            reader.golomb()
+        low = reader.bits(sequence.order_bits)
+        return self._count.of(low, sequence.order_bits, anew=idr, leads=bool(unit[0] & 0x60))
 
     def inspect(self, data: Bytes) -> int:
         """Read all NAL units of an access unit."""
         units = split_prefixed(data, self._length_size) if self._length_size else split_annex_b(data)
+        self.order = None
         pictures, slices, referenced, idr, carries_sets = 0, 0, False, 0, False
         flags = 0
         for unit in units:
             header = unit[0]
             kind = header & 31
             if kind in (1, 5):
+                if self.ordered and not slices:
+                    self.order = self._order(unit)
                 slices += 1
                 # first_mb_in_slice is ue(v): a leading 1 bit means 0, the start of a picture.
                 pictures += unit[1] >> 7 if len(unit) > 1 else 0
@@ -180,38 +257,60 @@ class H264:
         return flags
 
 
-def _is_progressive_sps(unit: Bytes) -> bool:
-    """Read frame_mbs_only_flag of a sequence parameter set (ITU-T H.264, 7.3.2.1.1)."""
-    reader = BitReader(payload(unit)[1:])
-    profile = reader.bits(8)
-    reader.skip(16)
-    reader.golomb()
-    if profile in (100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135):
-        chroma_format = reader.golomb()
-        if chroma_format == 3:
-            reader.skip(1)
-        reader.golomb()
-        reader.golomb()
-        reader.skip(1)
-        if reader.bits(1):
-            for index in range(12 if chroma_format == 3 else 8):
-                if reader.bits(1):
-                    _skip_scaling_list(reader, 16 if index < 6 else 64)
-    reader.golomb()
-    order_count_type = reader.golomb()
-    if order_count_type == 0:
-        reader.golomb()
-    elif order_count_type == 1:
-        reader.skip(1)
-        reader.golomb()
-        reader.golomb()
-        for _ in range(min(reader.golomb(), 255)):
+@dataclass(frozen=True)
+class _H264Sequence:
+    """What is needed of a sequence parameter set (ITU-T H.264, 7.3.2.1.1).
+
+    Attributes:
+        id: Its number.
+        planes: Whether colour planes are coded apart.
+        number_bits: Bits of ``frame_num``.
+        order_kind: ``pic_order_cnt_type``.
+        order_bits: Bits of ``pic_order_cnt_lsb``, for kind 0.
+        progressive: Whether all pictures are frames.
+    """
+
+    id: int
+    planes: bool
+    number_bits: int
+    order_kind: int
+    order_bits: int
+    progressive: bool
+
+    @classmethod
+    def read(cls, unit: Bytes) -> _H264Sequence:
+        """Read a NAL unit."""
+        reader = BitReader(payload(unit)[1:])
+        profile = reader.bits(8)
+        reader.skip(16)
+        number = reader.golomb()
+        planes = False
+        if profile in (100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135):
+            chroma_format = reader.golomb()
+            if chroma_format == 3:
+                planes = bool(reader.bits(1))
             reader.golomb()
-    reader.golomb()
-    reader.skip(1)
-    reader.golomb()
-    reader.golomb()
-    return bool(reader.bits(1))
+            reader.golomb()
+            reader.skip(1)
+            if reader.bits(1):
+                for index in range(12 if chroma_format == 3 else 8):
+                    if reader.bits(1):
+                        _skip_scaling_list(reader, 16 if index < 6 else 64)
+        number_bits = reader.golomb() + 4
+        order_kind, order_bits = reader.golomb(), 0
+        if order_kind == 0:
+            order_bits = reader.golomb() + 4
+        elif order_kind == 1:
+            reader.skip(1)
+            reader.golomb()
+            reader.golomb()
+            for _ in range(min(reader.golomb(), 255)):
+                reader.golomb()
+        reader.golomb()
+        reader.skip(1)
+        reader.golomb()
+        reader.golomb()
+        return cls(number, planes, number_bits, order_kind, order_bits, bool(reader.bits(1)))
 
 
 def _skip_scaling_list(reader: BitReader, size: int) -> None:
@@ -252,11 +351,19 @@ class Hevc:
     - IDR and BLA pictures depend on nothing before, nor does what follows, save RASL pictures, which are not output
       after a BLA picture or a CRA picture that starts the stream (8.1.3).
     - After a CRA picture only its RASL pictures depend on what came before.
+    - A picture with pic_output_flag 0 is not shown (C.5.2.3), nor are those that wait to be shown when a picture comes
+      that has no_output_of_prior_pics_flag 1 (C.5.2.2): which ones depends on the decoder.
     """
 
     reorders = True
+    ordered = False
 
     def __init__(self, extradata: bytes) -> None:
+        self.order: int | None = None
+        self._count = _OrderCount()
+        self._sequences: dict[int, _HevcSequence] = {}
+        self._pictures: dict[int, _HevcPicture] = {}
+        self._hides = False
         self._sets = _ParameterSets()
         self._length_size = 0
         self._highest_sublayer = 0
@@ -281,19 +388,57 @@ class Hevc:
         if (unit[0] >> 1) & 63 == 33 and not _layer(unit):
             # sps_video_parameter_set_id u(4), sps_max_sub_layers_minus1 u(3)
             self._highest_sublayer = max(self._highest_sublayer, (unit[2] >> 1) & 7)
+            sequence = _HevcSequence.read(unit)
+            self._sequences[sequence.id] = sequence
+        elif (unit[0] >> 1) & 63 == 34 and not _layer(unit):
+            picture = _HevcPicture.read(unit)
+            self._pictures[picture.id] = picture
+            self._hides |= picture.tells_output
         self._sets.see(unit)
+
+    def _read_slice(self, unit: Bytes, kind: int) -> bool:
+        """Read order and visibility out of the header of a picture's first slice (7.3.6.1).
+
+        Returns:
+            Whether the picture is shown.
+        """
+        reader = BitReader(payload(unit[:32])[2:])
+        reader.skip(1)
+        irap = 16 <= kind < 24
+        reader.skip(irap)
+        picture = self._pictures.get(reader.golomb())
+        sequence = self._sequences.get(picture.sequence) if picture else None
+        if picture is None or sequence is None:
+            raise Unplannable("a picture refers to parameter sets that are not there")
+        reader.skip(picture.extra_bits)
+        reader.golomb()
+        shown = bool(reader.bits(1)) if picture.tells_output else True
+        if sequence.planes:
+            reader.skip(2)
+        low = 0 if kind in (19, 20) else reader.bits(sequence.order_bits)
+        anew = irap and (kind != 21 or not self._started)
+        leads = unit[1] & 7 == 1 and not 6 <= kind <= 9 and not (kind < 16 and not kind % 2)
+        self.order = self._count.of(low, sequence.order_bits, anew=anew, leads=leads)
+        return shown
 
     def inspect(self, data: Bytes) -> int:
         """Read all NAL units of an access unit."""
         if self._ended:
             raise Unplannable("a sequence ends within the stream")
         units = split_prefixed(data, self._length_size) if self._length_size else split_annex_b(data)
-        pictures, kinds, droppable = 0, set(), True
+        self.order = None
+        kinds: set[int] = set()
+        pictures, droppable, shown, unshown = 0, True, True, False
         for unit in units:
             kind = (unit[0] >> 1) & 63
             if kind < 32:
                 if _layer(unit):
                     continue
+                if not kinds:
+                    # no_output_of_prior_pics_flag, the second bit of a slice header
+                    unshown = kind >= 16 and len(unit) > 2 and bool(unit[2] & 0x40)
+                    if self.ordered or self._hides:
+                        shown = self._read_slice(unit, kind)
                 kinds.add(kind)
                 pictures += unit[2] >> 7 if len(unit) > 2 else 0
                 droppable &= kind < 16 and not kind % 2 and (unit[1] & 7) - 1 == self._highest_sublayer
@@ -310,17 +455,84 @@ class Hevc:
         (kind,) = kinds
         if 10 <= kind < 16 or kind > 21:
             raise Unplannable(f"NAL unit type {kind} is reserved")
+        hidden = 0 if shown else Flag.HIDDEN
         if kind >= 16:
             first, self._started = not self._started, True
+            if kind != 21 and unshown and not first:
+                raise Unplannable("pictures before a key frame are never shown")
             if kind == 21:
                 self._loses_leading = first
-                return (Flag.CLOSED if first else Flag.OPEN) | Flag.KEY
+                return (Flag.CLOSED if first else Flag.OPEN) | Flag.KEY | hidden
             self._loses_leading = kind < 19
-            return Flag.CLOSED | Flag.KEY
-        flags = Flag.DROPPABLE if droppable else 0
+            return Flag.CLOSED | Flag.KEY | hidden
+        flags = (Flag.DROPPABLE if droppable else 0) | hidden
         if kind in (8, 9) and self._loses_leading:
             return flags | Flag.HIDDEN
         return flags
+
+
+@dataclass(frozen=True)
+class _HevcSequence:
+    """What is needed of a sequence parameter set (ITU-T H.265, 7.3.2.2.1).
+
+    Attributes:
+        id: Its number.
+        planes: Whether colour planes are coded apart.
+        order_bits: Bits of ``slice_pic_order_cnt_lsb``.
+    """
+
+    id: int
+    planes: bool
+    order_bits: int
+
+    @classmethod
+    def read(cls, unit: Bytes) -> _HevcSequence:
+        """Read a NAL unit."""
+        reader = BitReader(payload(unit[:256])[2:])
+        reader.skip(4)
+        sublayers = reader.bits(3)
+        # profile_tier_level (7.3.3): 88 bits of profile and 8 of level, and the same for those sub-layers that have it
+        reader.skip(1 + 88 + 8)
+        present = [(reader.bits(1), reader.bits(1)) for _ in range(sublayers)]
+        if sublayers:
+            reader.skip(2 * (8 - sublayers))
+        for profile, level in present:
+            reader.skip(88 * profile + 8 * level)
+        number = reader.golomb()
+        planes = reader.golomb() == 3 and bool(reader.bits(1))
+        reader.golomb()
+        reader.golomb()
+        if reader.bits(1):
+            for _ in range(4):
+                reader.golomb()
+        reader.golomb()
+        reader.golomb()
+        return cls(number, planes, reader.golomb() + 4)
+
+
+@dataclass(frozen=True)
+class _HevcPicture:
+    """What is needed of a picture parameter set (ITU-T H.265, 7.3.2.3.1).
+
+    Attributes:
+        id: Its number.
+        sequence: Number of the sequence parameter set that it belongs to.
+        tells_output: Whether slice headers hold ``pic_output_flag``.
+        extra_bits: Reserved bits of slice headers.
+    """
+
+    id: int
+    sequence: int
+    tells_output: bool
+    extra_bits: int
+
+    @classmethod
+    def read(cls, unit: Bytes) -> _HevcPicture:
+        """Read a NAL unit."""
+        reader = BitReader(payload(unit[:32])[2:])
+        number, sequence = reader.golomb(), reader.golomb()
+        reader.skip(1)
+        return cls(number, sequence, bool(reader.bits(1)), reader.bits(3))
 
 
 def _layer(unit: Bytes) -> int:
@@ -328,14 +540,12 @@ def _layer(unit: Bytes) -> int:
     return (unit[0] & 1) << 5 | unit[1] >> 3
 
 
-class Vp9:
+class Vp9(_InOrder):
     """VP9 bitstream specification, version 0.6.
 
     A key frame resets everything (6.1.2, 7.2). Any other frame may hand its probabilities, motion vectors and
     segmentation on to the next one shown, even when it refreshes no reference, so nothing in between is droppable.
     """
-
-    reorders = False
 
     def inspect(self, data: Bytes) -> int:
         """Read the uncompressed headers of all frames in a packet (annex B, superframes)."""
@@ -377,14 +587,12 @@ def _vp9_frames(data: Bytes) -> list[tuple[int, int]]:
     return [(0, len(data))]
 
 
-class Av1:
+class Av1(_InOrder):
     """AV1 bitstream and decoding process specification, version 1.0.0 with errata 1.
 
     All that one frame hands on to another goes through the eight reference slots (7.20, 7.21), so a packet whose
     frames have refresh_frame_flags 0 is used by no other. A shown key frame fills all slots.
     """
-
-    reorders = False
 
     def __init__(self) -> None:
         self._sequence: _Av1Sequence | None = None

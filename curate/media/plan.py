@@ -11,10 +11,12 @@ from typing import Any
 
 import av
 
+from curate.media.locks import is_locked
 from curate.media.packets import Flag, Unplannable, inspector_for
-from curate.media.probe import VideoInfo
+from curate.media.probe import MediaError, VideoInfo
 from curate.media.select import Clip, Selection
-from curate.media.timeline import UNTIMED, Clock
+from curate.media.timeline import STORED_IN_ORDER, Clock
+from curate.records import Reason
 
 MAX_REORDER = 16
 """Most frames by which a frame may be decoded before it is shown (ITU-T H.264, A.3.1, and H.265, A.4.2: DPB size)."""
@@ -29,48 +31,128 @@ class Index:
         durations: Durations in ticks; 0 where not known.
         flags: `Flag` bits.
         reorders: Whether packets may be stored in another order than they are shown.
+        mended: Whether ``pts`` are not those of the file, which are times of decoding.
+        end: Ticks on the clock of the file to the end of the last packet, empty ones included.
+        held: Ticks for which the last frame stays on screen beyond its duration: empty packets at the end.
     """
 
     pts: array[int] = field(default_factory=lambda: array("q"))
     durations: array[int] = field(default_factory=lambda: array("q"))
     flags: bytearray = field(default_factory=bytearray)
     reorders: bool = True
+    mended: bool = False
+    end: int | None = None
+    held: int = 0
 
 
 def index_packets(container: Any, stream: Any) -> Index:
     """Read the headers of all packets of a stream; nothing is decoded.
 
+    Where the file stores no presentation times, or writes times of decoding in their place, which rise from packet to
+    packet while the pictures go back and forth, presentation times are worked out: a picture appears at the time of the
+    packet at which the decoder can put it out.
+
     Raises:
+        MediaError: The stream is encrypted.
         Unplannable: The stream leaves doubt about what is safe to skip.
     """
     context = stream.codec_context
     inspector = inspector_for(context.codec, context.extradata)
-    if inspector.reorders and container.format.name in UNTIMED:
-        raise Unplannable("the file stores no presentation times")
     index = Index(reorders=inspector.reorders)
+    by_slot = container.format.name in STORED_IN_ORDER
+    order: list[int | None] = []
+    inspector.ordered = rising = inspector.reorders
+    end = last = None
     try:
         for packet in container.demux(stream):
+            time = packet.dts if by_slot else packet.pts
             if not packet.size:
+                end = end_of(end, time, packet.duration)
                 continue
-            if packet.pts is None:
+            if time is None:
                 raise Unplannable("a packet has no timestamp")
             if packet.is_corrupt:
                 raise Unplannable("a packet is marked as corrupt")
             if packet.has_sidedata("new_extradata") or packet.has_sidedata("param_change"):
                 raise Unplannable("the codec configuration changes within the stream")
+            if is_locked(packet):
+                raise MediaError(Reason.ENCRYPTED, "its packets are encrypted")
             flags = inspector.inspect(memoryview(packet))
             if packet.is_discard:
                 flags |= Flag.HIDDEN
-            index.pts.append(packet.pts)
+            if rising:
+                if last is not None and time <= last:
+                    inspector.ordered = rising = False
+                order.append(inspector.order)
+            last = time
+            index.pts.append(time)
             index.durations.append(packet.duration or 0)
             index.flags.append(flags)
+            end = end_of(end, time, packet.duration)
     except (EOFError, IndexError) as error:
         raise Unplannable(f"a packet is malformed: {error}") from error
     except av.FFmpegError as error:
         raise Unplannable(f"the file cannot be read to its end: {error}") from error
     if not index.flags or not index.flags[0] & Flag.CLOSED:
         raise Unplannable("the stream does not begin with a key frame")
+    index.end = end
+    if end is not None:
+        index.held = max(0, end - max(pts + duration for pts, duration in zip(index.pts, index.durations, strict=True)))
+    if rising:
+        _mend(index, order, context.reorder_depth, by_slot)
+    index.mended |= by_slot
     return index
+
+
+def end_of(end: int | None, time: int | None, duration: int | None) -> int | None:
+    """The later of an end and the end of a packet, in ticks; ``None`` where neither is known."""
+    if time is None:
+        return end
+    return time + (duration or 0) if end is None else max(end, time + (duration or 0))
+
+
+def _mend(index: Index, order: list[int | None], depth: int, by_slot: bool) -> None:
+    """Turn times of decoding into those of presentation, if that is what they are.
+
+    Args:
+        index: Its timestamps rise from packet to packet.
+        order: Where each picture belongs among those since the last closed access point.
+        depth: Pictures by which the decoder is said to be behind.
+        by_slot: Whether the format stores slots of decoding.
+
+    Raises:
+        Unplannable: That is what they are, and the stream does not tell the order of its pictures.
+    """
+    ranked: list[int] = []
+    shown: list[int] = []
+    total = len(index.flags)
+    bounds = [position for position in range(total) if index.flags[position] & Flag.CLOSED]
+    for first, last in zip(bounds, [*bounds[1:], total], strict=True):
+        inside = [position for position in range(first, last) if not index.flags[position] & Flag.HIDDEN]
+        if any(order[position] is None for position in inside):
+            if by_slot:
+                raise Unplannable("the file stores no presentation times, and the stream does not tell their order")
+            return
+        shown.extend(inside)
+        ranked.extend(sorted(inside, key=lambda position: order[position] or 0))
+    slot_of = {position: slot for slot, position in enumerate(shown)}
+    behind = max((slot_of[position] - rank for rank, position in enumerate(ranked)), default=0)
+    if behind > MAX_REORDER:
+        if by_slot:
+            raise Unplannable("the order of the pictures makes no sense")
+        return
+    if not behind and not by_slot:
+        return
+    behind = max(behind, depth)
+    if not behind:
+        return
+    slots = [index.pts[position] for position in shown]
+    step = sorted(after - before for before, after in pairwise(slots))[len(slots) // 2 - 1] if len(slots) > 1 else 1
+    latest = slots[-1]
+    slots.extend(latest + step * (beyond + 1) for beyond in range(behind))
+    for rank, position in enumerate(ranked):
+        index.pts[position] = slots[rank + behind]
+    index.mended = True
 
 
 @dataclass(frozen=True)
@@ -100,8 +182,9 @@ class Plan:
         starts: Ticks from the start of the video to each frame, in presentation order.
         end: Ticks from the start of the first frame to the end of the last.
         jumps: Places where timestamps jump.
-        missing: Frames that seem to be missing: at a frame rate that is otherwise constant, the frames that would fill
-            the gaps. Containers that skip over damage leave nothing else to tell it by.
+        gaps: Where frames may be missing: timestamps before and after, and, at a frame rate that is otherwise constant,
+            how many frames would fill the gap. Containers that skip over damage leave nothing else to tell it by.
+        stamps: Timestamps to give to the packets before they are decoded, in decoding order; ``None`` if their own do.
     """
 
     send: bytearray
@@ -111,17 +194,23 @@ class Plan:
     starts: array[int]
     end: int
     jumps: int
-    missing: int
+    gaps: list[tuple[int, int, int]]
+    stamps: array[int] | None
 
 
-def plan(index: Index, selection: Selection, info: VideoInfo) -> Plan:
+def plan(index: Index, selection: Selection, info: VideoInfo, clock: Clock) -> Plan:
     """Choose the frames, and the fewest packets that decode to exactly those.
+
+    Args:
+        index: The packets.
+        selection: Which frames are wanted.
+        info: The header.
+        clock: Places the frames; a fresh one.
 
     Raises:
         Unplannable: Timestamps do not tell the order of presentation.
     """
     order, segment_of = _presentation_order(index)
-    clock = Clock(info.time_base, info.fps, info.container)
     starts = array("q")
     fresh: set[int] = set()
     for rank, position in enumerate(order):
@@ -131,6 +220,7 @@ def plan(index: Index, selection: Selection, info: VideoInfo) -> Plan:
         starts.append(start)
         if clock.jumps > jumps:
             fresh.add(segment_of[rank])
+    clock.hold(index.held)
     match = selection.matcher(Clip(info.time_base, info.fps, clock.end))
     wanted: dict[int, Wanted] = {}
     for rank, position in enumerate(order):
@@ -140,7 +230,8 @@ def plan(index: Index, selection: Selection, info: VideoInfo) -> Plan:
             wanted[position] = Wanted(rank, starts[rank], numbers)
     send, restart = _choose(index, wanted, fresh)
     timestamps = array("q", (index.pts[position] for position in order))
-    return Plan(send, restart, wanted, timestamps, starts, clock.end, clock.jumps, _missing_frames(starts))
+    stamps = index.pts if index.mended else None
+    return Plan(send, restart, wanted, timestamps, starts, clock.end, clock.jumps, _gaps(starts, timestamps), stamps)
 
 
 def _presentation_order(index: Index) -> tuple[array[int], array[int]]:
@@ -201,13 +292,13 @@ def _choose(index: Index, wanted: dict[int, Wanted], fresh: set[int]) -> tuple[b
     return send, restart
 
 
-def _missing_frames(starts: array[int]) -> int:
-    gaps = [after - before for before, after in pairwise(starts)]
-    if len(gaps) < 20:
-        return 0
-    usual = sorted(gaps)[len(gaps) // 2]
-    wide = [gap for gap in gaps if 2 * gap > 3 * usual]
-    narrow = sum(2 * gap < usual for gap in gaps)
-    if len(wide) + narrow > 0.05 * len(gaps):
-        return 0
-    return sum(round(gap / usual) - 1 for gap in wide)
+def _gaps(starts: array[int], timestamps: array[int]) -> list[tuple[int, int, int]]:
+    steps = [after - before for before, after in pairwise(starts)]
+    if len(steps) < 20:
+        return []
+    usual = sorted(steps)[len(steps) // 2]
+    wide = [rank for rank, step in enumerate(steps) if 2 * step > 3 * usual]
+    narrow = sum(2 * step < usual for step in steps)
+    if len(wide) + narrow > 0.05 * len(steps):
+        return []
+    return [(timestamps[rank], timestamps[rank + 1], round(steps[rank] / usual) - 1) for rank in wide]

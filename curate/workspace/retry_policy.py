@@ -67,6 +67,7 @@ POLICIES: Mapping[Reason, RetryPolicy] = MappingProxyType(
         Reason.NO_FRAMES: NEVER,
         Reason.TOO_LARGE: NEVER,
         Reason.UNSUPPORTED_CODEC: NEVER,
+        Reason.ENCRYPTED: NEVER,
         Reason.NOT_LISTED: NEVER,
         Reason.NOT_SURGICAL: NEVER,
         Reason.NO_SURGICAL_RUN: NEVER,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 from curate.exports.formats.video import frame_key
 from curate.exports.formats.video_files import CLASSES, METADATA, SUFFIX, read_rows
 from curate.files.machine import usable_cores
+from curate.media.probe import MediaError, open_video
 from curate.records import NON_SURGICAL, SURGICAL
 
 _COLUMNS = ("key", "video_id", "file", "label", "frames", "width", "height", "procedures", "split")
@@ -83,20 +83,18 @@ def check_movies(
 def _check_movie(folder: Path, row: Row) -> str:
     """What is wrong with a video file; empty if nothing is."""
     try:
-        with av.open("file:" + os.fspath(folder / row["file"])) as container:
+        with open_video(folder / row["file"]) as (container, stream, _):
             kinds = [stream.type for stream in container.streams]
             if kinds != ["video"]:
                 return f"holds {', '.join(kinds) or 'nothing'}, not a video alone"
-            stream = container.streams.video[0]
             context = stream.codec_context
-            context.thread_count = 1
             size = (context.width, context.height)
             if context.name != "h264" or context.pix_fmt != "yuv420p":
                 return f"is {context.name} in {context.pix_fmt}, not h264 in yuv420p"
             if size != (row["width"], row["height"]):
                 return f"is {size[0]}x{size[1]}, its row says {row['width']}x{row['height']}"
             frames = sum(1 for frame in container.decode(stream) if not frame.is_corrupt)
-    except (av.FFmpegError, ValueError) as error:
+    except (MediaError, av.FFmpegError, ValueError) as error:
         return f"cannot be decoded: {error}"
     return "" if frames == row["frames"] else f"has {frames} whole frames, its row says {row['frames']}"
 
