@@ -14,7 +14,7 @@ from curate import config
 from curate.config import ExportOptions, with_tables
 from curate.errors import CurateError
 from curate.exports import ExportEntry, export_dataset
-from curate.exports.disk.folder import read_record, recover
+from curate.exports.disk.folder import RECORD, read_record, recover
 from curate.exports.exporter import FORMATS
 from curate.exports.formats.video_files import VIDEO_FORMATS
 from curate.files.digest import digest
@@ -79,14 +79,18 @@ class ExportPurge:
         found = []
         for folder in sorted(path for path in root.iterdir() if path.is_dir()):
             record = read_record(folder)
-            if record is not None and (done := self._purge(folder, record)):
+            if record is None and not _looks_like_export(folder):
+                continue
+            if done := self._purge(folder, record):
                 found.append(done)
         return found
 
-    def _purge(self, folder: Path, record: Mapping[str, Any]) -> Rewritten | None:
+    def _purge(self, folder: Path, record: Mapping[str, Any] | None) -> Rewritten | None:
+        if record is None:
+            return Rewritten(folder, "kept", f"its {RECORD} is missing or damaged; delete the folder and export again")
         try:
             shown, inside = videos_in(folder, record)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             return Rewritten(folder, "kept", f"it cannot be read ({error}); delete it and purge again")
         purged = tuple(video for video in inside if video in self.purged.ids)
         if not purged:
@@ -162,6 +166,11 @@ def videos_in(folder: Path, record: Mapping[str, Any]) -> tuple[list[str], list[
 
     shown = pq.read_table(folder / "videos.parquet", columns=["video_id"]).column(0).to_pylist()
     return shown, list(dict.fromkeys([*shown, *record.get("without_frames", ()), *record["left_out"]]))
+
+
+def _looks_like_export(folder: Path) -> bool:
+    """Whether a folder without a record may be what is left of an export, and not something of the user's own."""
+    return folder.name in FORMATS or (folder / "videos.parquet").exists() or (folder / RECORD).exists()
 
 
 def _remove(folder: Path, why: str) -> tuple[State, str]:
