@@ -252,13 +252,21 @@ def _terminate_as_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def run_export(session: Session, progress: Callable[[str, int], None] | None = None) -> ExportSummary:
+def run_export(
+    session: Session, progress: Callable[[str, int], None] | None = None, *, partial: bool = False
+) -> ExportSummary:
     """Write the shards of all complete videos.
+
+    Args:
+        session: The open workspace.
+        progress: Called as ``progress(format, frames)``.
+        partial: Whether an export may lose videos that are not complete now; else it is kept as it is.
 
     Raises:
         CurateError: There is no complete video, or another run is at work.
     """
-    from curate.exports import export_dataset
+    from curate.exports import ExportSummary, export_dataset
+    from curate.run.shrink import lost_videos
 
     pipeline = session.pipeline
     videos = pipeline.complete()
@@ -271,14 +279,21 @@ def run_export(session: Session, progress: Callable[[str, int], None] | None = N
         store(session)
         folder = session.workspace.exports_folder
         folder.mkdir(exist_ok=True)
-        return export_dataset(
+        formats = dict.fromkeys(session.config.export.formats)
+        lost = {} if partial else {n: lost_videos(folder / n, pipeline, session.exclusions) for n in formats}
+        if kept := {name: videos for name, videos in lost.items() if videos}:
+            formats = dict.fromkeys(name for name in formats if name not in kept)
+        if kept and not formats:
+            return ExportSummary((), kept=kept)
+        summary = export_dataset(
             entries,
-            session.config.export,
+            dataclasses.replace(session.config.export, formats=tuple(formats)),
             folder,
             fingerprint=pipeline.export_fingerprint(videos),
             context=export_context(pipeline),
             progress=progress,
         )
+        return dataclasses.replace(summary, stale=tuple(p for p in summary.stale if p.name not in kept), kept=kept)
 
 
 def export_entry(pipeline: Pipeline, video: Video) -> ExportEntry:

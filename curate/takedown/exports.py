@@ -17,6 +17,7 @@ from curate.exports import ExportEntry, export_dataset
 from curate.exports.disk.folder import RECORD, read_record, recover
 from curate.exports.exporter import FORMATS
 from curate.exports.formats.video_files import VIDEO_FORMATS
+from curate.exports.reading.contents import videos_in
 from curate.files.digest import digest
 from curate.manifests.opt_out import OptOuts
 from curate.records import Video
@@ -89,8 +90,9 @@ class ExportPurge:
         if record is None:
             return Rewritten(folder, "kept", f"its {RECORD} is missing or damaged; delete the folder and export again")
         try:
-            shown, inside = videos_in(folder, record)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            shown = videos_in(folder)
+            inside = dict.fromkeys([*shown, *record.get("without_frames", ()), *record["left_out"]])
+        except (OSError, ValueError, TypeError) as error:
             return Rewritten(folder, "kept", f"it cannot be read ({error}); delete it and purge again")
         purged = tuple(video for video in inside if video in self.purged.ids)
         if not purged:
@@ -152,20 +154,6 @@ class ExportPurge:
         if made.left_out:
             why += f"; left out, since they cannot be read: {', '.join(made.left_out)}"
         return "written", why
-
-
-def videos_in(folder: Path, record: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """Ids of the videos with a frame in an export, and of all that it speaks of.
-
-    Raises:
-        OSError: ``videos.parquet`` is not there.
-        ValueError: It is damaged.
-        KeyError: It is of another layout.
-    """
-    import pyarrow.parquet as pq
-
-    shown = pq.read_table(folder / "videos.parquet", columns=["video_id"]).column(0).to_pylist()
-    return shown, list(dict.fromkeys([*shown, *record.get("without_frames", ()), *record["left_out"]]))
 
 
 def _looks_like_export(folder: Path) -> bool:
