@@ -338,13 +338,40 @@ MOVED: Mapping[str, tuple[tuple[str, str], ...]] = {
 class EngineOptions:
     """Use of the machine."""
 
+    engine: Literal["local", "ray"] = option(
+        "local", "local: worker processes on this machine; ray: on the nodes of a Ray cluster.", output=False
+    )
+    address: str = option(
+        "",
+        "For ray: where the cluster answers, such as host:6379; empty takes RAY_ADDRESS, the cluster of this machine, "
+        "or a new one for this run.",
+        output=False,
+    )
     workers: int = option(0, "Worker processes for CPU stages; 0 is one a core.", output=False, low=0)
-    video_timeout: float = option(
-        7200.0, "Seconds after which a worker stuck in one video is ended.", output=False, low=1
-    )
     worker_memory: int = option(
-        0, "MiB a worker may use before it is ended; 0 shares 80 % of the machine.", output=False, low=0
+        0,
+        "MiB a worker for CPU stages may use before it is ended, that of a GPU four times as much; 0 shares 80 % of "
+        "the memory that this process may use.",
+        output=False,
+        low=0,
     )
+    worker_tasks: int = option(500, "A worker is replaced after this many videos.", output=False, low=1)
+    silence: float = option(
+        600.0, "Seconds without progress, such as a frame done, after which a worker is ended.", output=False, low=1
+    )
+    ahead: int = option(
+        64, "Videos that may wait for the other stages before the download waits for those.", output=False, low=1
+    )
+    reserve: float = option(
+        5.0,
+        "Gigabytes on the workspace's disk below which the download waits while other stages are at work.",
+        output=False,
+        low=0,
+    )
+
+
+GONE = frozenset({"video_timeout"})
+"""Options of the engine of curate 0.1 that nothing heeds any more."""
 
 
 @dataclass(frozen=True)
@@ -528,6 +555,10 @@ def load_toml(path: Path) -> dict[str, dict[str, Any]]:
         data["export"], moved = with_tables(data["export"])
         if moved:
             logger.warning("%s: options of one format have tables of their own now: %s", path, "; ".join(moved))
+    if isinstance(data.get("engine"), dict):
+        for name in GONE & data["engine"].keys():
+            del data["engine"][name]
+            logger.warning("%s: engine.%s is gone: engine.silence ends workers that make no progress", path, name)
     return data
 
 

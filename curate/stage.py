@@ -7,17 +7,53 @@ the paths of its inputs and a folder to write into; it answers with one of three
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from curate.records import Outcome, Video
 
 OptionsT = TypeVar("OptionsT")
+ItemT = TypeVar("ItemT")
 
-Lane = Literal["download", "cpu", "gpu"]
-"""Which kind of worker runs a stage: the single paced download lane, a CPU worker, or the worker of a GPU."""
+GIB = 1 << 30
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one worker needs; engines turn it into processes.
+
+    Attributes:
+        cpus: Cores that it can keep busy.
+        gpus: CUDA devices that it has to itself: 0 or 1.
+        memory: Bytes of main memory that are normal for it at worst.
+        paced: Whether it asks other people's servers: there is one such worker for all, so there is one pace.
+        device: Number of the CUDA device that was asked for, as in ``cuda:1``; empty where any will do.
+    """
+
+    cpus: int = 1
+    gpus: int = 0
+    memory: int = GIB
+    paced: bool = False
+    device: str = ""
+
+    @classmethod
+    def of_network(cls, on_gpu: bool, device: str = "") -> Resources:
+        """What a stage needs whose networks run on a GPU, with decoding beside them, or on a core.
+
+        Args:
+            on_gpu: Which of the two.
+            device: As in the stage's options: ``auto``, ``cuda`` or ``cuda:N``.
+        """
+        if not on_gpu:
+            return cls()
+        number = device.partition(":")[2]
+        return cls(cpus=4, gpus=1, memory=4 * GIB, device=number)
+
+
+def _nobody_listens() -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -28,11 +64,20 @@ class Files:
         inputs: Artefact of each upstream stage named in `Stage.inputs`.
         folder: Existing folder for this stage's artefacts.
         stem: File stem of the video, equal to its id.
+        progress: Call it whenever the stage got on: a frame, a block of bytes. A worker that is silent for long is
+            ended.
     """
 
     inputs: Mapping[str, Path]
     folder: Path
     stem: str
+    progress: Callable[[], None] = field(default=_nobody_listens, compare=False)
+
+    def watched(self, items: Iterable[ItemT]) -> Iterator[ItemT]:
+        """The same items; each is a sign of progress."""
+        for item in items:
+            self.progress()
+            yield item
 
     def temporary(self, suffix: str) -> Path:
         """Path to write to; the same for every attempt, so that an interrupted download can resume."""
@@ -51,7 +96,7 @@ class Stage(ABC, Generic[OptionsT]):
 
     Life of an instance, all in one worker process: ``Stage(options)``, `setup` once, `process` for many videos,
     `close` once. Construction is cheap and imports nothing heavy: instances are also made only to ask for
-    `fingerprint_extra` and `lane`.
+    `fingerprint_extra` and `resources`.
     """
 
     name: ClassVar[str]
@@ -72,9 +117,9 @@ class Stage(ABC, Generic[OptionsT]):
         return True
 
     @property
-    def lane(self) -> Lane:
-        """Kind of worker this stage wants with these options."""
-        return "cpu"
+    def resources(self) -> Resources:
+        """What one worker of this stage needs with these options."""
+        return Resources()
 
     def fingerprint_extra(self) -> dict[str, Any]:
         """Anything beside the options that determines the output: the sha256 of weights, say."""

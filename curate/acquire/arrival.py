@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -145,12 +146,19 @@ class Digests:
     md5: str
 
 
-def digests(path: Path) -> Digests:
-    """Read a file once and hash it; MD5 because published manifests carry it."""
+def digests(path: Path, progress: Callable[[], None] | None = None) -> Digests:
+    """Read a file once and hash it; MD5 because published manifests carry it.
+
+    Args:
+        path: The file.
+        progress: Called for every `READ_SIZE` bytes.
+    """
     sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
     with open(path, "rb") as stream:
         while block := stream.read(READ_SIZE):
             sha256.update(block)
             md5.update(block)
             size += len(block)
+            if progress is not None:
+                progress()
     return Digests(size, sha256.hexdigest(), md5.hexdigest())

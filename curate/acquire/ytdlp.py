@@ -176,16 +176,22 @@ class Downloader:
     def __init__(self, options: DownloadOptions) -> None:
         self._options = options
         self._target = Path()
+        self._progress: Callable[[], None] | None = None
         parameters = session_parameters(options)
         if options.cookies is not None:
             parameters["cookiefile"] = read_cookies(options.cookies)
         if options.cookies_from_browser:
             parameters["cookiesfrombrowser"] = _browser(options.cookies_from_browser)
         self._session = _session(parameters, self._name)
+        self._session.add_progress_hook(self._got_on)
         self._load_cookies()
 
     def _name(self, info: Mapping[str, Any]) -> str:
         return str(self._target)
+
+    def _got_on(self, _: Mapping[str, Any]) -> None:
+        if self._progress is not None:
+            self._progress()
 
     def _load_cookies(self) -> None:
         """Load cookies at once, so that trouble with them stops the run and not each video."""
@@ -229,14 +235,19 @@ class Downloader:
             raise FetchError(Reason.UNSUPPORTED_URL, f"the site sends us to {reasons.printable(info['url'], 200)}")
         return Found(info)
 
-    def fetch(self, found: Found, target: Path) -> None:
+    def fetch(self, found: Found, target: Path, progress: Callable[[], None] | None = None) -> None:
         """Fetch the chosen format into ``target``, continuing ``target`` + ``.part`` if that is there.
+
+        Args:
+            found: From `find`.
+            target: File to write.
+            progress: Called for every block of bytes that arrived.
 
         Raises:
             FetchError: The data did not arrive, with the reason.
             OSError: Nothing more can be written.
         """
-        self._target = target
+        self._target, self._progress = target, progress
         protocol = str(found.info.get("protocol") or "")
         info = dict(found.info)
         with self._as_reasons(streamed=any(name in protocol for name in STREAMED)):

@@ -11,7 +11,8 @@ from typing import Never
 import click
 from tqdm import tqdm
 
-from curate.engine.task import Answer, Halt, Task
+from curate.engine.protocol import Halt
+from curate.run.stage_work import StageAnswer, StageTask
 
 LOG_SECONDS = 10.0
 """Time between two progress lines of one stage when standard error is not a terminal."""
@@ -36,10 +37,10 @@ class Progress:
         self._said: dict[str, float] = {}
         self.halts: list[str] = []
 
-    def __call__(self, task: Task, answer: Answer) -> None:
+    def __call__(self, task: StageTask, answer: StageAnswer) -> None:
         """Take note of an answer."""
         if isinstance(answer, Halt):
-            self.halts.append(f"{answer.stage} stopped: {answer.message}")
+            self.halts.append(f"{answer.kind} stopped: {answer.message}")
             return
         self._finished[task.stage] += 1
         self._seconds.setdefault(task.stage, time.monotonic() - answer.seconds)

@@ -1,125 +1,200 @@
-"""The worker process: takes tasks from a pipe, runs stages, commits artefacts, writes its own ledger file."""
+"""The worker process: takes tasks from a pipe, does them, answers."""
 
 from __future__ import annotations
 
 import errno
 import logging
 import os
+import re
 import signal
 import threading
 import time
 import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from curate.engine.task import Answer, Halt, StageSpec, Task, WorkerSetup
+from curate.engine.protocol import Attempt, Fault, Finished, Task, Work
 from curate.errors import CurateError, StageHalted
-from curate.files.atomic import commit
-from curate.records import Done, Dropped, Failed, Outcome, Reason
-from curate.stage import Files, Stage
-from curate.workspace.ledger import LedgerWriter, event_of
-from curate.workspace.tree import hold_shared
+from curate.records import Reason
 
 DISK_ERRORS = frozenset({errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO})
-"""System errors that speak of the disk and not of the video."""
+"""System errors that speak of the disk and not of the task."""
+
+MACHINE_ERRORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""System errors that speak of the machine or of this worker; another worker may do better."""
+
+CUDA_FAULT = re.compile(r"\bCU(DA|BLAS|DNN)", re.IGNORECASE)
+"""In what PyTorch and ONNX Runtime say when the device, its memory or its libraries are the trouble."""
 
 log = logging.getLogger(__name__)
 
 
-def worker_main(connection: Connection, setup: WorkerSetup) -> None:
-    """Body of a worker process: serve tasks until the pipe closes or the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@dataclass(frozen=True)
+class SetUp:
+    """The worker set a kind up, so that what happens from here on is the task's."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """The machine kept the task from being done, or something that looks like it.
+
+    Attributes:
+        message: What was met.
+        reason: Of the task's `Fault`, if it meets it again.
+        seconds: Wall time until then.
+        in_setup: Whether the worker ended while it set the kind up, which no task is to blame for.
+    """
+
+    message: str
+    reason: Reason = Reason.ERROR
+    seconds: float = 0.0
+    in_setup: bool = False
+
+
+@dataclass(frozen=True)
+class Stop:
+    """The kind must stop, for `StageHalted`, a full disk, or a set-up that failed."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class Mend:
+    """The run must end, for a `CurateError`."""
+
+    message: str
+
+
+Reply = Finished | Fault | Trouble | Stop | Mend
+
+
+@dataclass(frozen=True)
+class WorkerSetup:
+    """What a worker process needs to know once.
+
+    Attributes:
+        works: Every kind that it may be asked for.
+        lock: File it holds shared while it lives, if any.
+        threads: CPU threads its native libraries may use.
+        device: Value for ``CUDA_VISIBLE_DEVICES``; ``None`` leaves it alone.
+        log_level: Level of the ``curate`` logger.
+    """
+
+    works: Mapping[str, Work]
+    lock: Path | None
+    threads: int
+    device: str | None
+    log_level: int
+
+
+def worker_main(connection: Connection, setup: WorkerSetup, beats: Any) -> None:
+    """Body of a worker process: serve tasks until the pipe closes or the parent is gone.
+
+    Args:
+        connection: Brings ``(task, token)``; takes `SetUp` and one `Reply` each.
+        setup: What to know.
+        beats: Shared counter, one up for every sign of progress.
+    """
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)  # meant for the parent, which ends its workers itself
     _limit_threads(setup.threads)
     if setup.device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = setup.device
     _log_to_standard_error(setup.log_level)
     _die_with_parent()
-    hold_shared(setup.lock)
-    runner = Runner(setup.specs, LedgerWriter(setup.ledger))
+    if setup.lock is not None:
+        from curate.workspace.tree import hold_shared
+
+        hold_shared(setup.lock)
+
+    def progress() -> None:
+        beats.value += 1
+
+    server = Server(setup.works, connection.send, progress)
     try:
         while True:
-            try:
-                task = connection.recv()
-            except EOFError:
-                break
-            connection.send(runner.run(task))
+            connection.send(server.reply(*connection.recv()))
+    except (EOFError, BrokenPipeError, ConnectionResetError):  # the parent let this worker go, or is gone itself
+        pass
     finally:
-        runner.close()
+        server.close()
 
 
-class Runner:
-    """Runs tasks in this process, keeping every stage set up between videos."""
+class Server:
+    """Does tasks in this process, keeping every kind set up between them.
 
-    def __init__(self, specs: dict[str, StageSpec], ledger: LedgerWriter) -> None:
-        self._specs = specs
-        self._ledger = ledger
-        self._stages: dict[str, Stage[Any]] = {}
+    Args:
+        works: By kind.
+        tell: Called with a `SetUp` once a kind is ready.
+        progress: Called for every sign of progress.
+    """
 
-    def run(self, task: Task) -> Answer:
-        """Run one task to its outcome, make its files durable, and record it."""
-        started = time.time()
+    def __init__(self, works: Mapping[str, Work], tell: Callable[[SetUp], None], progress: Callable[[], None]) -> None:
+        self._works = works
+        self._tell = tell
+        self._progress = progress
+        self._ready: set[str] = set()
+
+    def reply(self, task: Task, token: str) -> Reply:
+        """Do one task, whatever comes of it."""
+        started = time.monotonic()
+        work = self._works[task.kind]
         try:
-            stage = self._stage(task.stage)
-            outcome = self._process(stage, task)
-            artefact = _commit_outcome(outcome, task.files)
-            event = event_of(
-                outcome,
-                time=time.time(),
-                video=task.video.id,
-                stage=task.stage,
-                fingerprint=task.fingerprint,
-                seconds=time.time() - started,
-                artefact=artefact,
-            )
-            self._ledger.append(event)
-            return event
+            if task.kind not in self._ready and (stop := self._set_up(task.kind, work)):
+                return stop
+            return Finished(work.do(task, Attempt(token, self._progress)), time.monotonic() - started)
         except StageHalted as halted:
-            return Halt(task.stage, str(halted))
+            return Stop(str(halted))
         except CurateError as error:
-            return Halt(task.stage, str(error), fatal=True)
-        except OSError as error:
-            if error.errno not in DISK_ERRORS:
-                raise
-            return Halt(task.stage, f"{error.strerror} while writing under {task.files.folder}: free space, then rerun")
+            return Mend(str(error))
+        except MemoryError as error:
+            return Fault(Reason.OUT_OF_MEMORY, str(error) or "MemoryError", time.monotonic() - started)
+        except Exception as error:
+            log.debug("%s %s: %s", task.kind, task.id, traceback.format_exc())
+            return _judge(error, time.monotonic() - started)
 
-    def _stage(self, name: str) -> Stage[Any]:
-        if name not in self._stages:
-            stage = self._specs[name].make()
-            stage.setup()
-            self._stages[name] = stage
-        return self._stages[name]
-
-    def _process(self, stage: Stage[Any], task: Task) -> Outcome:
+    def _set_up(self, kind: str, work: Work) -> Stop | None:
         try:
-            return stage.process(task.video, task.files)
+            work.setup()
         except (StageHalted, CurateError):
             raise
-        except MemoryError as error:
-            return Failed(Reason.OUT_OF_MEMORY, str(error), retryable=True)
         except Exception as error:
-            if isinstance(error, OSError) and error.errno in DISK_ERRORS:
-                raise
-            log.debug("video %s, stage %s: %s", task.video.id, task.stage, traceback.format_exc())
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            detail = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
-            return Failed(Reason.ERROR, detail, retryable=True)
+            log.debug("%s: %s", kind, traceback.format_exc())
+            return Stop(f"it cannot be set up: {in_words(error)}")
+        self._ready.add(kind)
+        self._tell(SetUp(kind))
+        return None
 
     def close(self) -> None:
-        """Close every stage and the ledger file."""
-        for stage in self._stages.values():
-            stage.close()
-        self._ledger.close()
+        """Close every kind that was set up."""
+        for kind in self._ready:
+            self._works[kind].close()
 
 
-def _commit_outcome(outcome: Outcome, files: Files) -> str:
-    """Give the outcome's temporary files their final names; returns the artefact's name or ''."""
-    if isinstance(outcome, Failed):
-        return ""
-    assert isinstance(outcome, Done | Dropped)
-    artefact = () if outcome.artefact is None else (outcome.artefact,)
-    commit({temporary: files.final(temporary) for temporary in (*outcome.sidecars, *artefact)})
-    return files.final(outcome.artefact).name if outcome.artefact is not None else ""
+def _judge(error: Exception, seconds: float) -> Reply:
+    """Whether an exception speaks of the disk, of the machine, or of the task."""
+    if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+        where = f" while writing {error.filename}" if error.filename else ""
+        return Stop(f"{error.strerror}{where}: free space, then run the same command again")
+    text = in_words(error)
+    if isinstance(error, ImportError) or (isinstance(error, OSError) and error.errno in MACHINE_ERRORS):
+        return Trouble(text, seconds=seconds)
+    if CUDA_FAULT.search(str(error)):
+        memory = "out of memory" in str(error).lower()
+        return Trouble(text, Reason.OUT_OF_MEMORY if memory else Reason.ERROR, seconds)
+    return Fault(Reason.ERROR, text, seconds)
+
+
+def in_words(error: Exception) -> str:
+    """An exception in one line, with the line of code that raised it."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"{text} ({Path(where.filename).name}:{where.lineno})"
 
 
 def _limit_threads(threads: int) -> None:
@@ -138,7 +213,7 @@ def _log_to_standard_error(level: int) -> None:
 
 
 def _die_with_parent() -> None:
-    """End this process soon after its parent is gone, even in the middle of a video."""
+    """End this process soon after its parent is gone, even in the middle of a task."""
     parent = os.getppid()
 
     def watch() -> None:

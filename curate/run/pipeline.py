@@ -18,11 +18,12 @@ from typing import Any, Literal
 
 from curate.acquire.estimate import Estimate, estimate
 from curate.config import Config, fingerprint_fields
-from curate.engine.task import Answer, StageSpec, Task
+from curate.engine.protocol import Answer, Engine, Halt, Task
 from curate.files.digest import digest
 from curate.records import Video
+from curate.run.stage_work import StageAnswer, StageSpec, StageTask, StageWork, record
 from curate.stage import Files, Stage
-from curate.workspace.ledger import Event, Record, read_ledger
+from curate.workspace.ledger import Event, LedgerWriter, Record, read_ledger
 from curate.workspace.retry_policy import may_retry
 from curate.workspace.tree import Workspace
 
@@ -167,19 +168,23 @@ class Pipeline:
         self,
         stages: Sequence[str],
         shard: tuple[int, int],
-        engine: Callable[[Mapping[str, StageSpec], Iterable[Task], Callable[[Task, Answer], Iterable[Task]]], None],
-        observe: Callable[[Task, Answer], None],
+        engine: Engine,
+        observe: Callable[[StageTask, StageAnswer], None],
     ) -> None:
         """Do all that is pending in some stages.
 
         Args:
             stages: Names of stages to run; videos pending at another stage are left alone.
             shard: ``(i, n)``: only every n-th video of the manifest, from the i-th, counted from 0.
-            engine: Runs tasks; called with the stages, the tasks that are ready, and what to call with each answer.
+            engine: Runs the tasks.
             observe: Told of every answer.
+
+        Raises:
+            CurateError: Something that the user can mend keeps the run from going on.
         """
         index, count = shard
         wanted = set(stages)
+        ledger = LedgerWriter(self.workspace.ledger_folder)
 
         def ready(video: Video) -> Iterator[Task]:
             for status in self.statuses(video):
@@ -187,13 +192,21 @@ class Pipeline:
                     yield self._task(video, status)
 
         def on_answer(task: Task, answer: Answer) -> Iterable[Task]:
-            if isinstance(answer, Event):
-                self._note(answer)
-            observe(task, answer)
-            return ready(task.video) if isinstance(answer, Event) and answer.outcome == "done" else ()
+            payload: StageTask = task.payload
+            if isinstance(answer, Halt):
+                observe(payload, answer)
+                return ()
+            event = record(payload, answer, ledger)
+            self._note(event)
+            observe(payload, event)
+            return ready(payload.video) if event.outcome == "done" else ()
 
+        works = {name: StageWork(spec) for name, spec in self.specs.items() if name in wanted}
         tasks = (task for video in self.videos[index::count] for task in ready(video))
-        engine({name: spec for name, spec in self.specs.items() if name in wanted}, tasks, on_answer)
+        try:
+            engine.run(works, tasks, on_answer)
+        finally:
+            ledger.close()
 
     def pending(self, stages: Sequence[str], shard: tuple[int, int]) -> dict[str, int]:
         """How many videos will reach each stage if nothing is dropped or fails on the way."""
@@ -221,7 +234,7 @@ class Pipeline:
             stem=video.id,
         )
         rank = (-self._depth[status.stage], self._rank[video.id])
-        return Task(status.stage, video, files, status.fingerprint, rank)
+        return Task(status.stage, video.id, StageTask(status.stage, video, files, status.fingerprint), rank)
 
     def complete(self) -> list[Video]:
         """Videos that are done at every stage, in manifest order."""

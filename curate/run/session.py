@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import os
 import signal
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -14,21 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from curate import config
 from curate.config import Config
-from curate.engine.local import Limits, LocalEngine
-from curate.engine.task import Answer, StageSpec, Task
+from curate.engine import make_engine
 from curate.errors import CurateError
 from curate.files.atomic import write_atomic
-from curate.files.machine import usable_cores
-from curate.manifests import read_manifest
-from curate.run.exclusions import Exclusions, read_exclusions, read_purged, remember_opt_outs
 from curate.run.pipeline import Pipeline
-from curate.stage import Lane
+from curate.run.stage_work import StageAnswer, StageTask
 from curate.version import __version__
 from curate.workspace.tree import Workspace
 
 if TYPE_CHECKING:
     from curate.exports import ExportEntry, ExportSummary
     from curate.manifests import Format, ManifestReport
+    from curate.manifests.opt_out import OptOuts
     from curate.records import Video
 
 
@@ -57,8 +53,6 @@ class Session:
         pipeline: Stages over the videos of the manifest.
         report: How reading the sources went; ``None`` when the stored manifest was used.
         unlisted: Videos of the previous manifest that the new one does not list; their files stay.
-        exclusions: What must not be used; none of it is in the pipeline.
-        opted_out: Videos of the stored manifest whose authors opted out; their files stay until they are purged.
     """
 
     workspace: Workspace
@@ -66,8 +60,6 @@ class Session:
     pipeline: Pipeline
     report: ManifestReport | None
     unlisted: int
-    exclusions: Exclusions
-    opted_out: tuple[Video, ...]
 
 
 def open_session(
@@ -97,22 +89,20 @@ def open_session(
     layers = [config.load_toml(config_file)] if config_file is not None else []
     # Read and checked before anything is written: a mistake leaves no half-made workspace behind.
     config.resolve("options", *layers, given or {})
-    exclusions = read_exclusions(Workspace(Path(os.path.abspath(root))), sources.opt_out if sources else ())
-    report = _read_sources(sources, Workspace(root))
+    report = _read_sources(sources, Workspace(root).purged_path)
     workspace = Workspace.open(root, create=create, write=write)
     resolved = config.resolve(str(workspace.config_path), workspace.stored_options(), *layers, given or {})
-    stored = read_manifest(workspace.manifest_path) if workspace.manifest_path.exists() else None
-    previous, opted_out = exclusions.split(stored or ())
+    previous = _stored_videos(workspace)
     if report is not None:
-        videos, unlisted = list(report.videos), len({v.id for v in previous} - {v.id for v in report.videos})
-    elif stored is None:
+        videos, unlisted = list(report.videos), len({v.id for v in previous or ()} - {v.id for v in report.videos})
+    elif previous is None:
         raise CurateError(
             f"workspace {workspace.root} has no manifest yet: name a SOURCE, e.g. curate run SOURCE -w ..."
         )
     else:
         videos, unlisted = previous, 0
     pipeline = Pipeline(workspace, resolved, videos)
-    return Session(workspace, resolved, pipeline, report, unlisted, exclusions, tuple(opted_out))
+    return Session(workspace, resolved, pipeline, report, unlisted)
 
 
 def store(session: Session) -> None:
@@ -125,7 +115,6 @@ def store(session: Session) -> None:
     if gone := [video.id for video in session.pipeline.videos if purged.covers(video)]:
         raise CurateError(f"{', '.join(gone[:3])} was purged in the meantime: run the same command again")
     session.workspace.store_options(session.config)
-    remember_opt_outs(session.workspace, session.exclusions.given)
     if session.report is not None:
         store_manifest(session.workspace, session.pipeline.videos)
 
@@ -143,13 +132,21 @@ def store_manifest(workspace: Workspace, videos: Sequence[Video]) -> None:
         write_atomic(path, data)
 
 
-def _read_sources(sources: Sources | None, workspace: Workspace) -> ManifestReport | None:
+def read_purged(workspace: Workspace) -> OptOuts:
+    """What was purged from a workspace, and so must not come back."""
+    from curate.manifests.opt_out import OptOuts, read_opt_outs
+
+    path = workspace.purged_path
+    return read_opt_outs([path]) if path.exists() else OptOuts()
+
+
+def _read_sources(sources: Sources | None, purged: Path) -> ManifestReport | None:
     if sources is None or not sources.paths:
         return None
     from curate.manifests import read_sources
 
-    own = tuple(path for path in (workspace.opt_out_path, workspace.purged_path) if path.exists())
-    report = read_sources(sources.paths, format=sources.format, opt_out=(*sources.opt_out, *own))
+    opt_out = (*sources.opt_out, purged) if purged.exists() else sources.opt_out
+    report = read_sources(sources.paths, format=sources.format, opt_out=opt_out)
     if not report.videos:
         raise CurateError(
             f"no usable video in {', '.join(sources.paths)}: 'curate manifest check' says what is wrong with each row"
@@ -157,14 +154,23 @@ def _read_sources(sources: Sources | None, workspace: Workspace) -> ManifestRepo
     return report
 
 
+def _stored_videos(workspace: Workspace) -> list[Video] | None:
+    if not workspace.manifest_path.exists():
+        return None
+    from curate.manifests import read_manifest
+
+    purged = read_purged(workspace)
+    return [video for video in read_manifest(workspace.manifest_path) if not purged.covers(video)]
+
+
 def run_stages(
     session: Session,
     stages: Sequence[str],
-    observe: Callable[[Task, Answer], None],
+    observe: Callable[[StageTask, StageAnswer], None],
     *,
     shard: tuple[int, int] = (0, 1),
 ) -> None:
-    """Do all that is pending in ``stages``, on this machine.
+    """Do all that is pending in ``stages``, with the engine of the options.
 
     Args:
         session: The open workspace; the caller holds nothing, this takes the lock.
@@ -173,100 +179,43 @@ def run_stages(
         shard: ``(i, n)``, from 0.
 
     Raises:
-        CurateError: Another run is at work, or a stage cannot be set up.
+        CurateError: Another run is at work, the engine does not answer, or a stage cannot be set up.
     """
-
-    def engine(
-        specs: Mapping[str, StageSpec],
-        tasks: Iterable[Task],
-        on_answer: Callable[[Task, Answer], Iterable[Task]],
-    ) -> None:
-        limits = make_limits(session.config, specs)
-        adjusted = {name: _for_worker(spec) for name, spec in specs.items()}
-        LocalEngine(adjusted, limits, ledger=session.workspace.ledger_folder, lock=lock).run(tasks, on_answer)
-
     with session.workspace.lock(shard) as lock, _terminate_as_interrupt():
+        engine = make_engine(session.config.engine, session.workspace.root, lock=lock)
         store(session)
         session.pipeline.run(stages, shard, engine, observe)
 
 
-def make_limits(options: Config, specs: Mapping[str, StageSpec]) -> Limits:
-    """Share the machine between the lanes that the stages need."""
-    cores = usable_cores()
-    workers = options.engine.workers or cores
-    wanted: dict[str, Lane] = {name: spec.make().lane for name, spec in specs.items()}
-    devices = _devices({name: specs[name] for name, lane in wanted.items() if lane == "gpu"})
-    if options.engine.worker_memory:
-        memory = options.engine.worker_memory << 20
-    else:
-        memory = int(0.8 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / (workers + len(devices)))
-    return Limits(
-        lanes={"download": 1, "cpu": workers, "gpu": len(devices)},
-        threads=max(1, cores // workers),
-        devices=devices,
-        video_seconds=options.engine.video_timeout,
-        worker_bytes=memory,
-    )
-
-
-def _devices(specs: Mapping[str, StageSpec]) -> tuple[str, ...]:
-    """CUDA devices for the ``gpu`` lane, as values for ``CUDA_VISIBLE_DEVICES``."""
-    if not specs:
-        return ()
-    listed = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if listed is not None:
-        visible = [d.strip() for d in listed.split(",") if d.strip()]
-    else:
-        import torch
-
-        visible = [str(i) for i in range(torch.cuda.device_count())]
-    named = {spec.options.device.partition(":")[2] for spec in specs.values()} - {""}
-    chosen = [d for i, d in enumerate(visible) if str(i) in named] if named else visible
-    if not chosen:
-        raise CurateError(f"no CUDA device {', '.join(sorted(named)) or 'is visible'}: use --device cpu")
-    return tuple(chosen)
-
-
-def _for_worker(spec: StageSpec) -> StageSpec:
-    """A GPU worker sees one device only, so ``cuda:3`` is plain ``cuda`` to it."""
-    if spec.make().lane != "gpu":
-        return spec
-    return StageSpec(spec.stage, dataclasses.replace(spec.options, device="cuda"))
-
-
 @contextlib.contextmanager
 def _terminate_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM (job schedulers, ``timeout``) end a run as cleanly as Ctrl-C does."""
+    """Let SIGTERM (job schedulers, ``timeout``) and SIGHUP (a closed terminal) end a run as cleanly as Ctrl-C does.
+
+    A signal that this process was started to ignore, as ``nohup`` does with SIGHUP, stays ignored.
+    """
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # not in the main thread: the caller handles signals
-        yield
-        return
+    before: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():  # elsewhere the caller handles signals
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def run_export(
-    session: Session, progress: Callable[[str, int], None] | None = None, *, partial: bool = False
-) -> ExportSummary:
+def run_export(session: Session, progress: Callable[[str, int], None] | None = None) -> ExportSummary:
     """Write the shards of all complete videos.
-
-    Args:
-        session: The open workspace.
-        progress: Called as ``progress(format, frames)``.
-        partial: Whether an export may lose videos that are not complete now; else it is kept as it is.
 
     Raises:
         CurateError: There is no complete video, or another run is at work.
     """
-    from curate.exports import ExportSummary, export_dataset
-    from curate.run.shrink import lost_videos
+    from curate.exports import export_dataset
 
     pipeline = session.pipeline
     videos = pipeline.complete()
@@ -279,21 +228,14 @@ def run_export(
         store(session)
         folder = session.workspace.exports_folder
         folder.mkdir(exist_ok=True)
-        formats = dict.fromkeys(session.config.export.formats)
-        lost = {} if partial else {n: lost_videos(folder / n, pipeline, session.exclusions) for n in formats}
-        if kept := {name: videos for name, videos in lost.items() if videos}:
-            formats = dict.fromkeys(name for name in formats if name not in kept)
-        if kept and not formats:
-            return ExportSummary((), kept=kept)
-        summary = export_dataset(
+        return export_dataset(
             entries,
-            dataclasses.replace(session.config.export, formats=tuple(formats)),
+            session.config.export,
             folder,
             fingerprint=pipeline.export_fingerprint(videos),
             context=export_context(pipeline),
             progress=progress,
         )
-        return dataclasses.replace(summary, stale=tuple(p for p in summary.stale if p.name not in kept), kept=kept)
 
 
 def export_entry(pipeline: Pipeline, video: Video) -> ExportEntry:

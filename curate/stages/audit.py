@@ -14,7 +14,7 @@ from curate.files.digest import sha256_of
 from curate.nets.detect import face_detector, text_detector, text_reader
 from curate.nets.onnx_session import providers
 from curate.records import FINDING_KINDS, Done, Failed, Outcome, Reason, Video
-from curate.stage import Files, Lane, Stage
+from curate.stage import Files, Resources, Stage
 from curate.stages.mask import decoded_frames
 from curate.workspace.reading import check_all_seen, frames_to_look_at
 from curate.workspace.tables import audit_schema
@@ -40,9 +40,10 @@ class AuditStage(Stage[AuditOptions]):
         return self.options.faces or self.options.text
 
     @property
-    def lane(self) -> Lane:
-        """A GPU worker if the networks will run on one."""
-        return "gpu" if providers(self.options.device)[0][0] == "CUDAExecutionProvider" else "cpu"
+    def resources(self) -> Resources:
+        """A GPU if the networks will run on one."""
+        on_gpu = providers(self.options.device)[0][0] == "CUDAExecutionProvider"
+        return Resources.of_network(on_gpu, self.options.device)
 
     def fingerprint_extra(self) -> dict[str, Any]:
         """The weights of the networks in use."""
@@ -74,7 +75,7 @@ class AuditStage(Stage[AuditOptions]):
             wanted = frames_to_look_at(files.inputs["trim"])
             regions = ByFrame(files.inputs["mask"], read_regions)
             with BoxWriter(artefact, audit_schema()) as writer:
-                frames = decoded_frames(files.inputs["sample"], wanted)
+                frames = files.watched(decoded_frames(files.inputs["sample"], wanted))
                 for n, found in fill_gaps((n, self._finder.find(image, regions.of(n))) for n, image in frames):
                     writer.add(n, found)
                     figures["frames"] += 1

@@ -12,7 +12,7 @@ from curate.errors import BadArtefact
 from curate.nets.device import wants_gpu
 from curate.nets.weights.registry import ModelFiles, resolve_model
 from curate.records import Done, Failed, Outcome, Reason, Video
-from curate.stage import Files, Lane, Stage
+from curate.stage import Files, Resources, Stage
 from curate.workspace.tables.frames import read_frames
 from curate.workspace.tables.scores import Scores, write_scores
 
@@ -34,9 +34,9 @@ class ClassifyStage(Stage[ClassifyOptions]):
     _classifier: Classifier | None = None
 
     @property
-    def lane(self) -> Lane:
-        """The GPU worker where a CUDA device is asked for, or there."""
-        return "gpu" if wants_gpu(self.options.device) else "cpu"
+    def resources(self) -> Resources:
+        """A GPU where a CUDA device is asked for, or there."""
+        return Resources.of_network(wants_gpu(self.options.device), self.options.device)
 
     def fingerprint_extra(self) -> dict[str, Any]:
         """The weights' SHA-256 and the preprocessing, wherever they lie.
@@ -62,7 +62,7 @@ class ClassifyStage(Stage[ClassifyOptions]):
         """Score the frames of one video."""
         path = files.temporary(".parquet")
         try:
-            figures = self._write(files.inputs["sample"], path)
+            figures = self._write(files, path)
         except BadArtefact as error:
             return Failed(Reason.BAD_ARTEFACT, str(error), retryable=True)
         return Done(path, figures=figures)
@@ -75,14 +75,15 @@ class ClassifyStage(Stage[ClassifyOptions]):
     def _files(self) -> ModelFiles:
         return resolve_model(self.options.model)
 
-    def _write(self, frames: Path, path: Path) -> dict[str, int | float]:
+    def _write(self, files: Files, path: Path) -> dict[str, int | float]:
         import numpy as np
 
         config = self._files.config
         numbers: list[int] = []
         timestamps: list[float] = []
         changes: list[float] = []
-        parts = list(self._scored(frames, numbers, timestamps, changes))
+        frames = files.inputs["sample"]
+        parts = list(files.watched(self._scored(frames, numbers, timestamps, changes)))
         if not parts:
             raise BadArtefact(frames, "it holds no frame; sample the video again")
         p = np.concatenate(parts)

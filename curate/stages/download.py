@@ -21,7 +21,7 @@ from curate.acquire.ytdlp import Downloader, FetchError, Found, is_youtube, usab
 from curate.config import DownloadOptions
 from curate.errors import StageHalted
 from curate.records import Done, Failed, Outcome, Reason, Video
-from curate.stage import Files, Lane, Stage
+from curate.stage import Files, Resources, Stage
 from curate.workspace.retry_policy import POLICIES, is_retryable
 
 log = logging.getLogger(__name__)
@@ -59,9 +59,9 @@ class DownloadStage(Stage[DownloadOptions]):
         self._last_visit: dict[str, float] = {}
 
     @property
-    def lane(self) -> Lane:
+    def resources(self) -> Resources:
         """The single paced lane."""
-        return "download"
+        return Resources(paced=True)
 
     def process(self, video: Video, files: Files) -> Outcome:
         """Link a local file, or fetch a URL and look into what arrived.
@@ -84,7 +84,7 @@ class DownloadStage(Stage[DownloadOptions]):
         try:
             if source.is_dir():
                 return _failed(Reason.NOT_A_VIDEO, f"{source} is a folder")
-            sums = digests(source)
+            sums = digests(source, files.progress)
         except OSError as error:
             return _failed(Reason.FILE_MISSING, f"{source}: {error.strerror}")
         except ValueError as error:
@@ -100,7 +100,7 @@ class DownloadStage(Stage[DownloadOptions]):
     def _fetch(self, video: Video, files: Files) -> Outcome:
         while True:
             self._check_space(files.folder, 0)
-            self._keep_pace(video.source)
+            self._keep_pace(video.source, files)
             try:
                 done = self._download(video, files)
             except FetchError as error:
@@ -108,7 +108,7 @@ class DownloadStage(Stage[DownloadOptions]):
                     self._check_runtime(error)
                 if not self._breaker.failed(error.reason):
                     return _failed(error.reason, error.text)
-                self._pause_or_halt(video, error)
+                self._pause_or_halt(video, error, files)
             else:
                 self._breaker.succeeded()
                 self._pauses = 0
@@ -144,7 +144,7 @@ class DownloadStage(Stage[DownloadOptions]):
         self._check_space(files.folder, found.bytes or 0)
         target = files.temporary(f".{found.format_key}.{found.extension}")
         _remove_other_attempts(files, keep=target)
-        downloader.fetch(found, target)
+        downloader.fetch(found, target, files.progress)
         return target
 
     def _accept(self, video: Video, found: Found, path: Path, files: Files) -> Done:
@@ -162,7 +162,7 @@ class DownloadStage(Stage[DownloadOptions]):
         except FetchError:
             path.unlink()
             raise
-        sums = digests(path)
+        sums = digests(path, files.progress)
         final = files.temporary(f".{_extension(found.extension, probed)}")
         path.rename(final)
         described = _described(video, sums, probed) | found.metadata()
@@ -184,7 +184,7 @@ class DownloadStage(Stage[DownloadOptions]):
         if probed.height < wanted:
             raise FetchError(Reason.LOW_RESOLUTION, f"{probed.height} pixels high, {wanted:g} wanted")
 
-    def _keep_pace(self, url: str) -> None:
+    def _keep_pace(self, url: str, files: Files) -> None:
         """Sleep until the site may be asked again."""
         last = self._last_visit.get(_host(url))
         if last is None or _is_this_machine(url):
@@ -192,9 +192,9 @@ class DownloadStage(Stage[DownloadOptions]):
         low, high = self.options.sleep_interval, self.options.max_sleep_interval
         wait = last + random.uniform(low, max(low, high)) - time.monotonic()
         if wait > 0:
-            time.sleep(wait)
+            _sleep(wait, files)
 
-    def _pause_or_halt(self, video: Video, error: FetchError) -> None:
+    def _pause_or_halt(self, video: Video, error: FetchError, files: Files) -> None:
         """The breaker is open: sleep where time helps, stop for anything else.
 
         Raises:
@@ -206,7 +206,7 @@ class DownloadStage(Stage[DownloadOptions]):
             log.warning(
                 "%s several times in a row (%s): pausing for %.0f minutes", error.reason, error.text, pause / 60
             )
-            time.sleep(pause)
+            _sleep(pause, files)
             return
         raise StageHalted(
             f"{error.reason} several times in a row, last for {video.id}: {error.text}. The videos stay pending. "
@@ -234,6 +234,14 @@ class DownloadStage(Stage[DownloadOptions]):
                 f"{free / 1e9:.2f} GB are free on the disk of {folder}{wanted}, {floor / 1e9:g} GB are to stay free: "
                 "free space or lower --free-space, then run the same command again"
             )
+
+
+def _sleep(seconds: float, files: Files) -> None:
+    """Wait on purpose, which is not silence."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        files.progress()
+        time.sleep(min(left, 1.0))
 
 
 def _report_runtimes() -> None:

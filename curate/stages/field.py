@@ -44,7 +44,8 @@ class FieldStage(Stage[FieldOptions]):
         try:
             wanted = frames_to_look_at(files.inputs["trim"])
             with FieldWriter(artefact) as writer:
-                for shot in find_shots(_grey_frames(files.inputs["sample"], wanted, sizes)):
+                frames = files.watched(_grey_frames(files.inputs["sample"], wanted, sizes))
+                for shot in find_shots(frames):
                     writer.add(_row(shot, *sizes[shot.shape]))
                     seen["shots"] += 1
                     seen["frames"] += shot.frames

@@ -21,7 +21,7 @@ from curate.nets.detect.regions import RegionFinder
 from curate.nets.detect.yolo import model_files
 from curate.nets.onnx_session import providers
 from curate.records import Done, Failed, Outcome, Reason, Video
-from curate.stage import Files, Lane, Stage
+from curate.stage import Files, Resources, Stage
 from curate.workspace.reading import check_all_seen, frames_to_look_at, wanted_jpegs
 from curate.workspace.tables import region_schema
 from curate.workspace.tables.regions import BoxWriter
@@ -39,11 +39,12 @@ class MaskStage(Stage[MaskOptions]):
     _finder: RegionFinder | None = None
 
     @property
-    def lane(self) -> Lane:
-        """A GPU worker only if a detector will run on one; the overlay network is too small to gain from it."""
+    def resources(self) -> Resources:
+        """A GPU only if a detector will run on one; the overlay network is too small to gain from it."""
         if self.options.detector == "none" and not self.options.yolo:
-            return "cpu"
-        return "gpu" if providers(self.options.device)[0][0] == "CUDAExecutionProvider" else "cpu"
+            return Resources()
+        on_gpu = providers(self.options.device)[0][0] == "CUDAExecutionProvider"
+        return Resources.of_network(on_gpu, self.options.device)
 
     def fingerprint_extra(self) -> dict[str, Any]:
         """The weights of the networks in use."""
@@ -68,7 +69,8 @@ class MaskStage(Stage[MaskOptions]):
         try:
             wanted = frames_to_look_at(files.inputs["trim"])
             with BoxWriter(artefact, region_schema()) as writer:
-                for n, regions in self._finder.find(decoded_frames(files.inputs["sample"], wanted)):
+                frames = files.watched(decoded_frames(files.inputs["sample"], wanted))
+                for n, regions in self._finder.find(frames):
                     writer.add(n, regions)
                     figures["frames"] += 1
                     figures["frames_with_regions"] += bool(regions)

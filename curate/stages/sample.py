@@ -14,7 +14,7 @@ from curate.stage import Files, Stage
 from curate.workspace.tables.frames import FrameWriter
 
 if TYPE_CHECKING:
-    from curate.media.decode import Sampler
+    from curate.media.decode import SampledFrame, Sampler
     from curate.media.select import Selection
 
 
@@ -59,7 +59,7 @@ class SampleStage(Stage[SampleOptions]):
         )
         path = files.temporary(".parquet")
         try:
-            rows = self._write(sampler, path)
+            rows = self._write(sampler, files.watched(sampler), path)
         except MediaError as error:
             return Failed(error.reason, error.detail)
         if not rows:
@@ -94,18 +94,18 @@ class SampleStage(Stage[SampleOptions]):
                 numbers = self._listed.numbers.get(video.id)
                 return None if numbers is None else select.FrameList(tuple(numbers), seconds=True)
 
-    def _write(self, sampler: Sampler, path: Path) -> int:
+    def _write(self, sampler: Sampler, frames: Iterator[SampledFrame], path: Path) -> int:
         with FrameWriter(path) as writer:
-            for row in self._rows(sampler):
+            for row in self._rows(frames):
                 writer.add(row)
             writer.add_metadata(self._metadata(sampler))
         return writer.frames
 
-    def _rows(self, sampler: Sampler) -> Iterator[dict[str, Any]]:
+    def _rows(self, frames: Iterator[SampledFrame]) -> Iterator[dict[str, Any]]:
         from curate.media.jpeg import encode_jpeg
 
         shown, jpeg = None, b""
-        for frame in sampler:
+        for frame in frames:
             if frame.image is not shown:
                 jpeg = encode_jpeg(frame.image, quality=self.options.quality, chroma=self.options.chroma)
                 shown = frame.image

@@ -10,7 +10,7 @@ from curate.config import ScreenOptions
 from curate.nets.device import wants_gpu
 from curate.nets.weights.registry import LEMON_HUB, Kind, ModelFiles, resolve_model
 from curate.records import Done, Dropped, Failed, Outcome, Reason, Video
-from curate.stage import Files, Lane, Stage
+from curate.stage import Files, Resources, Stage
 
 if TYPE_CHECKING:
     from curate.nets.classifier import Classifier
@@ -34,9 +34,9 @@ class ScreenStage(Stage[ScreenOptions]):
         return self.options.method != "none"
 
     @property
-    def lane(self) -> Lane:
-        """The GPU worker where a CUDA device is asked for, or there."""
-        return "gpu" if wants_gpu(self.options.device) else "cpu"
+    def resources(self) -> Resources:
+        """A GPU where a CUDA device is asked for, or there."""
+        return Resources.of_network(wants_gpu(self.options.device), self.options.device)
 
     def fingerprint_extra(self) -> dict[str, Any]:
         """The weights' SHA-256, the preprocessing and the operating point.
@@ -65,7 +65,7 @@ class ScreenStage(Stage[ScreenOptions]):
         try:
             if self.options.method == "lemon":
                 return self._by_storyboard(files.inputs["download"], path)
-            return self._by_frames(files.inputs["download"], path)
+            return self._by_frames(files, path)
         except MediaError as error:
             return Failed(error.reason, error.detail)
 
@@ -85,7 +85,7 @@ class ScreenStage(Stage[ScreenOptions]):
     def _files(self) -> ModelFiles:
         return resolve_model(self._model, self._kind)
 
-    def _by_frames(self, video: Path, path: Path) -> Outcome:
+    def _by_frames(self, files: Files, path: Path) -> Outcome:
         """Our form: the share of surgical frames among those spread over the video."""
         import numpy as np
 
@@ -95,7 +95,7 @@ class ScreenStage(Stage[ScreenOptions]):
 
         assert self._classifier is not None, "setup() loads the network"
         prepared, tiles, seconds = [], [], []
-        for frame in Sampler(video, Spread(self.options.count)):
+        for frame in files.watched(Sampler(files.inputs["download"], Spread(self.options.count))):
             prepared.append(self._classifier.prepare(frame.image))
             tiles.append(tile(frame.image))
             seconds.append(frame.timestamp)

@@ -186,7 +186,7 @@ def test_making_a_stage_imports_nothing_heavy():
 
     code = (
         "import sys; from curate.stages.download import DownloadStage; from curate.config import DownloadOptions;"
-        "stage = DownloadStage(DownloadOptions()); assert stage.lane == 'download'; stage.close();"
+        "stage = DownloadStage(DownloadOptions()); assert stage.resources.paced; stage.close();"
         "print([m for m in ('yt_dlp', 'av', 'numpy', 'pyarrow') if m in sys.modules])"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -12,7 +12,7 @@ from typing import ClassVar
 from curate.config import option
 from curate.errors import CurateError, StageHalted
 from curate.records import Done, Dropped, Outcome, Reason, Video
-from curate.stage import Files, Stage
+from curate.stage import Files, Resources, Stage
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,9 @@ class Behave(Stage[Nothing]):
                 time.sleep(600)
             case "slow":
                 time.sleep(0.5)
+            case "long":  # longer than any silence that the tests allow, but never silent
+                for _ in files.watched(range(50)):
+                    time.sleep(0.1)
             case "memory":
                 hoard = [bytearray(os.urandom(1 << 20) * 8) for _ in range(200)]
                 time.sleep(600)
@@ -50,6 +53,13 @@ class Behave(Stage[Nothing]):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             case "mend":
                 raise CurateError("the user can mend this")
+            case "library":
+                raise ImportError("libcuda.so.1: cannot open shared object file")
+            case "cuda":
+                raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+            case "cuda once" if not (marker := files.folder / f"{video.id}.met").exists():
+                marker.touch()
+                raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
         target = files.temporary(".txt")
         target.write_text(f"{video.id}\n")
         return Done(target, figures={"lines": 1})
@@ -68,8 +78,38 @@ class After(Stage[Nothing]):
         return Done(target)
 
 
+class SlowAfter(After):
+    """Takes its time."""
+
+    def process(self, video: Video, files: Files) -> Outcome:
+        time.sleep(0.2)
+        return super().process(video, files)
+
+
 class NoSetup(Behave):
     """Cannot be set up."""
 
     def setup(self) -> None:
         raise CurateError("weights are missing: pull them")
+
+
+class Unready(Behave):
+    """Meets something unforeseen while it is set up."""
+
+    def setup(self) -> None:
+        raise ValueError("the weights are not what they were")
+
+
+class DiesInSetup(Behave):
+    """Takes its worker down while it is set up."""
+
+    def setup(self) -> None:
+        os.abort()
+
+
+class Fetch(Behave):
+    """In the paced lane."""
+
+    @property
+    def resources(self) -> Resources:
+        return Resources(paced=True)

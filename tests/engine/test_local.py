@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import signal
@@ -8,59 +9,67 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from curate.engine.local import Limits, LocalEngine, describe_exit
-from curate.engine.task import Answer, Halt, StageSpec, Task
+from curate.config import EngineOptions
+from curate.engine import Answer, Halt, Task
+from curate.engine.child import describe_exit
+from curate.engine.local import LocalEngine
 from curate.errors import CurateError
 from curate.records import Reason, Video
+from curate.run.stage_work import StageAnswer, StageSpec, StageTask, StageWork, record
 from curate.stage import Files, Stage
-from curate.workspace.ledger import Event, read_ledger
-from tests.engine.stages import After, Behave, NoSetup, Nothing
+from curate.workspace.ledger import Event, LedgerWriter, read_ledger
+from tests.engine.stages import After, Behave, DiesInSetup, Fetch, NoSetup, Nothing, SlowAfter, Unready
+
+OPTIONS = EngineOptions(workers=1, worker_memory=2048, silence=60.0, reserve=0.0)
 
 
 class Bench:
     """An engine over a folder, and everything it answered."""
 
     def __init__(
-        self,
-        root: Path,
-        *,
-        workers: int = 1,
-        seconds: float = 60,
-        memory: int = 2 << 30,
-        stage: type[Stage] = Behave,
-        trace: str = "",
+        self, root: Path, *, stage: type[Stage] = Behave, after: type[Stage] = After, trace: str = "", **options: Any
     ) -> None:
         self.root = root
-        self.answers: dict[tuple[str, str], Answer] = {}
+        self.answers: dict[tuple[str, str], StageAnswer] = {}
         self.order: list[tuple[str, str]] = []
         for name in ("ledger", "behaved", "after"):
             (root / name).mkdir(exist_ok=True)
-        self.engine = LocalEngine(
-            {"behave": StageSpec(stage, Nothing(trace=trace)), "after": StageSpec(After, Nothing())},
-            Limits({"download": 1, "cpu": workers, "gpu": 0}, 1, (), seconds, memory),
-            ledger=root / "ledger",
-            lock=root / ".workers",
-        )
+        self.works = {
+            "behave": StageWork(StageSpec(stage, Nothing(trace=trace))),
+            "after": StageWork(StageSpec(after, Nothing())),
+        }
+        self.engine = LocalEngine(dataclasses.replace(OPTIONS, **options), root, lock=root / ".workers")
 
     def task(self, stage: str, video: Video, rank: int) -> Task:
         inputs = {"behave": self.root / "behaved" / f"{video.id}.txt"} if stage == "after" else {}
         folder = self.root / ("after" if stage == "after" else "behaved")
         depth = -1 if stage == "after" else 0
-        return Task(stage, video, Files(inputs, folder, video.id), "print", (depth, rank))
+        payload = StageTask(stage, video, Files(inputs, folder, video.id), "print")
+        return Task(stage, video.id, payload, (depth, rank))
 
     def run(self, *titles: str) -> Bench:
+        ledger = LedgerWriter(self.root / "ledger")
+
         def observe(task: Task, answer: Answer) -> Iterable[Task]:
-            self.answers[task.video.id, task.stage] = answer
-            self.order.append((task.video.id, task.stage))
-            if isinstance(answer, Event) and answer.outcome == "done" and task.stage == "behave":
-                yield self.task("after", task.video, task.rank[1])
+            told = answer if isinstance(answer, Halt) else record(task.payload, answer, ledger)
+            assert (task.id, task.kind) not in self.answers
+            self.answers[task.id, task.kind] = told
+            self.order.append((task.id, task.kind))
+            if isinstance(told, Event) and told.outcome == "done" and task.kind == "behave":
+                yield self.task("after", task.payload.video, task.rank[-1])
 
         videos = [Video(id=f"v{i}", source=f"/{i}", title=title) for i, title in enumerate(titles)]
-        self.engine.run([self.task("behave", video, i) for i, video in enumerate(videos)], observe)
+        self.engine.run(self.works, [self.task("behave", video, i) for i, video in enumerate(videos)], observe)
+        ledger.close()
         return self
+
+    def halts(self) -> list[Halt]:
+        """Every word of a stage that stopped."""
+        return [answer for answer in self.answers.values() if isinstance(answer, Halt)]
 
     def event(self, video: str, stage: str = "behave") -> Event:
         """The event of a video, the same in the answer and in the ledger."""
@@ -83,14 +92,14 @@ def test_videos_go_down_the_stages_depth_first_and_artefacts_are_named(tmp_path:
     ("title", "reason", "said"),
     [
         ("abort", Reason.CRASHED, "SIGABRT"),
-        ("hang", Reason.TIMED_OUT, "more than 3 s"),
+        ("hang", Reason.TIMED_OUT, "no progress for 3 s"),
         ("memory", Reason.OUT_OF_MEMORY, "MiB of memory"),
         ("raise", Reason.ERROR, r"ValueError: a hidden fault \(stages.py:\d+\)"),
     ],
 )
 def test_a_bad_video_costs_only_itself(tmp_path: Path, title: str, reason: Reason, said: str) -> None:
-    seconds = 3 if title == "hang" else 60
-    bench = Bench(tmp_path, workers=2, seconds=seconds, memory=600 << 20).run("", title, "", "")
+    seconds = 3.0 if title == "hang" else 60.0
+    bench = Bench(tmp_path, workers=2, silence=seconds, worker_memory=600).run("", title, "", "")
     event = bench.event("v1")
     assert (event.outcome, event.reason, event.retryable) == ("failed", reason, True)
     assert re.search(said, event.detail)
@@ -118,6 +127,77 @@ def test_what_the_user_can_mend_ends_the_run(tmp_path: Path, stage: type[Stage],
     with pytest.raises(CurateError, match=r"pull them|can mend"):
         Bench(tmp_path, stage=stage).run(title, "")
     assert not read_ledger(tmp_path / "ledger")
+
+
+def test_a_long_video_that_gets_on_is_left_alone(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, silence=2.0).run("long")
+    assert bench.event("v0").outcome == "done"
+    assert bench.event("v0").seconds > 4
+
+
+def test_two_workers_that_stop_a_stage_say_so_once(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, workers=2).run("halt", "halt", "halt", "halt")
+    assert [halt.message for halt in bench.halts()] == ["wrong for every video"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "said"),
+    [
+        (Unready, r"cannot be set up: ValueError: the weights are not what they were \(stages.py:\d+\)"),
+        (DiesInSetup, "SIGABRT, while it was set up"),
+    ],
+)
+def test_a_stage_that_cannot_be_set_up_stops_and_burns_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], stage: type[Stage], said: str
+) -> None:
+    bench = Bench(tmp_path, stage=stage, workers=2).run(*[""] * 20)
+    (halt,) = bench.halts()
+    assert re.search(said, halt.message)
+    assert not read_ledger(tmp_path / "ledger")
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(("title", "said"), [("library", "libcuda.so.1"), ("cuda", "CUDA out of memory")])
+def test_faults_of_the_machine_stop_the_stage_and_burn_nothing(tmp_path: Path, title: str, said: str) -> None:
+    bench = Bench(tmp_path).run(*[title] * 20)
+    (halt,) = bench.halts()
+    assert said in halt.message and "3 times in a row" in halt.message
+    assert not read_ledger(tmp_path / "ledger")
+
+
+def test_one_video_that_the_device_cannot_hold_costs_only_itself(tmp_path: Path) -> None:
+    bench = Bench(tmp_path).run("", "cuda", "", "cuda once", "")
+    assert not bench.halts()
+    assert bench.event("v1").reason is Reason.OUT_OF_MEMORY
+    assert [bench.event(f"v{i}").outcome for i in (0, 2, 3, 4)] == ["done"] * 4
+
+
+def test_many_crashes_in_a_row_stop_the_stage(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, workers=2).run(*["raise"] * 30)
+    (halt,) = bench.halts()
+    assert "10 in a row failed" in halt.message and "a hidden fault" in halt.message
+    assert len(read_ledger(tmp_path / "ledger")) == 9
+
+
+def test_workers_are_replaced_after_some_videos_and_after_trouble(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    trace.mkdir()
+    Bench(tmp_path, trace=str(trace), worker_tasks=4).run("", "", "raise", "", "")
+    by_video = sorted(path.name.split("-")[:2] for path in trace.iterdir())
+    workers = [worker for _, worker in by_video]
+    assert workers[0] == workers[1] != workers[2] != workers[3] == workers[4] != workers[0]
+
+
+def test_the_paced_lane_waits_for_the_others(tmp_path: Path) -> None:
+    order = Bench(tmp_path, stage=Fetch, after=SlowAfter, ahead=2).run(*[""] * 12).order
+    assert len(order) == 24
+    ahead = [sum(1 if stage == "behave" else -1 for _, stage in order[:end]) for end in range(1, 25)]
+    assert 2 <= max(ahead) <= 4  # two wait, one is with its worker, one was under way when the second began to wait
+
+
+def test_the_paced_lane_waits_while_the_disk_is_short_and_others_are_at_work(tmp_path: Path) -> None:
+    order = Bench(tmp_path, stage=Fetch, after=SlowAfter, reserve=1e9).run("", "", "").order
+    assert order == [(f"v{i}", stage) for i in range(3) for stage in ("behave", "after")]
 
 
 RUN_AND_WAIT = """

@@ -146,7 +146,7 @@ import sys
 from curate.config import ClassifyOptions
 from curate.stages.classify import ClassifyStage
 stage = ClassifyStage(ClassifyOptions(model={str(model)!r}, device="cpu"))
-assert stage.lane == "cpu"
+assert stage.resources.gpus == 0
 stage.fingerprint_extra()
 assert "numpy" not in sys.modules and "cv2" not in sys.modules
 stage.setup()

@@ -60,7 +60,7 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     """Read ``export.json``; ``None`` where there is none or it is not one of ours."""
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         return None
     known = isinstance(record, dict) and {"format", "fingerprint", "files", "counts", "left_out"} <= record.keys()
     return record if known else None

@@ -1,0 +1,129 @@
+"""The stages as work of an engine: a stage run on one video in a worker, and its outcome recorded here.
+
+A worker writes under temporary names and makes them durable. What it answers is committed by the process that runs the
+pipeline: final names first, then the line in the ledger, so that a worker that comes late changes nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from curate.engine.protocol import Attempt, Fault, Finished, Halt, Task
+from curate.files.atomic import commit
+from curate.records import Done, Dropped, Failed, Outcome, Reason, Video
+from curate.stage import Files, Stage
+from curate.workspace.ledger import Event, LedgerWriter, event_of
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """How to make a stage."""
+
+    stage: type[Stage[Any]]
+    options: Any
+
+    def make(self) -> Stage[Any]:
+        """A new instance, not yet set up."""
+        return self.stage(self.options)
+
+
+@dataclass(frozen=True)
+class StageTask:
+    """One (video, stage) to do: the payload of a task.
+
+    Attributes:
+        stage: Stage name.
+        video: The video.
+        files: Its inputs and where to write.
+        fingerprint: Written to the ledger with the outcome.
+    """
+
+    stage: str
+    video: Video
+    files: Files
+    fingerprint: str
+
+
+StageAnswer = Event | Halt
+"""What became of a `StageTask`: its line in the ledger, or that the stage stopped."""
+
+
+class StageWork:
+    """A `curate.engine.Work` that runs one stage; its results are outcomes.
+
+    Attributes:
+        resources: As the stage states them.
+    """
+
+    def __init__(self, spec: StageSpec) -> None:
+        self.resources = spec.make().resources
+        if self.resources.gpus:  # a worker with a GPU sees no other, so ``cuda:3`` is plain ``cuda`` to it
+            spec = StageSpec(spec.stage, dataclasses.replace(spec.options, device="cuda"))
+        self._spec = spec
+        self._stage: Stage[Any] | None = None
+
+    def setup(self) -> None:
+        """Make the stage and set it up."""
+        stage = self._spec.make()
+        stage.setup()
+        self._stage = stage
+
+    def do(self, task: Task, attempt: Attempt) -> Outcome:
+        """Run the stage on one video and make what it wrote durable."""
+        assert self._stage is not None, "setup() makes the stage"
+        payload: StageTask = task.payload
+        files = dataclasses.replace(payload.files, progress=attempt.progress)
+        outcome: Outcome = self._stage.process(payload.video, files)
+        for path in _temporaries(outcome):
+            _make_durable(path)
+        return outcome
+
+    def close(self) -> None:
+        """Close the stage."""
+        if self._stage is not None:
+            self._stage.close()
+
+
+def record(task: StageTask, answer: Finished | Fault, ledger: LedgerWriter) -> Event:
+    """Give the files of an outcome their final names, and write its line in the ledger.
+
+    Raises:
+        OSError: The disk is full or gone.
+    """
+    outcome = answer.result if isinstance(answer, Finished) else Failed(answer.reason, answer.detail, retryable=True)
+    artefact = ""
+    try:
+        commit({temporary: task.files.final(temporary) for temporary in _temporaries(outcome)})
+        if isinstance(outcome, Done | Dropped) and outcome.artefact is not None:
+            artefact = task.files.final(outcome.artefact).name
+    except FileNotFoundError as error:
+        outcome = Failed(Reason.ERROR, f"{error.filename}, which a worker wrote, is not there", retryable=True)
+    event = event_of(
+        outcome,
+        time=time.time(),
+        video=task.video.id,
+        stage=task.stage,
+        fingerprint=task.fingerprint,
+        seconds=answer.seconds,
+        artefact=artefact,
+    )
+    ledger.append(event)
+    return event
+
+
+def _temporaries(outcome: Outcome) -> tuple[Path, ...]:
+    """The files of an outcome in the order in which they are committed: the artefact last."""
+    if isinstance(outcome, Failed):
+        return ()
+    return (*outcome.sidecars, *(() if outcome.artefact is None else (outcome.artefact,)))
+
+
+def _make_durable(path: Path) -> None:
+    if not path.is_symlink():
+        with open(path, "rb") as stream:
+            os.fsync(stream.fileno())
