@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import tomllib
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from curate.errors import CurateError
+from curate.files.bounded import parse_toml, read_bounded
+from curate.trust import beyond_harmless, secrets_of
+
+LARGEST_TOML = 1_000_000
+"""Bytes of a file with options, at most."""
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +34,7 @@ def option(
     low: float | None = None,
     high: float | None = None,
     unused_by: tuple[str, ...] = (),
+    run_only: bool | Callable[[Any], object] = False,
 ) -> Any:
     """Declare one option of a stage.
 
@@ -41,9 +46,24 @@ def option(
         low: Smallest legal value.
         high: Largest legal value.
         unused_by: For options of the export: formats that it says nothing to.
+        run_only: Whether the value comes from the person who runs curate only, never from a workspace, and is never
+            written into one; or a function that says so of a value. See `curate.trust`.
     """
-    told = {"help": help, "output": output, "low": low, "high": high, "unused_by": unused_by}
+    told = {
+        "help": help,
+        "output": output,
+        "low": low,
+        "high": high,
+        "unused_by": unused_by,
+        "run_only": run_only,
+    }
     return field(default=default, metadata=told)
+
+
+def is_run_only(spec: dataclasses.Field[Any], value: Any) -> bool:
+    """Whether a value of an option is kept out of workspaces."""
+    rule = spec.metadata["run_only"]
+    return bool(rule(value)) if callable(rule) else rule
 
 
 @dataclass(frozen=True)
@@ -65,11 +85,23 @@ class DownloadOptions:
     backoff: float = option(
         1.0, "Seconds before the first repeat; doubled for each further one, up to a minute.", output=False, low=0
     )
-    proxy: str = option("", "URL of a proxy; empty takes the environment's.", output=False)
-    source_address: str = option("", "Address of this machine to connect from.", output=False)
-    cookies: Path | None = option(None, "Netscape cookies file; only read, never written.", output=False)
+    proxy: str = option(
+        "",
+        "URL of a proxy; empty takes the environment's (HTTPS_PROXY). With a password: from the environment only.",
+        output=False,
+        run_only=True,
+    )
+    source_address: str = option("", "Address of this machine to connect from.", output=False, run_only=True)
+    cookies: Path | None = option(None, "Netscape cookies file; only read, never written.", output=False, run_only=True)
     cookies_from_browser: str = option(
-        "", "Browser to take cookies from, e.g. firefox or chrome:Profile 1.", output=False
+        "", "Browser to take cookies from, e.g. firefox or chrome:Profile 1.", output=False, run_only=True
+    )
+    local_addresses: tuple[str, ...] = option(
+        (),
+        "Addresses and networks of this machine and its local network that may be fetched from, e.g. 192.168.1.20 or "
+        "10.0.0.0/8; no others are.",
+        output=False,
+        run_only=True,
     )
     breaker: int = option(
         3, "Bot checks, rate limits or refusals in a row after which the stage stops.", output=False, low=1
@@ -85,7 +117,11 @@ class DownloadOptions:
     )
     free_space: float = option(1.0, "Gigabytes to leave free on the disk of the workspace.", output=False, low=0)
     yt_dlp: str = option(
-        "{}", "Further options of yt-dlp's YoutubeDL as a JSON object, e.g. '{\"geo_bypass\": true}'.", output=False
+        "{}",
+        "Further options of yt-dlp's YoutubeDL as a JSON object, e.g. '{\"geo_bypass\": true}'; a workspace keeps only "
+        "those that choose a format or a pace.",
+        output=False,
+        run_only=beyond_harmless,
     )
 
 
@@ -523,7 +559,12 @@ def build(options_class: type, values: Mapping[str, Any], where: str) -> Any:
         if name not in known:
             raise CurateError(f"{where}: unknown option {name!r}; known: {', '.join((*known, *tables))}")
         spec, kind = known[name]
-        value = convert(value, kind, f"{where}.{name}")
+        try:
+            value = convert(value, kind, f"{where}.{name}")
+        except CurateError:
+            if spec.metadata["run_only"]:  # it may be a secret
+                raise CurateError(f"{where}.{name}: the value is of the wrong type; see --help") from None
+            raise
         low, high = spec.metadata["low"], spec.metadata["high"]
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if number and not ((low is None or value >= low) and (high is None or value <= high)):
@@ -540,12 +581,11 @@ def load_toml(path: Path) -> dict[str, dict[str, Any]]:
         CurateError: Unreadable, not TOML, or a table that is not a stage.
     """
     try:
-        with open(path, "rb") as stream:
-            data = tomllib.load(stream)
+        data = parse_toml(read_bounded(path, LARGEST_TOML))
     except OSError as error:
         raise CurateError(f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CurateError(f"{path} is not valid TOML: {error}") from error
+    except ValueError as error:
+        raise CurateError(f"{path} {error}") from error
     data.pop("workspace_version", None)
     stages = {f.name for f in dataclasses.fields(Config)}
     for name, table in data.items():
@@ -560,6 +600,56 @@ def load_toml(path: Path) -> dict[str, dict[str, Any]]:
             del data["engine"][name]
             logger.warning("%s: engine.%s is gone: engine.silence ends workers that make no progress", path, name)
     return data
+
+
+def load_given(path: Path) -> dict[str, dict[str, Any]]:
+    """Read a file that the user named in this run: anything may stand in it, secrets if nobody else can read them.
+
+    Raises:
+        CurateError: As `load_toml`; or it holds a secret and others can read it.
+    """
+    tables = load_toml(path)
+    holds = [f"{t}.{n}" for t, table in tables.items() for n, value in table.items() if secrets_of(t, n, value)]
+    if holds and path.stat().st_mode & 0o077:
+        raise CurateError(f"{path} holds a secret ({', '.join(holds)}) and others can read it: chmod 600 {path}")
+    return tables
+
+
+def of_workspace(
+    tables: Mapping[str, Mapping[str, Any]], later: Sequence[Mapping[str, Mapping[str, Any]]], where: str
+) -> dict[str, dict[str, Any]]:
+    """The option tables of a workspace, which may be somebody else's, without what is not taken from one.
+
+    Options that are not set, which earlier versions of curate wrote, and options that a later layer gives are left out
+    without a word.
+
+    Args:
+        tables: As `load_toml` read them.
+        later: Layers that win over them.
+        where: Path of the workspace's file.
+
+    Raises:
+        CurateError: An option that is not taken from a workspace has a value there; says what to do.
+    """
+    taken = {name: dict(table) for name, table in tables.items()}
+    for spec, kind in option_fields(Config):
+        table = taken.get(spec.name, {})
+        for inner, _ in option_fields(kind):
+            if inner.name not in table or not is_run_only(inner, table[inner.name]):
+                continue
+            value = table.pop(inner.name)
+            if value not in ("", NONE, []) and not any(inner.name in layer.get(spec.name, {}) for layer in later):
+                raise CurateError(
+                    f"{where}: {spec.name}.{inner.name} is not taken from a workspace, which may be somebody else's: "
+                    "take the line out, and if you want it, give it in this run: as a flag, as "
+                    f"{variable(spec.name, inner.name)} in the environment, or in --config FILE"
+                )
+    return taken
+
+
+def variable(table: str, name: str) -> str:
+    """Name of the environment variable from which an option that is kept out of workspaces is taken."""
+    return f"CURATE_{table}_{name}".upper()
 
 
 def with_tables(export: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -611,7 +701,8 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
 def to_toml(config: Config, *, workspace_version: int) -> str:
     """Write resolved options as TOML with each option's help as a comment.
 
-    Options whose value is ``None`` are written as comments: TOML has no null.
+    Options whose value is ``None`` are written as comments: TOML has no null; and so are those that are kept out of
+    workspaces (`curate.trust`).
     """
     lines = [
         "# Resolved options of this workspace. Flags given to a command win over this file.",
@@ -623,7 +714,13 @@ def to_toml(config: Config, *, workspace_version: int) -> str:
         for spec, _ in option_fields(table.kind):
             value = getattr(options, spec.name)
             lines.append(f"# {spec.metadata['help']}")
-            lines.append(f"# {spec.name} is not set" if value is None else f"{spec.name} = {_toml_value(value)}")
+            if is_run_only(spec, value):
+                source = variable(table.name, spec.name)
+                lines.append(f"# {spec.name} is never kept here: give it in each run, as a flag or as {source}")
+            elif value is None:
+                lines.append(f"# {spec.name} is not set")
+            else:
+                lines.append(f"{spec.name} = {_toml_value(value)}")
     return "\n".join(lines) + "\n"
 
 

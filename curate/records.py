@@ -35,9 +35,11 @@ class Reason(StrEnum):
     AGE = "age"
     MEMBERS = "members"
     LIVE = "live"
+    EMBEDDING = "embedding"
     NO_FORMAT = "no_format"
     LOW_RESOLUTION = "low_resolution"
     UNSUPPORTED_URL = "unsupported_url"
+    LOCAL_ADDRESS = "local_address"
     NOT_FOUND = "not_found"
     # download: the way there
     BLOCKED = "blocked"

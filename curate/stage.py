@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
+from curate.files.atomic import is_planted
 from curate.records import Outcome, Video
 
 OptionsT = TypeVar("OptionsT")
@@ -80,8 +81,14 @@ class Files:
             yield item
 
     def temporary(self, suffix: str) -> Path:
-        """Path to write to; the same for every attempt, so that an interrupted download can resume."""
-        return self.folder / f".{self.stem}.tmp{suffix}"
+        """Path to write to; the same for every attempt, so that an interrupted download can resume.
+
+        A link that stands there, which may lead anywhere, is taken away.
+        """
+        path = self.folder / f".{self.stem}.tmp{suffix}"
+        if is_planted(path):
+            path.unlink()
+        return path
 
     def final(self, temporary: Path) -> Path:
         """Name under which a temporary file of this video is committed."""

@@ -9,8 +9,9 @@ from curate.records import Reason
 REFUSALS = frozenset({Reason.BLOCKED, Reason.RATE_LIMITED, Reason.FORBIDDEN})
 """Reasons that speak of the session or the address, not of the video."""
 
-TROUBLE = frozenset({Reason.NETWORK, Reason.NO_FORMAT, Reason.ERROR})
-"""Reasons that one video may well have, but many in a row only if the line is dead or yt-dlp is out of date."""
+TROUBLE = frozenset({Reason.NETWORK, Reason.NO_FORMAT, Reason.EMBEDDING, Reason.LOCAL_ADDRESS, Reason.ERROR})
+"""Reasons that one video may well have, but many in a row only if the line is dead, its name server lies, or yt-dlp is
+out of date."""
 
 
 @dataclass

@@ -1,27 +1,34 @@
 """The only module that knows yt-dlp: one session, metadata first, errors as reasons.
 
-Works for every site yt-dlp knows and for plain links to video files; only ``http`` and ``https`` URLs are fetched.
+Works for every site yt-dlp knows and for plain links to video files; only ``http`` and ``https`` URLs are fetched, and
+nothing of the local network (`curate.acquire.local_network`). Requests are made by yt-dlp's own Python handlers alone,
+since each of their connections can be judged: ffmpeg, other download programs and curl are not used.
 """
 
 from __future__ import annotations
 
 import errno
 import ipaddress
-import json
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from curate import trust
 from curate.acquire import reasons
 from curate.acquire.cookies import read_cookies
+from curate.acquire.local_network import LocalNetworkGuard, parse_networks
 from curate.config import DownloadOptions
 from curate.errors import CurateError
+from curate.files.bounded import parse_json
+from curate.files.text import printable
+from curate.files.urls import redact, redact_url
 from curate.records import Reason
 
 log = logging.getLogger(__name__)
@@ -35,9 +42,10 @@ RESERVED = frozenset(
         "cookiesfrombrowser",
         "download_archive",
         "exec_cmd",
+        "logger",
         "external_downloader",
         "external_downloader_args",
-        "ffmpeg_location",
+        "impersonate",
         "forceprint",
         "netrc_cmd",
         "paths",
@@ -47,10 +55,16 @@ RESERVED = frozenset(
         "skip_download",
     }
 )
-"""yt-dlp options, beside those set here, that the user cannot set: they run programs, write files, or skip the work.
+"""yt-dlp options, beside those set here, that nobody can set: they run programs, write files, or skip the work.
 
-A workspace's ``curate.toml`` may come from someone else.
+Of all others a workspace's ``curate.toml``, which may come from someone else, sets only `curate.trust.HARMLESS`.
 """
+
+NO_FFMPEG = "/nonexistent/ffmpeg"
+"""Where yt-dlp is told to look for ffmpeg: it would open addresses by itself, unguarded, and is not needed."""
+
+HANDLERS = frozenset({"Urllib", "Requests"})
+"""Those of yt-dlp's request handlers whose every connection and redirect can be judged."""
 
 REPLACEABLE = frozenset({"format", "format_sort"})
 """Options set here that the user may overrule with ``yt_dlp``."""
@@ -60,6 +74,9 @@ PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 
 DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 """System errors that meet every video."""
+
+LONGEST_TEXT = 2000
+"""Characters of a message that are kept."""
 
 STREAMED = ("m3u8", "dash", "ism", "f4m")
 """Protocols that come in pieces: there a missing piece is a hole, not a missing video."""
@@ -142,6 +159,7 @@ class Found:
             "protocol",
         )
         found = {("licence" if k == "license" else k): _plain(info.get(k)) for k in wanted}
+        found["webpage_url"] = redact_url(str(info.get("webpage_url") or "")) or None
         found["site"] = _plain(info.get("extractor_key"))
         found["site_id"] = _plain(info.get("id"))
         found["format"] = {k: _plain(info.get(k)) for k in of_format}
@@ -177,14 +195,24 @@ class Downloader:
         self._options = options
         self._target = Path()
         self._progress: Callable[[], None] | None = None
-        parameters = session_parameters(options)
+        self._secrets = _secrets(options)
+        parameters = session_parameters(options) | {"logger": _Forward(self._shown)}
         if options.cookies is not None:
             parameters["cookiefile"] = read_cookies(options.cookies)
         if options.cookies_from_browser:
             parameters["cookiesfrombrowser"] = _browser(options.cookies_from_browser)
-        self._session = _session(parameters, self._name)
+        allowed = parse_networks(options.local_addresses, "download.local_addresses")
+        self._guard = LocalNetworkGuard(allowed, _proxies(options), _refused_locally)
+        self._session = _session(parameters, self._name, self._guard)
         self._session.add_progress_hook(self._got_on)
         self._load_cookies()
+
+    def _shown(self, text: str) -> str:
+        """A message of yt-dlp as it may be shown and stored: printable, without secrets."""
+        text = redact(text)
+        for secret in self._secrets:
+            text = text.replace(secret, "(hidden)")
+        return printable(text, LONGEST_TEXT)
 
     def _name(self, info: Mapping[str, Any]) -> str:
         return str(self._target)
@@ -207,7 +235,7 @@ class Downloader:
             where = self._options.cookies or f"the browser {self._options.cookies_from_browser!r}"
             raise CurateError(f"cannot load cookies from {where}: see 'curate doctor'") from None
         finally:
-            self._session.params["logger"] = _Forward()
+            self._session.params["logger"] = _Forward(self._shown)
 
     def find(self, url: str) -> Found:
         """Ask the site about a video and choose a format; fetches no video data.
@@ -216,7 +244,7 @@ class Downloader:
             FetchError: The video cannot be had, with the reason.
         """
         if not is_web_url(url):
-            raise FetchError(Reason.UNSUPPORTED_URL, f"not an http or https URL: {reasons.printable(url, 200)}")
+            raise FetchError(Reason.UNSUPPORTED_URL, f"not an http or https URL: {self._shown(url)[:200]}")
         with self._as_reasons(streamed=False):
             info = self._session.extract_info(url, download=False)
         if info and info.get("_type") in ("playlist", "multi_video"):
@@ -232,7 +260,7 @@ class Downloader:
         if status in ("is_live", "is_upcoming", "post_live") or info.get("is_live"):
             raise FetchError(Reason.LIVE, f"live status: {status or 'is_live'}")
         if not is_web_url(str(info.get("url") or url)):
-            raise FetchError(Reason.UNSUPPORTED_URL, f"the site sends us to {reasons.printable(info['url'], 200)}")
+            raise FetchError(Reason.UNSUPPORTED_URL, f"the site sends us to {self._shown(str(info['url']))[:200]}")
         return Found(info)
 
     def fetch(self, found: Found, target: Path, progress: Callable[[], None] | None = None) -> None:
@@ -280,32 +308,53 @@ class Downloader:
         """Close all connections."""
         self._session.close()
 
-    def _as_reasons(self, *, streamed: bool) -> AbstractContextManager[None]:
-        account = urlsplit(self._options.proxy).netloc.rpartition("@")[0]
-        return _as_reasons(streamed, [secret for secret in (self._options.proxy, account) if secret])
+    @contextmanager
+    def _as_reasons(self, *, streamed: bool) -> Iterator[None]:
+        """Turn whatever yt-dlp raises into a `FetchError`, or an ``OSError`` if the disk is to blame.
+
+        Any exception may come out of an extractor that meets a page it was not written for.
+        """
+        from yt_dlp.utils import YoutubeDLError
+
+        try:
+            with self._guard.watching():
+                yield
+        except MemoryError:
+            raise
+        except Exception as error:
+            number = _disk_error(error)
+            if number is not None:
+                raise OSError(number, os.strerror(number)) from error
+            text = str(error) if isinstance(error, YoutubeDLError) else f"{type(error).__name__}: {error}"
+            raise FetchError(classify(error, streamed=streamed), self._shown(text.removeprefix("ERROR: "))) from error
 
 
-@contextmanager
-def _as_reasons(streamed: bool, secrets: Sequence[str]) -> Iterator[None]:
-    """Turn whatever yt-dlp raises into a `FetchError`, or an ``OSError`` if the disk is to blame.
+def _secrets(options: DownloadOptions) -> list[str]:
+    """Whatever must not be shown; longer ones first, since one may hold another."""
+    found = [
+        *trust.yt_dlp_secrets(options.yt_dlp),
+        *(part for part in map(trust.proxy_secret, _proxies(options)) if part),
+    ]
+    passwords = [part.partition(":")[2] for part in found]
+    return sorted({secret for secret in (*found, *passwords) if len(secret) > 3}, key=len, reverse=True)
 
-    Any exception may come out of an extractor that meets a page it was not written for.
-    """
-    from yt_dlp.utils import YoutubeDLError
 
-    try:
-        yield
-    except MemoryError:
-        raise
-    except Exception as error:
-        number = _disk_error(error)
-        if number is not None:
-            raise OSError(number, os.strerror(number)) from error
-        text = str(error) if isinstance(error, YoutubeDLError) else f"{type(error).__name__}: {error}"
-        for secret in secrets:
-            text = text.replace(secret, "(hidden)")
-        text = reasons.printable(text.removeprefix("ERROR: "))
-        raise FetchError(classify(error, streamed=streamed), text) from error
+def _proxies(options: DownloadOptions) -> list[str]:
+    """URLs of the proxies that requests may go through."""
+    return [options.proxy] if options.proxy else [v for k, v in urllib.request.getproxies().items() if k != "no"]
+
+
+def _refused_locally(sentence: str) -> Exception:
+    """The error of a connection that the guard refuses, of a kind that yt-dlp hands on at once."""
+    from yt_dlp.networking.exceptions import RequestError
+
+    error: Exception = RequestError(sentence)
+    error.__cause__ = LocalAddressError(sentence)
+    return error
+
+
+class LocalAddressError(Exception):
+    """Marks the cause of a refused connection."""
 
 
 def classify(error: BaseException, *, streamed: bool = False) -> Reason:
@@ -327,13 +376,15 @@ def classify(error: BaseException, *, streamed: bool = False) -> Reason:
 
     chain = list(_causes(error))
     text = str(error)
+    if any(isinstance(e, LocalAddressError) for e in chain):
+        return Reason.LOCAL_ADDRESS
     if any(isinstance(e, UnsupportedError) for e in chain):
         return Reason.UNSUPPORTED_URL
+    if any(isinstance(e, GeoRestrictedError) for e in chain):
+        return Reason.GEO
     said = next((e.orig_msg for e in chain if isinstance(e, ExtractorError)), None)
     if said is not None and (reason := reasons.reason_of_text(said)) is not None:
         return reason
-    if any(isinstance(e, GeoRestrictedError) for e in chain):
-        return Reason.GEO
     if any(isinstance(e, UserNotLive) for e in chain):
         return Reason.LIVE
     status = next((e.status for e in chain if isinstance(e, HTTPError)), None) or reasons.status_in(text)
@@ -411,7 +462,7 @@ def session_parameters(options: DownloadOptions) -> dict[str, Any]:
         "enable_file_urls": False,
         "cachedir": None,
         "js_runtimes": {name: {} for name in runtime_names()},
-        "logger": _Forward(),
+        "ffmpeg_location": NO_FFMPEG,
         "quiet": True,
         "noprogress": True,
         "color": "never",
@@ -436,9 +487,9 @@ def _check_addresses(options: DownloadOptions) -> None:
 
 def _extra(text: str, reserved: set[str]) -> dict[str, Any]:
     try:
-        extra = json.loads(text)
+        extra = parse_json(text)
     except ValueError as error:
-        raise CurateError(f"download.yt_dlp is not JSON: {error}") from error
+        raise CurateError(f"download.yt_dlp {error}") from error
     if not isinstance(extra, dict):
         raise CurateError("download.yt_dlp must be a JSON object, such as '{\"geo_bypass\": true}'")
     taken = sorted(extra.keys() & reserved)
@@ -447,8 +498,11 @@ def _extra(text: str, reserved: set[str]) -> dict[str, Any]:
     return extra
 
 
-def _session(parameters: dict[str, Any], name: Callable[[Mapping[str, Any]], str]) -> Any:
-    """A ``YoutubeDL`` that writes where it is told; its own templates would expand ``$`` and ``~`` in a path."""
+def _session(parameters: dict[str, Any], name: Callable[[Mapping[str, Any]], str], guard: LocalNetworkGuard) -> Any:
+    """A ``YoutubeDL`` that writes where it is told and asks the guard before every request.
+
+    Its own file name templates would expand ``$`` and ``~`` in a path.
+    """
     from yt_dlp import YoutubeDL
 
     class Session(YoutubeDL):
@@ -457,7 +511,47 @@ def _session(parameters: dict[str, Any], name: Callable[[Mapping[str, Any]], str
         ) -> str:
             return name(info_dict) if dir_type in ("", "temp") else ""
 
+        def build_request_director(self, handlers: Iterable[Any], preferences: Any = None) -> Any:
+            known = [handler for handler in handlers if handler.RH_KEY in HANDLERS]
+            director = super().build_request_director(known, preferences)
+            for handler in director.handlers.values():
+                _ask_before_requests(handler, guard)
+            return director
+
     return Session(parameters, auto_init="no_verbose_header")
+
+
+def _ask_before_requests(handler: Any, guard: LocalNetworkGuard) -> None:
+    """Have the guard check the URL of every request of a handler, those after a redirect too."""
+    make = handler._create_instance
+
+    class Asking(urllib.request.BaseHandler):
+        handler_order = 0
+
+        def http_request(self, request: urllib.request.Request) -> urllib.request.Request:
+            guard.check_url(request.full_url)
+            return request
+
+        https_request = ftp_request = http_request
+
+    def guarded(**arguments: Any) -> Any:
+        instance = make(**arguments)
+        if isinstance(instance, urllib.request.OpenerDirector):
+            instance.add_handler(Asking())
+        else:  # a session of the package requests, which hands every hop to one of its adapters
+            for adapter in {id(a): a for a in instance.adapters.values()}.values():
+                adapter.send = _asking(adapter.send, guard)
+        return instance
+
+    handler._create_instance = guarded
+
+
+def _asking(send: Callable[..., Any], guard: LocalNetworkGuard) -> Callable[..., Any]:
+    def asking(request: Any, *arguments: Any, **named: Any) -> Any:
+        guard.check_url(request.url)
+        return send(request, *arguments, **named)
+
+    return asking
 
 
 def _browser(text: str) -> tuple[str, ...]:
@@ -469,17 +563,20 @@ def _browser(text: str) -> tuple[str, ...]:
 class _Forward:
     """yt-dlp's messages, on one line each, to this package's log."""
 
+    def __init__(self, shown: Callable[[str], str]) -> None:
+        self._shown = shown
+
     def debug(self, text: str) -> None:
-        log.debug("%s", reasons.printable(text))
+        log.debug("%s", self._shown(text))
 
     def info(self, text: str) -> None:
-        log.debug("%s", reasons.printable(text))
+        log.debug("%s", self._shown(text))
 
     def warning(self, text: str) -> None:
-        log.info("%s", reasons.printable(text))
+        log.info("%s", self._shown(text))
 
     def error(self, text: str) -> None:
-        log.debug("%s", reasons.printable(text))
+        log.debug("%s", self._shown(text))
 
 
 class _Silent:
@@ -492,6 +589,8 @@ class _Silent:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact(value)
     return value if isinstance(value, str | int | float | bool) or value is None else str(value)
 
 

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
+from click.core import ParameterSource
 
-from curate.config import MOVED, NONE, Table, option_fields, option_tables
+from curate.config import MOVED, NONE, Table, option_fields, option_tables, variable
+from curate.errors import CurateError
+from curate.trust import secrets_of
 
 Layer = dict[str, dict[str, Any]]
 """Values that were given, by table and option name; tables of formats stand in that of the export."""
@@ -74,11 +77,22 @@ class _Flag:
     former: bool = False
 
     def put(self, value: Any, given: Layer) -> None:
-        """Set its options to a value, and say so if it is a former flag; present flags go before former ones."""
+        """Set its options to a value, and say so if it is a former flag; present flags go before former ones.
+
+        Raises:
+            CurateError: A secret stands on the command line, which everybody can see in the list of processes.
+        """
         if self.former:
             now = ", ".join(f"--{path[-1]}-{option}".replace("_", "-") for path, option in self.places)
             click.echo(f"--{self.name.replace('_', '-')} is now {now}", err=True)
+        from_line = click.get_current_context().get_parameter_source(self.name) is ParameterSource.COMMANDLINE
         for path, option in self.places:
+            if from_line and secrets_of(path[0], option, value):
+                raise CurateError(
+                    f"--{self.name.replace('_', '-')} holds a secret, and everybody on this machine can see command "
+                    f"lines: give it as {variable(path[0], option)} in the environment, or in --config FILE with mode "
+                    "0600"
+                )
             table: dict[str, Any] = given
             for part in path:
                 table = table.setdefault(part, {})
@@ -91,7 +105,9 @@ def _flags_of(table: Table, *, prefixed: bool) -> Iterator[_Flag]:
     prefix = f"{table.path[-1]}-" if prefixed or len(table.path) > 1 else ""
     for spec, kind in option_fields(table.kind):
         name = (prefix + spec.name).replace("-", "_")
-        yield _Flag(name, ((table.path, spec.name),), _option(name, spec.default, spec.metadata, kind))
+        source = variable(table.path[0], spec.name) if spec.metadata["run_only"] else None
+        flag = _option(name, spec.default, spec.metadata, kind, source=source)
+        yield _Flag(name, ((table.path, spec.name),), flag)
     if table.path == ("export",):
         yield from _former_flags(prefix)
 
@@ -114,8 +130,15 @@ def _former_flags(prefix: str) -> Iterator[_Flag]:
 
 
 def _option(
-    name: str, default: Any, metadata: Mapping[str, Any], kind: Any, *, hidden: bool = False
+    name: str,
+    default: Any,
+    metadata: Mapping[str, Any],
+    kind: Any,
+    *,
+    hidden: bool = False,
+    source: str | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A flag; ``source`` is an environment variable that gives the option too."""
     flag = "--" + name.replace("_", "-")
     shown = "not set" if default is None or default == "" else default
     if kind is bool:
@@ -124,7 +147,16 @@ def _option(
     if typing.get_origin(kind) is tuple:
         shown = ",".join(map(str, default)) or "not set"
     text = f"{metadata['help']}  [default: {shown}]"
-    return click.option(flag, name, type=_click_type(kind, metadata), default=None, help=text, hidden=hidden)
+    return click.option(
+        flag,
+        name,
+        type=_click_type(kind, metadata),
+        default=None,
+        help=text,
+        hidden=hidden,
+        envvar=source,
+        show_envvar=True,
+    )
 
 
 def _click_type(kind: Any, metadata: Mapping[str, Any]) -> click.ParamType:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,8 +23,10 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from curate.errors import CurateError
-from curate.exports.disk.folder import RECORD
+from curate.exports.disk.folder import RECORD, inner_path, is_inner
 from curate.exports.reading.stores import open_account
+from curate.files.bounded import parse_json
+from curate.files.urls import redact, redact_url
 
 JOURNAL = "_push.json"
 """Name of the list of files that are right in an incomplete copy."""
@@ -109,9 +110,11 @@ def _files(folder: Path, record: Mapping[str, Any]) -> dict[str, File]:
     files = {name: File(facts["size"], facts["sha256"]) for name, facts in record["files"].items()}
     if "loose_bytes" in record:
         try:
-            files |= _loose(pq.ParquetFile(folder / _TABLE))
-        except (OSError, pa.ArrowException) as error:
+            files |= _loose(pq.ParquetFile(inner_path(folder, _TABLE)))
+        except (OSError, pa.ArrowException, ValueError) as error:
             raise CurateError(f"{folder / _TABLE} cannot be read: {error}; see 'curate verify {folder}'") from error
+    if outside := next((name for name in files if not is_inner(name)), None):
+        raise CurateError(f"{folder} names {outside!r}, which leads out of the export: see 'curate verify {folder}'")
     return files
 
 
@@ -140,7 +143,7 @@ class _Place:
 
     @classmethod
     def open(cls, url: str) -> _Place:
-        shown = re.sub(r"//[^/@]*@", "//", url.partition("?")[0])
+        shown = redact_url(url.partition("?")[0])
         if "://" not in url:
             raise CurateError(f"{shown!r} is not a URL: write s3://bucket/prefix, gs://bucket/prefix or file:///folder")
         try:
@@ -164,7 +167,7 @@ class _Place:
 
     def trouble(self, error: Exception) -> CurateError:
         """An error of the file system in the user's terms."""
-        text = str(error)
+        text = redact(str(error))
         hint = next((hint for mark, hint in _HINTS if mark in text), "check the URL, the credentials and the network")
         return CurateError(f"{self.shown}: {hint} ({text})")
 
@@ -245,7 +248,7 @@ class _Push:
             return {}
         source = next((name for name in (RECORD, JOURNAL) if name in there), None)
         try:
-            told: dict[str, Any] = json.loads(self.place.read(source)) if source else {}
+            told: dict[str, Any] = parse_json(self.place.read(source)) if source else {}
             kind, listed = told["format"], told["files"]
             known = {name: File(facts["size"], facts["sha256"]) for name, facts in listed.items()}
         except (ValueError, TypeError, KeyError, AttributeError):
@@ -307,7 +310,7 @@ class _Push:
         """A local file piece by piece, its checksum taken on the way."""
         path, checksum = self.folder / name, hashlib.sha256()
         try:
-            with open(path, "rb") as stream:
+            with open(inner_path(self.folder, name), "rb") as stream:
                 while not self._stopped.is_set() and (piece := stream.read(_CHUNK)):
                     checksum.update(piece)
                     yield piece
@@ -315,6 +318,8 @@ class _Push:
                         self.progress(len(piece))
         except OSError as error:
             raise CurateError(f"{path} cannot be read: {error.strerror}; see 'curate verify {self.folder}'") from error
+        except ValueError as error:
+            raise CurateError(f"{path} {error}, so it is not copied: see 'curate verify {self.folder}'") from error
         if not self._stopped.is_set() and checksum.hexdigest() != self.files[name].sha256:
             raise CurateError(f"{path} does not have the checksum it was written with: see 'curate verify'")
 

@@ -1,12 +1,20 @@
-"""Files that appear whole or not at all.
+"""Files that appear whole or not at all, and only where they are meant to.
 
 Everything is written under a temporary name in its own folder, flushed to disk and then renamed, so that a file under
 its final name is always whole.
+
+A workspace may come from a stranger, with links planted where curate is about to write or to clear up. So new files
+are created under names that were not there, files of curate's own are opened without following a link, and what is
+cleared away is the link and never what it leads to.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
+import shutil
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -37,6 +45,82 @@ def sync_folder(folder: Path) -> None:
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Write a small file so that readers see the old content or the new, never a part."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(data)
-    commit({temporary: path})
+    temporary = temporary_beside(path)
+    try:
+        temporary.write_bytes(data)
+        commit({temporary: path})
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def temporary_beside(path: Path) -> Path:
+    """Make an empty file in the folder of ``path`` under a name that nothing and nobody else has.
+
+    Returns:
+        ``.{name}.{random}.tmp``, for the caller to fill and to rename or remove.
+    """
+    while True:
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666))
+            return temporary
+
+
+def open_own(path: Path, flags: int) -> int:
+    """Open a file of curate's own for writing, made if missing; a link that stands there is taken away.
+
+    Args:
+        path: The file; one that other processes may have open too: a lock, a ledger.
+        flags: For `os.open`, in addition to those for that.
+
+    Returns:
+        The descriptor.
+
+    Raises:
+        OSError: It cannot be opened, or is a pipe, a device or a folder.
+    """
+    flags |= os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    if path.is_symlink():
+        path.unlink()
+    descriptor = os.open(path, flags, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(None, "is not a file", str(path))
+    return descriptor
+
+
+def is_planted(path: Path) -> bool:
+    """Whether something stands at a path at which curate writes that curate did not leave there.
+
+    That is anything but a folder and a file with this one name: writing to it would reach another place.
+    """
+    try:
+        status = path.lstat()
+    except OSError:
+        return False
+    return not (stat.S_ISDIR(status.st_mode) or (stat.S_ISREG(status.st_mode) and status.st_nlink == 1))
+
+
+def clear(path: Path) -> None:
+    """Remove whatever stands at a path: a file, a folder with all that is in it, a link but not what it leads to.
+
+    Raises:
+        OSError: It cannot be removed.
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def clear_planted(folder: Path) -> None:
+    """Remove every link, pipe and device below a folder, and the folder itself if it is one; follows no link."""
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        folder.unlink()
+    for place, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            path = os.path.join(place, name)  # noqa: PTH118 (there may be millions)
+            mode = os.lstat(path).st_mode
+            if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
+                os.unlink(path)  # noqa: PTH108

@@ -7,7 +7,6 @@ are free text of strangers and are escaped; nothing is loaded from elsewhere and
 from __future__ import annotations
 
 import html
-import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -207,8 +206,6 @@ def report_audit(session: Session) -> tuple[Path, int, int]:
     ]
     if not done:
         raise CurateError(f"no video of {session.workspace.root} was audited yet: see 'curate status'")
-    folder = session.workspace.root / "report" / "audit"
     with session.workspace.lock():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        folder = session.workspace.fresh_folder("report", "audit")
         return folder, *write_report(done, folder)

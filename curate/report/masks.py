@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -110,8 +109,6 @@ def explain_masks(session: Session, video: str) -> tuple[Path, int]:
     if states.get("mask") != "done":
         stage, state = list(states.items())[-1]
         raise CurateError(f"video {video} has no boxes to show: it is {state} at {stage}")
-    folder = session.workspace.root / "report" / "masks" / video
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder = session.workspace.fresh_folder("report", "masks", video)
     written = write_explanations(pipeline.artefact(found, "sample"), pipeline.artefact(found, "mask"), folder)
     return folder, len(written)

@@ -18,6 +18,7 @@ from typing import Literal
 from curate.acquire.estimate import Estimate
 from curate.config import DownloadOptions
 from curate.errors import CurateError
+from curate.files.atomic import temporary_beside
 from curate.files.machine import usable_cores
 from curate.resources import labels_folder, models_folder
 
@@ -181,10 +182,8 @@ def check_cookies(options: DownloadOptions) -> Iterator[Check]:
 def check_writable(folder: Path) -> Check:
     """Whether a file can be made in a folder, or in the nearest one above it that exists."""
     place = _existing(folder)
-    probe = place / f".curate-doctor-{os.getpid()}"
     try:
-        probe.touch()
-        probe.unlink()
+        temporary_beside(place / "curate-doctor").unlink()
     except OSError as error:
         return Check(
             "workspace", "error", f"{place} cannot be written: {error.strerror}", "name another folder with -w"

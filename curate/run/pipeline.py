@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import json
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from typing import Any, Literal
 from curate.acquire.estimate import Estimate, estimate
 from curate.config import Config, fingerprint_fields
 from curate.engine.protocol import Answer, Engine, Halt, Task
+from curate.files.bounded import parse_json, read_bounded
 from curate.files.digest import digest
 from curate.records import Video
 from curate.run.stage_work import StageAnswer, StageSpec, StageTask, StageWork, record
@@ -40,6 +41,11 @@ STAGES: Mapping[str, str] = {
 """Stages that work video by video, in order, with where their classes are."""
 
 State = Literal["done", "dropped", "failed", "pending"]
+
+_LARGEST_METADATA = 4_000_000
+"""Bytes of the JSON beside a video, at most; what ``download`` writes has some thousands."""
+
+log = logging.getLogger(__name__)
 
 
 def stage_class(name: str) -> type[Stage[Any]]:
@@ -248,10 +254,16 @@ class Pipeline:
         """The JSON that ``download`` left beside a video; empty where there is none or it cannot be read."""
         path = self.workspace.root / self.specs["download"].stage.folder / f"{video.id}.json"
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            data = parse_json(read_bounded(path, _LARGEST_METADATA))
+            if not isinstance(data, dict):
+                raise ValueError("is not an object")
+        except FileNotFoundError:
             return {}
-        return data if isinstance(data, dict) else {}
+        except (OSError, ValueError) as error:
+            why = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else error
+            log.warning("%s %s; what the source said about the video is not used", path, why)
+            return {}
+        return data
 
 
 def _source_identity(video: Video) -> list[Any]:

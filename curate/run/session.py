@@ -15,7 +15,7 @@ from curate import config
 from curate.config import Config
 from curate.engine import make_engine
 from curate.errors import CurateError
-from curate.files.atomic import write_atomic
+from curate.files.atomic import commit, temporary_beside
 from curate.run.pipeline import Pipeline
 from curate.run.stage_work import StageAnswer, StageTask
 from curate.version import __version__
@@ -86,12 +86,14 @@ def open_session(
     Raises:
         CurateError: The workspace, the options or the manifest cannot be used.
     """
-    layers = [config.load_toml(config_file)] if config_file is not None else []
+    layers = [config.load_given(config_file)] if config_file is not None else []
     # Read and checked before anything is written: a mistake leaves no half-made workspace behind.
     config.resolve("options", *layers, given or {})
     report = _read_sources(sources, Workspace(root).purged_path)
     workspace = Workspace.open(root, create=create, write=write)
-    resolved = config.resolve(str(workspace.config_path), workspace.stored_options(), *layers, given or {})
+    resolved = config.resolve(
+        str(workspace.config_path), workspace.stored_options(*layers, given or {}), *layers, given or {}
+    )
     previous = _stored_videos(workspace)
     if report is not None:
         videos, unlisted = list(report.videos), len({v.id for v in previous or ()} - {v.id for v in report.videos})
@@ -123,13 +125,14 @@ def store_manifest(workspace: Workspace, videos: Sequence[Video]) -> None:
     """Write ``manifest.parquet``, if it would change."""
     from curate.manifests import write_manifest
 
-    temporary = workspace.root / ".manifest.parquet.new"
-    write_manifest(videos, temporary)
-    data = temporary.read_bytes()
-    temporary.unlink()
     path = workspace.manifest_path
-    if not path.exists() or path.read_bytes() != data:
-        write_atomic(path, data)
+    temporary = temporary_beside(path)
+    try:
+        write_manifest(videos, temporary)
+        if not path.exists() or path.read_bytes() != temporary.read_bytes():
+            commit({temporary: path})
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def read_purged(workspace: Workspace) -> OptOuts:

@@ -20,6 +20,8 @@ from curate.acquire.breaker import Breaker
 from curate.acquire.ytdlp import Downloader, FetchError, Found, is_youtube, usable_runtimes, version
 from curate.config import DownloadOptions
 from curate.errors import StageHalted
+from curate.files.atomic import is_planted
+from curate.files.urls import redact_url
 from curate.records import Done, Failed, Outcome, Reason, Video
 from curate.stage import Files, Resources, Stage
 from curate.workspace.retry_policy import POLICIES, is_retryable
@@ -270,16 +272,16 @@ def _extension(extension: str, probed: Probe | None) -> str:
 
 
 def _remove_other_attempts(files: Files, keep: Path) -> None:
-    """Remove partial files of other formats, which must never be continued with this one."""
+    """Remove partial files of other formats, which must never be continued with this one, and whatever is no file."""
     for path in files.folder.glob(f"{files.temporary('').name}.*"):
-        if path != keep and not path.name.startswith(f"{keep.name}."):
+        if is_planted(path) or (path != keep and not path.name.startswith(f"{keep.name}.")):
             path.unlink(missing_ok=True)
 
 
 def _described(video: Video, sums: Digests, probed: Probe | None) -> dict[str, Any]:
     described: dict[str, Any] = {
         "id": video.id,
-        "source": video.source,
+        "source": redact_url(video.source),
         "file": {"bytes": sums.bytes, "sha256": sums.sha256, "md5": sums.md5},
     }
     if probed is not None:

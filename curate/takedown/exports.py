@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from curate.exports import ExportEntry, export_dataset
 from curate.exports.disk.folder import read_record, recover
 from curate.exports.exporter import FORMATS
 from curate.exports.formats.video_files import VIDEO_FORMATS
+from curate.files.atomic import clear
 from curate.files.digest import digest
 from curate.manifests.opt_out import OptOuts
 from curate.records import Video
@@ -167,6 +167,7 @@ def videos_in(folder: Path, record: Mapping[str, Any]) -> tuple[list[str], list[
 def _remove(folder: Path, why: str) -> tuple[State, str]:
     """Remove an export so that a kill in the middle leaves what `recover` clears up."""
     doomed = folder.with_name(f".{folder.name}.tmp")
+    clear(doomed)
     os.replace(folder, doomed)
-    shutil.rmtree(doomed)
+    clear(doomed)
     return "removed", why

@@ -9,15 +9,27 @@ from __future__ import annotations
 import dataclasses
 import errno
 import json
+import logging
+import math
 import os
+import re
 import socket
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from curate.files.atomic import write_atomic
-from curate.records import Done, Dropped, Failed, Outcome, Reason
+from curate.files.atomic import open_own, write_atomic
+from curate.files.bounded import lines_bounded, open_regular, parse_json
+from curate.records import VIDEO_ID, Done, Dropped, Failed, Outcome, Reason
+
+log = logging.getLogger(__name__)
+
+_LONGEST_LINE = 1_000_000
+"""Bytes of a line, at most: a message of two thousand characters, every one escaped, is a tenth of it."""
+
+_ARTEFACT = re.compile(r"|[A-Za-z0-9_-]{1,64}(?:\.[A-Za-z0-9_-]{1,32}){1,3}")
+"""What an artefact's name may look like: in the folder of its stage and nowhere else."""
 
 EventKind = Literal["done", "dropped", "failed", "reset"]
 
@@ -63,20 +75,52 @@ class Event:
         return json.dumps(data, ensure_ascii=True, separators=(",", ":"))
 
     @classmethod
-    def from_json(cls, line: str) -> Event:
-        """Parse a line.
+    def from_json(cls, line: str | bytes) -> Event:
+        """Parse a line, which may come from a stranger: every field is of its type, and an artefact is a bare name.
 
         Raises:
             ValueError: Not a whole event.
         """
-        data = json.loads(line)
+        data = parse_json(line)
         if not isinstance(data, dict):
-            raise ValueError("not an object")
+            raise ValueError("is not an object")
+        for name, check in _CHECKS.items():
+            if name in data and not check(data[name]):
+                raise ValueError(f"has something under {name!r} that curate does not write there")
         try:
             reason = Reason(data["reason"]) if data.get("reason") else None
+            if reason is None and data["outcome"] in ("failed", "dropped"):
+                raise ValueError("it names no reason")
             return cls(**{**data, "reason": reason})
-        except (TypeError, KeyError) as error:
-            raise ValueError(f"not an event: {error}") from error
+        except (TypeError, KeyError, ValueError) as error:
+            raise ValueError(f"is not an event: {error}") from error
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _are_figures(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_number, value.values()))
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+_CHECKS: Mapping[str, Callable[[Any], bool]] = {
+    "time": _is_number,
+    "video": lambda value: isinstance(value, str) and VIDEO_ID.fullmatch(value) is not None,
+    "stage": _is_text,
+    "outcome": lambda value: value in ("done", "dropped", "failed", "reset"),
+    "fingerprint": _is_text,
+    "reason": _is_text,
+    "detail": _is_text,
+    "retryable": lambda value: isinstance(value, bool),
+    "artefact": lambda value: isinstance(value, str) and _ARTEFACT.fullmatch(value) is not None,
+    "figures": _are_figures,
+    "seconds": _is_number,
+}
 
 
 def event_of(
@@ -117,7 +161,7 @@ class LedgerWriter:
 
     def _open(self) -> int:
         if self._descriptor is None:
-            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            self._descriptor = open_own(self.path, os.O_RDWR | os.O_APPEND)
             _end_torn_line(self._descriptor)
         return self._descriptor
 
@@ -192,15 +236,24 @@ def read_ledger(folder: Path) -> dict[tuple[str, str], Record]:
     Returns:
         The state of every (video id, stage name) that has an event. Lines that are not whole events are passed over.
     """
-    events: list[Event] = []
-    for path in sorted(folder.glob("*.jsonl")):
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            for line in stream:
+    return unite(event for path in sorted(folder.glob("*.jsonl")) for event in _events(path))
+
+
+def _events(path: Path) -> Iterator[Event]:
+    """The events of one file; says which lines are none, but for torn ones, which every kill may leave."""
+    try:
+        with open_regular(path) as stream:
+            for number, line in enumerate(lines_bounded(stream, _LONGEST_LINE), start=1):
                 try:
-                    events.append(Event.from_json(line))
-                except ValueError:
-                    continue
-    return unite(events)
+                    if line is None:
+                        raise ValueError(f"has more than {_LONGEST_LINE / 1e6:g} MB")
+                    yield Event.from_json(line)
+                except ValueError as error:
+                    torn = line is not None and not line.rstrip().endswith(b"}")
+                    log.log(logging.DEBUG if torn else logging.WARNING, "%s:%d %s: passed over", path, number, error)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        log.warning("%s cannot be read (%s): passed over", path, why)
 
 
 def forget(folder: Path, videos: Collection[str]) -> int:
@@ -218,7 +271,12 @@ def forget(folder: Path, videos: Collection[str]) -> int:
     """
     removed = 0
     for path in sorted(folder.glob("*.jsonl")):
-        lines = path.read_bytes().splitlines(keepends=True)
+        try:
+            with open_regular(path) as stream:
+                lines = stream.read().splitlines(keepends=True)
+        except ValueError:
+            path.unlink()  # a pipe or a device: nobody's events
+            continue
         kept = [line for line in lines if not _speaks_of(line, videos)]
         if len(kept) == len(lines):
             continue
@@ -233,7 +291,7 @@ def forget(folder: Path, videos: Collection[str]) -> int:
 def _speaks_of(line: bytes, videos: Collection[str]) -> bool:
     text = line.decode(errors="replace")
     try:
-        return Event.from_json(text).video in videos
+        return Event.from_json(line).video in videos
     except ValueError:
         return any(video in text for video in videos)
 

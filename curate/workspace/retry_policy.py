@@ -49,11 +49,13 @@ POLICIES: Mapping[Reason, RetryPolicy] = MappingProxyType(
         Reason.AGE: RetryPolicy("asked", advice="try with the cookies of a grown-up account: --cookies FILE"),
         Reason.MEMBERS: NEVER,
         Reason.LIVE: RetryPolicy("automatic", wait=DAY, tries=15),
+        Reason.EMBEDDING: RetryPolicy("asked", advice="try another client: extractor_args in --yt-dlp"),
         Reason.NO_FORMAT: RetryPolicy(
             "automatic", wait=DAY, tries=3, advice="a JavaScript runtime and a newer yt-dlp: see curate doctor"
         ),
         Reason.LOW_RESOLUTION: RetryPolicy("asked", advice="try another client: extractor_args in --yt-dlp"),
         Reason.UNSUPPORTED_URL: NEVER,
+        Reason.LOCAL_ADDRESS: RetryPolicy("asked", advice="name it with --local-addresses, if you want it fetched"),
         Reason.NOT_FOUND: RetryPolicy("automatic", wait=DAY, tries=3),
         Reason.BLOCKED: RetryPolicy("automatic", advice="cookies, another address, or a PO token provider plugin"),
         Reason.RATE_LIMITED: RetryPolicy("automatic", wait=HOUR, advice="a slower pace: --sleep-interval"),

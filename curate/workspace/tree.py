@@ -11,13 +11,14 @@ import fcntl
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from curate import config as configuration
 from curate.errors import CurateError
-from curate.files.atomic import write_atomic
+from curate.files.atomic import clear, open_own, temporary_beside, write_atomic
+from curate.files.bounded import read_bounded
 
 WORKSPACE_VERSION = 1
 """Raised when a newer curate could not use an older workspace as it is."""
@@ -44,7 +45,7 @@ class Workspace:
 
         Raises:
             CurateError: It is missing (and ``create`` is false), is not a folder, was made by an incompatible version,
-                or cannot be written.
+                holds a link to a folder, or cannot be written.
         """
         root = Path(os.path.abspath(root))
         workspace = cls(root)
@@ -59,20 +60,30 @@ class Workspace:
         if not write:
             return workspace
         try:
+            workspace._check_links()
             workspace.ledger_folder.mkdir(parents=True, exist_ok=True)
-            probe = root / f".write-test-{os.getpid()}"
-            probe.touch()
-            probe.unlink()
+            temporary_beside(root / "write-test").unlink()
         except OSError as error:
             why = error.strerror
             raise CurateError(f"workspace {root} cannot be written: {why}; check the disk and rights") from error
         return workspace
 
+    def _check_links(self) -> None:
+        """Refuse folders that are links: whoever made the workspace would decide where curate writes and clears up."""
+        for path in sorted(self.root.iterdir()) if self.root.is_dir() else ():
+            if path.is_symlink() and path.is_dir():
+                raise CurateError(
+                    f"{path} is a link to a folder, and a workspace may come from somebody else, so curate writes "
+                    "through none: put the folder itself there, mount it there, or name a workspace on that disk"
+                )
+
     def _check_version(self) -> None:
         try:
-            text = self.config_path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise CurateError(f"cannot read {self.config_path}: {error}") from error
+            text = read_bounded(self.config_path, configuration.LARGEST_TOML).decode()
+        except OSError as error:
+            raise CurateError(f"cannot read {self.config_path}: {error.strerror}") from error
+        except ValueError as error:
+            raise CurateError(f"{self.config_path} cannot be read: {error}") from error
         found = re.search(r"^workspace_version\s*=\s*(\d+)\s*$", text, re.MULTILINE)
         if not found:
             raise CurateError(f"{self.config_path} names no workspace_version: it was not written by curate")
@@ -114,9 +125,30 @@ class Workspace:
         path.mkdir(exist_ok=True)
         return path
 
-    def stored_options(self) -> dict[str, dict[str, Any]]:
-        """Option tables of ``curate.toml``, empty for a new workspace."""
-        return configuration.load_toml(self.config_path) if self.config_path.exists() else {}
+    def fresh_folder(self, *names: str) -> Path:
+        """An empty folder below the root, in place of whatever stood there; links on the way are taken away."""
+        path = self.root
+        for name in names:
+            path = path / name
+            if path.is_symlink():
+                path.unlink()
+            path.mkdir(exist_ok=True)
+        clear(path)
+        path.mkdir()
+        return path
+
+    def stored_options(self, *later: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Option tables of ``curate.toml`` without what is not taken from a workspace; empty for a new one.
+
+        Args:
+            later: Layers that win over them.
+
+        Raises:
+            CurateError: The file cannot be read, or an option in it is not taken from a workspace (`curate.trust`).
+        """
+        if not self.config_path.exists():
+            return {}
+        return configuration.of_workspace(configuration.load_toml(self.config_path), later, str(self.config_path))
 
     def store_options(self, config: configuration.Config) -> None:
         """Write ``curate.toml``, if it would change."""
@@ -137,8 +169,8 @@ class Workspace:
         """
         index, count = shard
         with contextlib.ExitStack() as stack:
-            whole = stack.enter_context(open(self.root / ".lock", "a"))
-            own = stack.enter_context(open(self.root / f".lock-{index}-of-{count}", "a"))
+            whole = stack.enter_context(_opened(self.root / ".lock"))
+            own = stack.enter_context(_opened(self.root / f".lock-{index}-of-{count}"))
             try:
                 fcntl.flock(whole, fcntl.LOCK_NB | (fcntl.LOCK_EX if count == 1 else fcntl.LOCK_SH))
                 fcntl.flock(own, fcntl.LOCK_NB | fcntl.LOCK_EX)
@@ -153,14 +185,18 @@ class Workspace:
 
 def hold_shared(path: Path) -> int:
     """Take a shared lock on ``path`` for the rest of the process; returns the descriptor."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = open_own(path, os.O_RDWR)
     fcntl.flock(descriptor, fcntl.LOCK_SH)
     return descriptor
 
 
+def _opened(path: Path) -> BinaryIO:
+    return os.fdopen(open_own(path, os.O_RDWR), "r+b")
+
+
 def _wait_until_unused(path: Path, seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    with open(path, "a") as stream:
+    with _opened(path) as stream:
         while True:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -27,8 +27,15 @@ QUICK: dict[str, Any] = {
     "fragment_retries": 1,
     "socket_timeout": 0.5,
     "free_space": 0.0,
+    "local_addresses": ("127.0.0.0/8", "::1"),
 }
-"""Options of the tests: no pauses, few repeats."""
+"""Options of the tests: no pauses, few repeats, servers on loopback."""
+
+
+@pytest.fixture(autouse=True)
+def servers_on_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands ask for the tests' servers the way a user does who has one at hand."""
+    monkeypatch.setenv("CURATE_DOWNLOAD_LOCAL_ADDRESSES", ",".join(QUICK["local_addresses"]))
 
 
 def encode(

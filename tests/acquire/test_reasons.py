@@ -124,12 +124,6 @@ def test_texts_are_kept_on_one_printable_line(bench: Bench):
     assert failed.detail.isprintable() and len(failed.detail) <= 2000
 
 
-@given(st.text(), st.integers(1, 100))
-def test_printable_always_gives_a_short_printable_line(text: str, limit: int):
-    line = reasons.printable(text, limit)
-    assert line.isprintable() and len(line) <= limit
-
-
 @given(st.integers(400, 599))
 def test_no_status_is_final(status: int):
     from curate.workspace.retry_policy import is_retryable

@@ -213,6 +213,7 @@ def test_urls_on_standard_input_are_downloaded_and_a_dead_one_is_named(
             sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{address}/operation.mp4\n{address}/gone.mp4\n".encode()))
         )
         pace = ("--download-sleep-interval", "0", "--download-max-sleep-interval", "0")
+        pace += ("--download-local-addresses", "127.0.0.0/8")
         assert run_command(["run", "-", "-w", str(tmp_path / "w"), *pace]) == 2
     found = outcomes(tmp_path / "w")
     assert sorted(v for (_, stage), v in found.items() if stage == "download") == ["done", "not_found"]

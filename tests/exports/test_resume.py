@@ -97,23 +97,23 @@ def killed(entries: list[ExportEntry], folder: Path, name: str, chunks: int) -> 
     import pickle
 
     root = Path(__file__).resolve().parents[2]
-    child = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", CHILD, str(folder), name],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=root,
         env={**os.environ, "PYTHONPATH": str(root)},
         text=True,
-    )
-    assert child.stdin is not None and child.stdout is not None
-    child.stdin.write(pickle.dumps(entries).hex() + "\n")
-    child.stdin.flush()
-    for line in child.stdout:
-        enough = len(journal(folder, name)) >= chunks if chunks else int(line) > FRAMES
-        if enough:
-            break
-    child.send_signal(signal.SIGKILL)
-    assert child.wait() == -signal.SIGKILL
+    ) as child:
+        assert child.stdin is not None and child.stdout is not None
+        child.stdin.write(pickle.dumps(entries).hex() + "\n")
+        child.stdin.flush()
+        for line in child.stdout:
+            enough = len(journal(folder, name)) >= chunks if chunks else int(line) > FRAMES
+            if enough:
+                break
+        child.send_signal(signal.SIGKILL)
+        assert child.wait() == -signal.SIGKILL
     return journal(folder, name)
 
 

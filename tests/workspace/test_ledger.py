@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.records import Reason
-from curate.workspace.ledger import Event, LedgerWriter, read_ledger, unite
+from curate.workspace.ledger import Event, LedgerWriter, forget, read_ledger, unite
 
 
 def failed(moment: float, fingerprint: str = "a", reason: Reason = Reason.NETWORK) -> Event:
@@ -29,10 +32,10 @@ events = st.builds(
     stage=st.sampled_from(["download", "sample"]),
     outcome=st.sampled_from(["done", "dropped", "failed", "reset"]),
     fingerprint=texts,
-    reason=st.none() | st.sampled_from(Reason),
+    reason=st.sampled_from(Reason),
     detail=texts,
     retryable=st.booleans(),
-    artefact=texts,
+    artefact=st.just("") | st.from_regex(r"[A-Za-z0-9_-]{1,12}\.[a-z0-9]{1,4}", fullmatch=True),
     figures=st.dictionaries(texts, st.integers(0, 10**9) | st.floats(0, 1e9), max_size=3),
     seconds=st.floats(0, 1e6),
 )
@@ -65,6 +68,61 @@ def test_tries_count_failures_in_a_row() -> None:
 def test_a_changed_fingerprint_starts_the_count_anew() -> None:
     record = unite([failed(1, "a"), failed(2, "a"), failed(3, "b")])["v", "download"]
     assert record.tries == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"time": "now"},
+        {"time": 1e999},
+        {"video": "../v"},
+        {"video": 5},
+        {"outcome": "won"},
+        {"outcome": ["done"]},
+        {"reason": "made up"},
+        {"outcome": "failed"},
+        {"retryable": 1},
+        {"artefact": "../../home/user/private.mp4"},
+        {"artefact": "/etc/passwd"},
+        {"artefact": ["v.mp4"]},
+        {"figures": {"bytes": "many"}},
+        {"figures": [1]},
+        {"more": 1},
+    ],
+    ids=str,
+)
+def test_a_line_with_something_else_in_it_is_no_event_and_named(tmp_path: Path, change: dict[str, Any], caplog) -> None:
+    line = json.dumps({**json.loads(done(5).to_json()), **change})
+    (tmp_path / "host-1.jsonl").write_text(f"{done(1).to_json()}\n{line}\n")
+    assert read_ledger(tmp_path)["v", "download"].last.time == 1
+    assert "host-1.jsonl:2 " in caplog.text
+
+
+@pytest.mark.parametrize("line", ['{"a":' * 100_000, "[" * 100_000 + "}", "9" * 6000, "x" * 3_000_000], ids=len)
+def test_lines_nested_without_end_and_of_any_size_are_passed_over(tmp_path: Path, line: str) -> None:
+    (tmp_path / "host-1.jsonl").write_text(f"{line}\n{done(5).to_json()}\n{line}")
+    assert read_ledger(tmp_path)["v", "download"].last.time == 5
+    assert forget(tmp_path, ["v"]) == 1
+
+
+def test_pipes_and_folders_in_the_ledger_hold_nobody_up(tmp_path: Path, caplog) -> None:
+    os.mkfifo(tmp_path / "host-1.jsonl")
+    (tmp_path / "host-2.jsonl").mkdir()
+    (tmp_path / "host-3.jsonl").write_text(done(5).to_json() + "\n")
+    assert read_ledger(tmp_path)["v", "download"].last.time == 5
+    assert "host-1.jsonl cannot be read" in caplog.text and "host-2.jsonl cannot be read" in caplog.text
+
+
+def test_a_ledger_that_is_a_link_is_not_written_through(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("mine")
+    (tmp_path / "ledger").mkdir()
+    writer = LedgerWriter(tmp_path / "ledger")
+    writer.path.symlink_to(outside)
+    writer.append(done(1))
+    writer.close()
+    assert outside.read_text() == "mine"
+    assert read_ledger(tmp_path / "ledger")["v", "download"].last.time == 1
 
 
 def test_torn_lines_and_rubbish_are_passed_over(tmp_path: Path) -> None:
@@ -103,13 +161,13 @@ for i in itertools.count():
 
 
 def test_every_event_that_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
-    process = subprocess.Popen([sys.executable, "-c", WRITE_FOREVER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    for _ in range(20):
-        process.stdout.readline()
-    time.sleep(0.05)
-    os.kill(process.pid, 9)
-    acknowledged = 20 + len(process.stdout.read().splitlines())
-    process.wait()
+    command = [sys.executable, "-c", WRITE_FOREVER, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for _ in range(20):
+            process.stdout.readline()
+        time.sleep(0.05)
+        os.kill(process.pid, 9)
+        acknowledged = 20 + len(process.stdout.read().splitlines())
     records = read_ledger(tmp_path)
     assert {(f"v{i}", "sample") for i in range(acknowledged)} <= set(records)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,11 +17,12 @@ import pyarrow.parquet as pq
 import simplejpeg
 
 from curate.exports.check.video_files import check_movies
-from curate.exports.disk.folder import PICTURE, RECORD
+from curate.exports.disk.folder import PICTURE, RECORD, inner_path
 from curate.exports.disk.tar import BLOCK
 from curate.exports.formats.lmdb import index_entries
 from curate.exports.formats.video_files import METADATA, VIDEO_FORMATS
 from curate.exports.reading.stores import FrameStore, LmdbStore, RangeStore, open_account, open_store
+from curate.files.bounded import parse_json
 from curate.files.machine import usable_cores
 
 _COLUMNS = ("key", "video_id", "width", "height")
@@ -68,7 +68,7 @@ def verify_export(
         yield problem
     try:
         videos = _frames_by_video(folder)
-    except (OSError, pa.ArrowException, KeyError) as error:
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
         yield Problem("videos.parquet", f"cannot be read: {error}")
         return
     found: Counter[str] = Counter()
@@ -80,7 +80,7 @@ def verify_export(
                     yield Problem(*said)
             else:
                 yield from _check_split(open_store(folder, part), record, found, decode=decode, progress=progress)
-        except (OSError, pa.ArrowException, lmdb.Error, KeyError, ValueError) as error:
+        except (OSError, pa.ArrowException, lmdb.Error, LookupError, TypeError, AttributeError, ValueError) as error:
             yield Problem(part, f"cannot be read: {error}")
             damaged = True
     if not damaged:
@@ -97,7 +97,11 @@ def verify_export(
 def _check_files(folder: Path, record: Mapping[str, Any]) -> Iterator[Problem]:
     listed = record["files"]
     for name, facts in sorted(listed.items()):
-        path = folder / name
+        try:
+            path = inner_path(folder, name)
+        except ValueError as error:
+            yield Problem(name, str(error))
+            continue
         if not path.is_file():
             yield Problem(name, "is missing")
         elif path.stat().st_size != facts["size"]:
@@ -171,7 +175,7 @@ def _read(store: FrameStore, index: int) -> bytes | str:
     """A stored picture, or why there is none."""
     try:
         return store.jpeg(index)
-    except (KeyError, OSError) as error:
+    except (KeyError, OSError, TypeError, ValueError) as error:
         return f"cannot be read: {error}"
 
 
@@ -220,7 +224,11 @@ def _check_loose(store: FrameStore) -> Iterator[Problem]:
     expected = set()
     for name, size, checksum in zip(*(column.to_pylist() for column in table.columns), strict=True):
         expected.add(name)
-        path = store.folder / name
+        try:
+            path = inner_path(store.folder, name)
+        except ValueError as error:
+            yield Problem(str(name), str(error))
+            continue
         if not path.is_file():
             yield Problem(name, "is missing")
         elif path.stat().st_size != size or hashlib.sha256(path.read_bytes()).hexdigest() != checksum:
@@ -234,7 +242,7 @@ def _check_tars(store: FrameStore, keys: list[str]) -> Iterator[Problem]:
     """Each picture's header stands before it and carries its key."""
     table = store.table(["file", "offset"])
     for key, file, offset in zip(keys, *(column.to_pylist() for column in table.columns), strict=True):
-        with open(store.folder / file, "rb") as stream:
+        with open(inner_path(store.folder, file), "rb") as stream:
             stream.seek(offset - BLOCK)
             name = stream.read(100).rstrip(b"\0")
         if name != f"{key}{PICTURE}".encode():
@@ -243,8 +251,8 @@ def _check_tars(store: FrameStore, keys: list[str]) -> Iterator[Problem]:
 
 def _check_indexes(store: FrameStore) -> Iterator[Problem]:
     counts = Counter(store.table(["file"]).column(0).to_pylist())
-    info = json.loads((store.folder / "_info.json").read_text(encoding="ascii"))["splits"].get(store.split, {})
-    sizes = json.loads((store.folder / "sizes.json").read_text(encoding="ascii"))
+    info = parse_json((store.folder / "_info.json").read_bytes())["splits"].get(store.split, {})
+    sizes = parse_json((store.folder / "sizes.json").read_bytes())
     if dict(zip(info.get("filenames", ()), info.get("shard_lengths", ()), strict=True)) != counts:
         yield Problem("_info.json", f"does not agree with the tars of {store.split}")
     if any(sizes.get(name) != count for name, count in counts.items()):

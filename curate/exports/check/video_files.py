@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +11,10 @@ from typing import Any
 import av
 import pyarrow.parquet as pq
 
+from curate.exports.disk.folder import inner_path
 from curate.exports.formats.video import frame_key
 from curate.exports.formats.video_files import CLASSES, METADATA, SUFFIX, read_rows
+from curate.files.bounded import parse_json
 from curate.files.machine import usable_cores
 from curate.media.probe import MediaError, open_video
 from curate.records import NON_SURGICAL, SURGICAL
@@ -65,7 +66,12 @@ def check_movies(
     for path in sorted(folder.rglob(f"*{SUFFIX}")):
         if (name := path.relative_to(folder).as_posix()) not in listed:
             yield name, f"is not in {METADATA}"
-    rows = [row for row in rows if (folder / row["file"]).is_file()]
+    for row in rows:
+        try:
+            inner_path(folder, row["file"])
+        except ValueError as error:
+            yield str(row["file"]), str(error)
+    rows = [row for row in rows if _is_there(folder, row["file"])]
     if record["format"] == "clips":
         yield from _check_lists(folder, rows, list(record["counts"]["splits"]))
     else:
@@ -78,6 +84,13 @@ def check_movies(
                     yield row["file"], what
                 for _ in range(row["frames"]):
                     tick()
+
+
+def _is_there(folder: Path, name: object) -> bool:
+    try:
+        return inner_path(folder, name).is_file()
+    except ValueError:
+        return False
 
 
 def _check_movie(folder: Path, row: Row) -> str:
@@ -103,7 +116,7 @@ def _check_words(folder: Path, row: Row) -> Iterator[Said]:
     """LEMON's JSON and the table of frames beside a curated video."""
     path = Path(row["file"])
     name = path.with_suffix(".json").as_posix()
-    words = json.loads((folder / name).read_text(encoding="ascii"))
+    words = parse_json((folder / name).read_bytes())
     if list(words) != [frame_key(row["video_id"], number) for number in range(row["frames"])]:
         yield name, f"does not have the entries of {row['frames']} frames in their order"
     for key, said in words.items():

@@ -25,7 +25,7 @@ class OutputFile:
     """
 
     def __init__(self, path: Path, size: int = 0) -> None:
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | (0 if size else os.O_TRUNC), 0o666)
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | (0 if size else os.O_TRUNC), 0o666)
         os.lseek(self._file, size, os.SEEK_SET)
         self._held: list[memoryview] = []
         self._size = size

@@ -20,10 +20,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,12 +30,16 @@ from typing import Any
 
 from curate.errors import CurateError
 from curate.exports.disk.checksums import Checksums, Sum
-from curate.exports.disk.folder import PICTURE, RECORD, old_of, recover, restore, staging_of
-from curate.files.atomic import sync_folder
+from curate.exports.disk.folder import PICTURE, RECORD, is_inner, old_of, recover, restore, staging_of
+from curate.files.atomic import clear, clear_planted, sync_folder
+from curate.files.bounded import lines_bounded, open_regular, parse_json
 from curate.files.digest import digest
 
 CHUNK_BYTES = 128_000_000
 """Bytes of pictures after which a chunk ends where nothing else ends it."""
+
+_LONGEST_LINE = 64_000_000
+"""Bytes of a line of the journal, at most; a chunk of small loose pictures names some thousands of them."""
 
 _JOURNAL = "journal.jsonl"
 _EXPORT = "export"
@@ -139,23 +142,25 @@ class Staging:
             stream.write(f"{line}\n")
 
     def _resume(self, inputs: ExportInputs) -> None:
-        """Take over what is there, remove what is not to be used, and begin the journal anew."""
-        header, lines = _read_journal(self._root)
+        """Take over what is there, remove what is not to be used, and begin the journal anew.
+
+        Links are removed first: what lies here may come from a stranger, and is written to and cut.
+        """
+        clear_planted(self._root)
         kept: list[str] = []
         sums: dict[str, Sum] = {}
-        if header == digest(_header(inputs)):
+        with contextlib.closing(_journal_lines(self._root, digest(_header(inputs)))) as lines:
             for line in lines:
                 try:
-                    said = json.loads(line)
-                    chunk, files = Chunk(said["part"], said["frames"], said["facts"]), said["files"]
-                except (ValueError, KeyError, TypeError):  # a power failure may leave anything
+                    chunk, files = _parse_chunk(line)
+                except (ValueError, KeyError, TypeError, AttributeError):  # a power failure may leave anything
                     break
                 if not self._is_sound(files, sums):
                     break
                 kept.append(line)
                 self.chunks.append(chunk)
         if not kept:
-            shutil.rmtree(self._root, ignore_errors=True)
+            clear(self._root)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.scratch.mkdir(exist_ok=True)
         _tidy(self._root, {name: known.size for name, known in sums.items()})
@@ -203,7 +208,8 @@ def staged(final: Path, inputs: ExportInputs) -> Iterator[Staging]:
             yield staging
             _sync_tree(staging.folder)
     except Exception:
-        shutil.rmtree(staging_of(final), ignore_errors=True)
+        with contextlib.suppress(OSError):
+            clear(staging_of(final))
         raise
     if final.exists():
         os.replace(final, old_of(final))
@@ -215,10 +221,11 @@ def staged(final: Path, inputs: ExportInputs) -> Iterator[Staging]:
 def broken_before(final: Path, fingerprint: str) -> dict[str, str]:
     """Videos that a killed export with this fingerprint found to be broken, so that it goes on without them."""
     try:
-        with open(staging_of(final) / _JOURNAL, encoding="ascii") as stream:
-            header = json.loads(stream.readline())
-            return dict(header["broken"]) if header["fingerprint"] == fingerprint else {}
-    except (OSError, ValueError, KeyError, TypeError):
+        with open_regular(staging_of(final) / _JOURNAL) as stream:
+            header = parse_json(stream.readline(_LONGEST_LINE))
+        broken = header["broken"] if header["fingerprint"] == fingerprint else {}
+        return {str(video): str(why) for video, why in broken.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 
@@ -226,23 +233,40 @@ def _header(inputs: ExportInputs) -> dict[str, Any]:
     return {"fingerprint": inputs.fingerprint, "plan": inputs.plan, "broken": dict(inputs.broken)}
 
 
-def _read_journal(root: Path) -> tuple[str, Iterator[str]]:
-    """Digest of the header, and the whole lines after it one by one."""
+def _journal_lines(root: Path, header: str) -> Generator[str, None, None]:
+    """The whole lines of a journal after its first, one by one; none if that has another digest."""
     try:
-        stream = open(root / _JOURNAL, encoding="ascii")  # noqa: SIM115
-    except OSError:
-        return "", iter(())
-    with contextlib.suppress(ValueError):
-        return digest(json.loads(stream.readline())), _lines(stream)
-    stream.close()
-    return "", iter(())
-
-
-def _lines(stream: Any) -> Iterator[str]:
+        stream = open_regular(root / _JOURNAL)
+    except (OSError, ValueError):
+        return
     with stream:
-        for line in stream:
-            if line.endswith("\n"):
-                yield line[:-1]
+        try:
+            found = digest(parse_json(stream.readline(_LONGEST_LINE)))
+        except ValueError:
+            return
+        for line in lines_bounded(stream, _LONGEST_LINE) if found == header else ():
+            if line is None or not line.endswith(b"\n"):
+                return
+            yield line[:-1].decode("ascii", "replace")
+
+
+def _parse_chunk(line: str) -> tuple[Chunk, dict[str, dict[str, Any]]]:
+    """A chunk and its files.
+
+    Raises:
+        ValueError: The line is not JSON, or says something that no chunk can be.
+        KeyError: Something is missing.
+        TypeError: Something is of another type.
+        AttributeError: Likewise.
+    """
+    said = parse_json(line)
+    chunk, files = Chunk(said["part"], said["frames"], dict(said["facts"])), said["files"]
+    if not isinstance(chunk.part, str) or type(chunk.frames) is not int or chunk.frames < 0:
+        raise ValueError("no chunk")
+    for name, facts in files.items():
+        if not is_inner(name) or type(facts["size"]) is not int or facts["size"] < 0:
+            raise ValueError(f"no file of an export: {name}")
+    return chunk, files
 
 
 def _tidy(root: Path, sizes: Mapping[str, int]) -> None:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.config import MOVED, ExportOptions, format_fields
-from curate.exports.disk.folder import link, read_record
+from curate.exports.disk.folder import inner_path, link, read_record
 from curate.exports.formats.video_files import METADATA, VideoFile
 from curate.exports.plan.plan import BrokenVideo, ExportEntry, PlannedVideo
 from curate.files.digest import digest
@@ -138,8 +138,8 @@ class Previous:
 
     def _is_whole(self, name: str) -> bool:
         try:
-            return _checksum(self._folder / name) == self._account["files"][name]["sha256"]
-        except OSError:
+            return _checksum(inner_path(self._folder, name)) == self._account["files"][name]["sha256"]
+        except (OSError, ValueError):
             return False
 
 

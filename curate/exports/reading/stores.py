@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.errors import CurateError
-from curate.exports.disk.folder import RECORD, read_record
+from curate.exports.disk.folder import RECORD, is_inner, load_record
 from curate.exports.formats.video_files import VIDEO_FORMATS
 
 _BLOCK = 256
@@ -125,7 +125,9 @@ class RangeStore(_SidecarStore):
         else:
             if len(self._files) == _OPEN_FILES:
                 os.close(self._files.popitem(last=False)[1])
-            self._files[name] = os.open(self.folder / name, os.O_RDONLY)
+            if not is_inner(name):
+                raise ValueError(f"{self.folder} names the file {name!r}, which leads out of the export")
+            self._files[name] = os.open(self.folder / name, os.O_RDONLY | os.O_NOFOLLOW)
         return self._files[name]
 
 
@@ -254,12 +256,13 @@ def open_account(folder: Path) -> dict[str, Any]:
     Raises:
         CurateError: The folder is not an export.
     """
-    record = read_record(folder)
-    if record is None:
+    try:
+        return load_record(folder)
+    except (OSError, ValueError) as error:
+        why = f"its {RECORD} {error}" if isinstance(error, ValueError) else f"it has no readable {RECORD}"
         formats = [path.parent.name for path in sorted(folder.glob(f"*/{RECORD}"))] if folder.is_dir() else []
         hint = f"; it holds the exports {', '.join(formats)}: name one of them" if formats else ""
-        raise CurateError(f"{folder} is not an export: it has no readable {RECORD}{hint}")
-    return record
+        raise CurateError(f"{folder} is not an export: {why}{hint}") from error
 
 
 def open_store(folder: Path, split: str) -> FrameStore:
