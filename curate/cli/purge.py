@@ -52,7 +52,9 @@ def purge(ctx: click.Context, workspace: Path, ids: tuple[Path, ...], words: tup
         click.echo(f"remains: {mention}", err=True)
     if len(report.remaining) > _SHOWN:
         click.echo(f"and {len(report.remaining) - _SHOWN} more places", err=True)
-    ctx.exit(2 if asked.bad_rows or remains or report.remaining else 0)
+    for problem in report.problems:
+        click.echo(f"no proof: {problem}", err=True)
+    ctx.exit(0 if report.proven and not asked.bad_rows else 2)
 
 
 def _asked(ids: tuple[Path, ...], words: tuple[str, ...]) -> OptOuts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -97,10 +97,12 @@ class ExportSummary:
         formats: Format by format in the order asked for.
         stale: Folders of formats that were not asked for and hold something else: older videos or options. A video
             that was taken down may still be in them.
+        kept: Formats that were not written, since the present export would lose videos, with why each is not there.
     """
 
     formats: tuple[FormatSummary, ...]
     stale: tuple[Path, ...] = ()
+    kept: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def export_dataset(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +18,8 @@ from curate.config import Config
 from curate.engine import make_engine
 from curate.errors import CurateError
 from curate.files.atomic import commit, temporary_beside
+from curate.manifests import read_manifest
+from curate.run.exclusions import Exclusions, read_exclusions, read_purged, remember_opt_outs
 from curate.run.pipeline import Pipeline
 from curate.run.stage_work import StageAnswer, StageTask
 from curate.version import __version__
@@ -24,7 +28,6 @@ from curate.workspace.tree import Workspace
 if TYPE_CHECKING:
     from curate.exports import ExportEntry, ExportSummary
     from curate.manifests import Format, ManifestReport
-    from curate.manifests.opt_out import OptOuts
     from curate.records import Video
 
 
@@ -53,6 +56,8 @@ class Session:
         pipeline: Stages over the videos of the manifest.
         report: How reading the sources went; ``None`` when the stored manifest was used.
         unlisted: Videos of the previous manifest that the new one does not list; their files stay.
+        exclusions: What must not be used; none of it is in the pipeline.
+        opted_out: Videos of the stored manifest whose authors opted out; their files stay until they are purged.
     """
 
     workspace: Workspace
@@ -60,6 +65,8 @@ class Session:
     pipeline: Pipeline
     report: ManifestReport | None
     unlisted: int
+    exclusions: Exclusions
+    opted_out: tuple[Video, ...]
 
 
 def open_session(
@@ -89,22 +96,24 @@ def open_session(
     layers = [config.load_given(config_file)] if config_file is not None else []
     # Read and checked before anything is written: a mistake leaves no half-made workspace behind.
     config.resolve("options", *layers, given or {})
-    report = _read_sources(sources, Workspace(root).purged_path)
+    exclusions = read_exclusions(Workspace(Path(os.path.abspath(root))), sources.opt_out if sources else ())
+    report = _read_sources(sources, Workspace(root))
     workspace = Workspace.open(root, create=create, write=write)
     resolved = config.resolve(
         str(workspace.config_path), workspace.stored_options(*layers, given or {}), *layers, given or {}
     )
-    previous = _stored_videos(workspace)
+    stored = read_manifest(workspace.manifest_path) if workspace.manifest_path.exists() else None
+    previous, opted_out = exclusions.split(stored or ())
     if report is not None:
-        videos, unlisted = list(report.videos), len({v.id for v in previous or ()} - {v.id for v in report.videos})
-    elif previous is None:
+        videos, unlisted = list(report.videos), len({v.id for v in previous} - {v.id for v in report.videos})
+    elif stored is None:
         raise CurateError(
             f"workspace {workspace.root} has no manifest yet: name a SOURCE, e.g. curate run SOURCE -w ..."
         )
     else:
         videos, unlisted = previous, 0
     pipeline = Pipeline(workspace, resolved, videos)
-    return Session(workspace, resolved, pipeline, report, unlisted)
+    return Session(workspace, resolved, pipeline, report, unlisted, exclusions, tuple(opted_out))
 
 
 def store(session: Session) -> None:
@@ -117,6 +126,7 @@ def store(session: Session) -> None:
     if gone := [video.id for video in session.pipeline.videos if purged.covers(video)]:
         raise CurateError(f"{', '.join(gone[:3])} was purged in the meantime: run the same command again")
     session.workspace.store_options(session.config)
+    remember_opt_outs(session.workspace, session.exclusions.given)
     if session.report is not None:
         store_manifest(session.workspace, session.pipeline.videos)
 
@@ -135,35 +145,18 @@ def store_manifest(workspace: Workspace, videos: Sequence[Video]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def read_purged(workspace: Workspace) -> OptOuts:
-    """What was purged from a workspace, and so must not come back."""
-    from curate.manifests.opt_out import OptOuts, read_opt_outs
-
-    path = workspace.purged_path
-    return read_opt_outs([path]) if path.exists() else OptOuts()
-
-
-def _read_sources(sources: Sources | None, purged: Path) -> ManifestReport | None:
+def _read_sources(sources: Sources | None, workspace: Workspace) -> ManifestReport | None:
     if sources is None or not sources.paths:
         return None
     from curate.manifests import read_sources
 
-    opt_out = (*sources.opt_out, purged) if purged.exists() else sources.opt_out
-    report = read_sources(sources.paths, format=sources.format, opt_out=opt_out)
+    own = tuple(path for path in (workspace.opt_out_path, workspace.purged_path) if path.exists())
+    report = read_sources(sources.paths, format=sources.format, opt_out=(*sources.opt_out, *own))
     if not report.videos:
         raise CurateError(
             f"no usable video in {', '.join(sources.paths)}: 'curate manifest check' says what is wrong with each row"
         )
     return report
-
-
-def _stored_videos(workspace: Workspace) -> list[Video] | None:
-    if not workspace.manifest_path.exists():
-        return None
-    from curate.manifests import read_manifest
-
-    purged = read_purged(workspace)
-    return [video for video in read_manifest(workspace.manifest_path) if not purged.covers(video)]
 
 
 def run_stages(
@@ -212,13 +205,21 @@ def _terminate_as_interrupt() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def run_export(session: Session, progress: Callable[[str, int], None] | None = None) -> ExportSummary:
+def run_export(
+    session: Session, progress: Callable[[str, int], None] | None = None, *, partial: bool = False
+) -> ExportSummary:
     """Write the shards of all complete videos.
+
+    Args:
+        session: The open workspace.
+        progress: Called as ``progress(format, frames)``.
+        partial: Whether an export may lose videos that are not complete now; else it is kept as it is.
 
     Raises:
         CurateError: There is no complete video, or another run is at work.
     """
-    from curate.exports import export_dataset
+    from curate.exports import ExportSummary, export_dataset
+    from curate.run.shrink import lost_videos
 
     pipeline = session.pipeline
     videos = pipeline.complete()
@@ -231,14 +232,21 @@ def run_export(session: Session, progress: Callable[[str, int], None] | None = N
         store(session)
         folder = session.workspace.exports_folder
         folder.mkdir(exist_ok=True)
-        return export_dataset(
+        formats = dict.fromkeys(session.config.export.formats)
+        lost = {} if partial else {n: lost_videos(folder / n, pipeline, session.exclusions) for n in formats}
+        if kept := {name: videos for name, videos in lost.items() if videos}:
+            formats = dict.fromkeys(name for name in formats if name not in kept)
+        if kept and not formats:
+            return ExportSummary((), kept=kept)
+        summary = export_dataset(
             entries,
-            session.config.export,
+            dataclasses.replace(session.config.export, formats=tuple(formats)),
             folder,
             fingerprint=pipeline.export_fingerprint(videos),
             context=export_context(pipeline),
             progress=progress,
         )
+        return dataclasses.replace(summary, stale=tuple(p for p in summary.stale if p.name not in kept), kept=kept)
 
 
 def export_entry(pipeline: Pipeline, video: Video) -> ExportEntry:

@@ -13,9 +13,10 @@ from curate import config
 from curate.config import ExportOptions, with_tables
 from curate.errors import CurateError
 from curate.exports import ExportEntry, export_dataset
-from curate.exports.disk.folder import read_record, recover
+from curate.exports.disk.folder import RECORD, read_record, recover
 from curate.exports.exporter import FORMATS
 from curate.exports.formats.video_files import VIDEO_FORMATS
+from curate.exports.reading.contents import videos_in
 from curate.files.atomic import clear
 from curate.files.digest import digest
 from curate.manifests.opt_out import OptOuts
@@ -79,14 +80,19 @@ class ExportPurge:
         found = []
         for folder in sorted(path for path in root.iterdir() if path.is_dir()):
             record = read_record(folder)
-            if record is not None and (done := self._purge(folder, record)):
+            if record is None and not _looks_like_export(folder):
+                continue
+            if done := self._purge(folder, record):
                 found.append(done)
         return found
 
-    def _purge(self, folder: Path, record: Mapping[str, Any]) -> Rewritten | None:
+    def _purge(self, folder: Path, record: Mapping[str, Any] | None) -> Rewritten | None:
+        if record is None:
+            return Rewritten(folder, "kept", f"its {RECORD} is missing or damaged; delete the folder and export again")
         try:
-            shown, inside = videos_in(folder, record)
-        except (OSError, ValueError, KeyError) as error:
+            shown = videos_in(folder)
+            inside = dict.fromkeys([*shown, *record.get("without_frames", ()), *record["left_out"]])
+        except (OSError, ValueError, TypeError) as error:
             return Rewritten(folder, "kept", f"it cannot be read ({error}); delete it and purge again")
         purged = tuple(video for video in inside if video in self.purged.ids)
         if not purged:
@@ -150,18 +156,9 @@ class ExportPurge:
         return "written", why
 
 
-def videos_in(folder: Path, record: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """Ids of the videos with a frame in an export, and of all that it speaks of.
-
-    Raises:
-        OSError: ``videos.parquet`` is not there.
-        ValueError: It is damaged.
-        KeyError: It is of another layout.
-    """
-    import pyarrow.parquet as pq
-
-    shown = pq.read_table(folder / "videos.parquet", columns=["video_id"]).column(0).to_pylist()
-    return shown, list(dict.fromkeys([*shown, *record.get("without_frames", ()), *record["left_out"]]))
+def _looks_like_export(folder: Path) -> bool:
+    """Whether a folder without a record may be what is left of an export, and not something of the user's own."""
+    return folder.name in FORMATS or (folder / "videos.parquet").exists() or (folder / RECORD).exists()
 
 
 def _remove(folder: Path, why: str) -> tuple[State, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,11 +13,19 @@ from typing import Any
 import numpy as np
 
 _CHUNK = 4 << 20
-_ENCODINGS = ("utf-8", "utf-16-le", "utf-32-le")
-"""UTF-32 is what NumPy's string arrays hold."""
+_ENCODINGS = (("utf-8", 1), ("utf-16-le", 2), ("utf-32-le", 4))
+"""With their bytes a character; UTF-32 is what NumPy's string arrays hold."""
 
 _MOST_PAIRS = 4
 """Pairs of bytes that are looked up before bytes are compared."""
+
+_LONGEST = 80
+"""Characters of a word that are looked at on either side of an id: an id has 64 at most, the number of a frame ten."""
+
+_SHORT, _MOST_WORDS = 5, 1000
+"""Of ids with fewer letters, which stand everywhere, no more words of a file are kept."""
+
+_WORD = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True)
@@ -26,12 +35,15 @@ class Mention:
     Attributes:
         path: The file, folder or link.
         video: The id.
-        where: ``name``, ``link``, ``bytes at N``, ``column C``, or ``unreadable: why`` with an empty id.
+        where: ``name``, ``link``, ``bytes at N``, ``column C``, or ``unreadable: why`` with an empty id. Of several
+            places in a file, or values of a column, the first.
+        words: The words of letters, digits, ``_`` and ``-`` that hold the id there.
     """
 
     path: Path
     video: str
     where: str
+    words: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         return f"{self.path}: {self.where}" + (f": {self.video}" if self.video else "")
@@ -71,9 +83,9 @@ def search_tree(root: Path, videos: Collection[str], skip: Collection[Path] = ()
     for path in _walk(root):
         if path in skip:
             continue
-        mentions += [Mention(path, video, "name") for video in wanted if video in path.name]
+        mentions += _in_text(path, "name", path.name, wanted)
         if path.is_symlink():
-            mentions += [Mention(path, video, "link") for video in wanted if video in str(path.readlink())]
+            mentions += _in_text(path, "link", str(path.readlink()), wanted)
         elif path.is_file():
             files += 1
             size += path.stat().st_size
@@ -91,10 +103,47 @@ def mentions_any(path: Path, videos: Sequence[str]) -> bool:
     return any(video in path.name for video in videos) or any(True for _ in _in_bytes(path, _Finder(videos)))
 
 
+def words_with(video: str, text: str) -> frozenset[str]:
+    """The words of letters, digits, ``_`` and ``-`` in a text that hold an id."""
+    return frozenset(word for word in _WORD.findall(text) if video in word)
+
+
+def _in_text(path: Path, where: str, text: str, videos: Sequence[str]) -> list[Mention]:
+    return [Mention(path, video, where, words_with(video, text)) for video in videos if video in text]
+
+
 def _walk(root: Path) -> Iterator[Path]:
     for folder, names, files in os.walk(root):
         names.sort()
         yield from (Path(folder) / name for name in sorted([*names, *files]))
+
+
+@dataclass(frozen=True)
+class _Needle:
+    """An id as bytes, with the bytes a character takes."""
+
+    data: bytes
+    video: str
+    width: int
+
+    def word(self, window: bytes, place: int) -> str:
+        """The word of which the id, which stands at ``place``, is a part."""
+        reach = _LONGEST * self.width
+        start = place - min(place // self.width * self.width, reach)
+        before = _text(window[start:place], self.width)
+        after = _text(window[place + len(self.data) : place + len(self.data) + reach], self.width)
+        left, right = _LEFT.search(before), _WORD.match(after)
+        return (left.group() if left else "") + self.video + (right.group() if right else "")
+
+
+_LEFT = re.compile(r"[A-Za-z0-9_-]+$")
+
+
+def _text(data: bytes, width: int) -> str:
+    """Characters of bytes; what is no character of a word becomes ``\N{REPLACEMENT CHARACTER}``."""
+    if width == 1:
+        return data.decode("ascii", "replace")
+    return data[: len(data) // width * width].decode("utf-16-le" if width == 2 else "utf-32-le", "replace")
 
 
 class _Finder:
@@ -105,23 +154,26 @@ class _Finder:
     """
 
     def __init__(self, videos: Sequence[str]) -> None:
-        needles = [(video.encode(name), video) for video in videos for name in _ENCODINGS]
-        self.overlap = max((len(needle) for needle, _ in needles), default=1) - 1
-        self._pairs = max(1, min((len(needle) // 2 for needle, _ in needles), default=1))
+        needles = [_Needle(video.encode(name), video, width) for video in videos for name, width in _ENCODINGS]
+        self.margin = _LONGEST * max(width for _, width in _ENCODINGS)
+        self.longest = max((len(needle.data) for needle in needles), default=0)
+        self._pairs = max(1, min((len(needle.data) // 2 for needle in needles), default=1))
         self._pairs = min(self._pairs, _MOST_PAIRS)
         self._tables = np.zeros((self._pairs, 1 << 16), bool)
-        self._by_start: dict[bytes, list[tuple[bytes, str]]] = defaultdict(list)
-        self._single = [(needle, video) for needle, video in needles if len(needle) == 1]
-        for needle, video in needles:
-            if len(needle) > 1:
-                self._tables[np.arange(self._pairs), np.frombuffer(needle, "<u2", self._pairs)] = True
-                self._by_start[needle[: 2 * self._pairs]].append((needle, video))
+        self._by_start: dict[bytes, list[_Needle]] = defaultdict(list)
+        self._single = [needle for needle in needles if len(needle.data) == 1]
+        for needle in needles:
+            if len(needle.data) > 1:
+                self._tables[np.arange(self._pairs), np.frombuffer(needle.data, "<u2", self._pairs)] = True
+                self._by_start[needle.data[: 2 * self._pairs]].append(needle)
 
-    def places(self, window: bytes) -> Iterator[tuple[str, int]]:
+    def places(self, window: bytes) -> Iterator[tuple[int, _Needle]]:
         """Every place at which an id stands."""
-        for needle, video in self._single:
-            if (place := window.find(needle)) >= 0:
-                yield video, place
+        for needle in self._single:
+            place = window.find(needle.data)
+            while place >= 0:
+                yield place, needle
+                place = window.find(needle.data, place + 1)
         for shift in (0, 1):
             if len(window) < shift + 2:
                 return
@@ -131,24 +183,35 @@ class _Finder:
                 found = found[found + i < len(pairs)]
                 found = found[table[pairs[found + i]]]
             for place in (2 * found + shift).tolist():
-                for needle, video in self._by_start.get(window[place : place + 2 * self._pairs], ()):
-                    if window.startswith(needle, place):
-                        yield video, place
+                for needle in self._by_start.get(window[place : place + 2 * self._pairs], ()):
+                    if window.startswith(needle.data, place):
+                        yield place, needle
 
 
 def _in_bytes(path: Path, finder: _Finder) -> Iterator[Mention]:
-    """First place of each id among the bytes of a file, which is read in overlapping pieces."""
-    seen: set[str] = set()
+    """First place of each id among the bytes of a file, which is read in pieces that overlap, and its words."""
+    first: dict[str, int] = {}
+    words: dict[str, set[str]] = defaultdict(set)
     with open(path, "rb") as stream:
-        tail, start = b"", 0
-        while chunk := stream.read(_CHUNK):
-            window = tail + chunk
-            for video, place in sorted(finder.places(window), key=lambda found: found[1]):
-                if video not in seen:
-                    seen.add(video)
-                    yield Mention(path, video, f"bytes at {start - len(tail) + place}")
-            start += len(chunk)
-            tail = window[-finder.overlap :] if finder.overlap else b""
+        window, start = b"", 0
+        while True:
+            chunk = stream.read(_CHUNK)
+            window += chunk
+            # What is near an end of the window is looked at with what stands beyond it: in this window or the next.
+            low = finder.margin if start else 0
+            high = len(window) - finder.margin - finder.longest if chunk else len(window)
+            for place, needle in finder.places(window):
+                if low <= place < high:
+                    first[needle.video] = min(first.get(needle.video, start + place), start + place)
+                    if len(needle.video) >= _SHORT or len(words[needle.video]) < _MOST_WORDS:
+                        words[needle.video].add(needle.word(window, place))
+            if not chunk:
+                break
+            kept = min(len(window), 2 * finder.margin + finder.longest)
+            start += len(window) - kept
+            window = window[len(window) - kept :]
+    for video, place in sorted(first.items(), key=lambda found: found[1]):
+        yield Mention(path, video, f"bytes at {place}", frozenset(words[video]))
 
 
 def _in_columns(path: Path, videos: Sequence[str]) -> Iterator[Mention]:
@@ -166,7 +229,7 @@ def _in_columns(path: Path, videos: Sequence[str]) -> Iterator[Mention]:
                     text = "\n".join(_values(file.read_row_group(group, columns=[name]).column(0)))
                     for video in [video for video in left if video in text]:
                         left.remove(video)
-                        yield Mention(path, video, f"column {name}")
+                        yield Mention(path, video, f"column {name}", words_with(video, text))
     except pa.ArrowException as error:
         yield Mention(path, "", f"unreadable: {error}")
 

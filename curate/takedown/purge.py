@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from curate.files.atomic import write_atomic
+from curate.errors import CurateError
 from curate.manifests import read_manifest
 from curate.manifests.opt_out import OptOuts
-from curate.manifests.youtube_id import canonical_url
 from curate.records import Video
+from curate.run.exclusions import bury, read_purged
 from curate.run.pipeline import STAGES, stage_class
-from curate.run.session import open_session, read_purged, store_manifest
+from curate.run.session import open_session, store_manifest
 from curate.takedown.mentions import Mention, Search, mentions_any, search_tree
 from curate.workspace.ledger import forget, read_ledger
 from curate.workspace.tree import Workspace
@@ -23,10 +22,8 @@ from curate.workspace.tree import Workspace
 if TYPE_CHECKING:
     from curate.takedown.exports import Rewritten
 
-_HEADER = (
-    "# Videos that were purged from this workspace: they are never downloaded or exported again.\n"
-    "# The format is that of an opt-out list. Taking a line away lets the video come back.\n"
-)
+_ID_COLUMNS = frozenset({"column video_id", "column key", "column id", "column video", "column __key__"})
+"""Places in which nothing but ids and keys stands."""
 
 _SHORT = 5
 """Letters below which an id may stand among the bytes of pictures by chance: four stand somewhere in 256^4 bytes, which
@@ -47,6 +44,7 @@ class PurgeReport:
         remaining: Places that still hold a video.
         chance: Places that hold the letters of an id that is short, a word, or part of another video's texts; its
             artefacts and its rows are gone.
+        problems: Why there is no proof that nothing else remains.
     """
 
     videos: tuple[str, ...]
@@ -57,6 +55,13 @@ class PurgeReport:
     search: Search
     remaining: tuple[Mention, ...]
     chance: tuple[Mention, ...]
+    problems: tuple[str, ...] = ()
+
+    @property
+    def proven(self) -> bool:
+        """Whether nothing of the videos is left, as far as the workspace reaches."""
+        kept = any(export.state == "kept" for export in self.exports)
+        return not (kept or self.remaining or self.problems)
 
 
 def purge(
@@ -70,7 +75,8 @@ def purge(
 
     The tombstones in ``purged.txt`` come first; whatever happens then, no run uses the videos again, and the next purge
     finishes what this one could not: it removes all videos that have a tombstone. The videos' own files, when they are
-    not the workspace's but were linked, are left alone.
+    not the workspace's but were linked, are left alone. Where something cannot be read, the rest is done, and the
+    report says that there is no proof.
 
     Args:
         root: The workspace.
@@ -83,11 +89,19 @@ def purge(
     """
     workspace = Workspace.open(root)
     with workspace.lock():
-        stored = read_manifest(workspace.manifest_path) if workspace.manifest_path.exists() else None
+        problems = []
+        bury(workspace, asked.ids, asked.sources)
+        try:
+            stored = read_manifest(workspace.manifest_path) if workspace.manifest_path.exists() else None
+        except CurateError as error:
+            stored = None
+            problems.append(
+                f"{error}: other ids of these videos are not known; give the list anew with 'curate run SOURCE'"
+            )
         covered = [video for video in stored or () if asked.covers(video)]
         videos = asked.ids | {video.id for video in covered}
         known = {video.id for video in covered}
-        _bury(workspace, videos, asked.sources | {video.source for video in covered if not video.is_local})
+        bury(workspace, videos, asked.sources | {video.source for video in covered if not video.is_local})
         purged = read_purged(workspace)
         left = [video for video in stored or () if not purged.covers(video)]
         if stored is not None:
@@ -95,7 +109,11 @@ def purge(
         removed = _remove_artefacts(workspace, purged.ids)
         known |= {_owner(path) for path in removed} | {video for video, _ in read_ledger(workspace.ledger_folder)}
         lines = forget(workspace.ledger_folder, purged.ids)
-        exports = _purge_exports(root, workspace, purged, progress)
+        try:
+            exports = _purge_exports(root, workspace, purged, progress)
+        except CurateError as error:
+            exports = []
+            problems.append(f"the exports were not looked at: {error}")
         known |= {video for export in exports for video in export.videos}
         own = {*lists, *(Path(video.origin.rpartition(":")[0]) for video in left), workspace.purged_path}
         search = search_tree(workspace.root, videos, skip={path.absolute() for path in own})
@@ -109,19 +127,8 @@ def purge(
         search=search,
         remaining=remaining,
         chance=chance,
+        problems=tuple(problems),
     )
-
-
-def _bury(workspace: Workspace, videos: Collection[str], sources: Collection[str]) -> None:
-    """Add to the tombstones what they lack."""
-    purged = read_purged(workspace)
-    links = {source for source in sources if not any(source == canonical_url(video) for video in videos)}
-    new = [*sorted(set(videos) - purged.ids), *sorted(links - purged.sources)]
-    if new:
-        before = workspace.purged_path.read_bytes() if workspace.purged_path.exists() else _HEADER.encode()
-        before += b"" if before.endswith(b"\n") else b"\n"
-        date = time.strftime("%Y-%m-%d", time.gmtime())
-        write_atomic(workspace.purged_path, before + "".join(f"{word}  # purged {date}\n" for word in new).encode())
 
 
 def _remove_artefacts(workspace: Workspace, videos: Collection[str]) -> list[Path]:
@@ -162,7 +169,7 @@ def _remove(path: Path) -> None:
 def _purge_exports(
     root: Path, workspace: Workspace, purged: OptOuts, progress: Callable[[str, int], None] | None
 ) -> list[Rewritten]:
-    if not workspace.exports_folder.is_dir() or not workspace.manifest_path.exists():
+    if not workspace.exports_folder.is_dir():
         return []
     from curate.takedown.exports import ExportPurge
 
@@ -172,14 +179,36 @@ def _purge_exports(
 def _judge(
     mentions: Sequence[Mention], left: Sequence[Video], stage_folders: Collection[Path]
 ) -> tuple[tuple[Mention, ...], tuple[Mention, ...]]:
-    """Tell mentions of the purged videos from letters that stand there for another reason."""
+    """Tell mentions of the purged videos from letters that stand there for another reason.
+
+    What counts are whole words: keys, ids and names of files of videos that stay may hold a purged id as a part. A word
+    that is the id, or the key of one of its frames, is a mention; where the id may be a word of a language, of few
+    letters, or part of the texts of another video, it is one only where ids stand.
+    """
+    ids = {video.id for video in left}
     texts = "\n".join(" ".join((v.id, v.source, v.title, v.licence, v.origin, *v.procedures)) for v in left)
     remaining: list[Mention] = []
     chance: list[Mention] = []
     for mention in mentions:
-        video = mention.video
-        word = video.isalpha() and (video[1:].islower() or video.isupper())
-        vague = bool(video) and (len(video) < _SHORT or word or video in texts)
-        exact = mention.where == "name" and _owner(mention.path) == video and mention.path.parent in stage_folders
-        (chance if vague and not exact else remaining).append(mention)
+        found = not mention.video or any(
+            _is_mention(mention, word, texts, stage_folders) for word in mention.words if not _is_of(word, ids)
+        )
+        (remaining if found else chance).append(mention)
     return tuple(remaining), tuple(chance)
+
+
+def _is_of(word: str, ids: Collection[str]) -> bool:
+    """Whether a word is one of some ids, or the key of one of their frames: ``{id}_{n}``."""
+    video, _, number = word.rpartition("_")
+    return word in ids or (number.isdecimal() and video in ids)
+
+
+def _is_mention(mention: Mention, word: str, texts: str, stage_folders: Collection[Path]) -> bool:
+    """Whether a word that holds a purged id, and that no other video explains, speaks of the purged video."""
+    video, path = mention.video, mention.path
+    if _is_of(word, {video}):
+        file = mention.where == "name" and (path.parent in stage_folders or not path.is_dir())
+        if file or mention.where in _ID_COLUMNS or (word != video and len(word) >= _SHORT):
+            return True
+    vague = len(video) < _SHORT or (video.isalpha() and (video[1:].islower() or video.isupper())) or video in texts
+    return not vague

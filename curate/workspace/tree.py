@@ -115,6 +115,11 @@ class Workspace:
         return self.root / "purged.txt"
 
     @property
+    def opt_out_path(self) -> Path:
+        """``opt_out.txt``: videos that ``--opt-out`` named, in the format of an opt-out list."""
+        return self.root / "opt_out.txt"
+
+    @property
     def exports_folder(self) -> Path:
         """Folder with one folder an export."""
         return self.root / "exports"

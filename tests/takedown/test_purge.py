@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -205,6 +206,78 @@ def test_ids_that_begin_alike_are_told_apart(tmp_path: Path) -> None:
     assert not (root / "frames" / "case12.parquet").exists() and (root / "frames" / "case12_3.parquet").exists()
     keys = pq.read_table(root / "exports" / "lmdb" / "metadata.parquet")["video_id"].to_pylist()
     assert set(keys) == {"case12_3"}
+
+
+def test_an_id_that_another_one_contains_is_proven_gone(tmp_path: Path) -> None:
+    sources = {"trail": "https://example.org/1", "trail_1": "https://example.org/2", "trails": "https://example.org/3"}
+    root = make_finished(tmp_path / "w", sources, ["parquet", "folders", "lmdb"])
+    for gone, left in (("trail", {"trail_1", "trails"}), ("trail_1", {"trails"})):
+        report = take(root, gone)
+        assert report.proven and report.remaining == ()
+        assert set(pq.read_table(root / "exports" / "lmdb" / "metadata.parquet")["video_id"].to_pylist()) == left
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "nested", "of another kind"])
+@pytest.mark.parametrize("video", ["gallbladder", "abc", "-goneAway_1"])
+def test_an_export_without_a_record_is_no_proof(tmp_path: Path, video: str, damage: str) -> None:
+    sources = {video: "https://example.org/1", "stays": "https://example.org/2"}
+    root = make_finished(tmp_path / "w", sources, ["folders"], titles={"stays": "Removal of a gallbladder, abc"})
+    record = root / "exports" / "folders" / "export.json"
+    texts = {"empty": "", "nested": "[" * 100_000, "of another kind": "[1, 2]"}
+    record.unlink() if damage == "missing" else record.write_text(texts[damage])
+    report = take(root, video)
+    assert not report.proven
+    assert [(export.folder.name, export.state) for export in report.exports] == [("folders", "kept")]
+    pictures = [path for path in (root / "exports").rglob("*.jpg") if path.name.startswith(f"{video}_")]
+    assert pictures and set(pictures) <= {mention.path for mention in report.remaining}
+    shutil.rmtree(root / "exports" / "folders")
+    assert take(root, video).proven
+
+
+def test_a_damaged_manifest_does_not_stop_a_purge_and_is_no_proof(workspace: Path) -> None:
+    (workspace / "manifest.parquet").write_bytes(b"PAR1 damaged")
+    report = take(workspace, GONE)
+    assert not report.proven and "manifest.parquet" in " ".join(report.problems)
+    assert GONE in (workspace / "purged.txt").read_text()
+    assert not list((workspace / "frames").glob(f"{GONE}*"))
+    listed = workspace.parent / "list.csv"
+    listed.write_text("id,url\n" + "".join(f"{name},{url}\n" for name, url in WEB.items()))
+    (workspace / "manifest.parquet").unlink()
+    store(open_session(workspace, sources=Sources((str(listed),))))
+    assert take(workspace, GONE).proven
+    assert_gone(workspace)
+
+
+def _flip(data: bytes) -> bytes:
+    place = data.index(GONE.encode()) + 3
+    return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _flip,
+        lambda data: data[: data.index(GONE.encode()) + 4],
+        lambda data: data.replace(GONE.encode(), b"\xff" + GONE.encode()),
+        lambda data: b"\x00" * len(data),
+        lambda data: b"",
+        None,
+    ],
+    ids=["a bit", "cut", "a bad byte", "zeros", "empty", "deleted"],
+)
+def test_with_damaged_tombstones_no_work_is_done(workspace: Path, damage: Callable[[bytes], bytes] | None) -> None:
+    take(workspace, GONE)
+    path = workspace / "purged.txt"
+    whole = path.read_bytes()
+    path.unlink() if damage is None else path.write_bytes(damage(whole))
+    for attempt in (lambda: open_session(workspace), lambda: take(workspace, "stays_here1")):
+        with pytest.raises(CurateError, match=r"purged\.(txt|sha256)"):
+            attempt()
+    path.write_bytes(whole)
+    assert {video.id for video in open_session(workspace).pipeline.videos} == {"stays_here1", "stays_here2"}
+    path.write_bytes(whole[: whole.index(GONE.encode())])
+    (workspace / "purged.sha256").unlink()
+    assert open_session(workspace).exclusions.purged.ids == set(), "taken away on purpose"
 
 
 def test_an_export_that_held_nothing_else_is_removed(tmp_path: Path) -> None:
