@@ -41,8 +41,11 @@ def _inputs(command: Callable[..., Any]) -> Callable[..., Any]:
 def manifest() -> None:
     """Check, convert and count lists of videos.
 
-    A SOURCE is LEMON's labels.json, a folder of GenSurgery's link lists, a CSV, TSV, JSON Lines or Parquet table, a
-    folder of videos, one video, a URL, or - for URLs on standard input.
+    A SOURCE is LEMON's labels.json, a folder of GenSurgery's link lists, a CSV, TSV, JSON, JSON Lines or Parquet table,
+    what yt-dlp or pandas write as JSON, a folder of videos, one video, a URL, or - for any list on standard input.
+
+    A row needs an id, a link or a path. A cell that only describes its video (title, procedure, licence, duration,
+    resolution ...) and is not understood is left empty and noted. Words for nothing (nan, None, N/A, -) are empty.
 
     Exit codes: 0 clean, 1 a source cannot be read, 2 there are bad rows.
     """
@@ -53,9 +56,12 @@ def manifest() -> None:
 @verbosity
 @click.pass_context
 def check(ctx: click.Context, sources: tuple[str, ...], format: Format | None, opt_out: tuple[Path, ...]) -> None:
-    """List bad rows, duplicates, unknown procedures and opt-outs."""
+    """List bad rows, cells left empty, files left out, duplicates, unknown procedures and opt-outs."""
     report = read_sources(sources, format=format, opt_out=opt_out)
     _section("bad rows", map(str, report.bad_rows))
+    _section("cells left empty", (f"{note.origin}: {note.id}: {note.text}" for note in report.notes))
+    _section("left out of folders", report.left_out_by_reason())
+    _section("remarks", (f"{remark.file}: {remark.text}" for remark in report.remarks))
     _section(
         "duplicates",
         (
@@ -82,7 +88,8 @@ def convert(
 ) -> None:
     """Write one normalised list, by the ending of its name.
 
-    In CSV and TSV the procedures of a video stand in one cell with ";" between them.
+    In CSV and TSV the procedures of a video stand in one cell with ";" between them, and a text that a spreadsheet
+    would take for a formula begins with an apostrophe. What is written is read back the same.
     """
     kind = next((kind for kind in KINDS if output.suffix.lower() == f".{kind}"), None)
     if kind is None:
@@ -90,6 +97,10 @@ def convert(
     report = read_sources(sources, format=format, opt_out=opt_out)
     for row in report.bad_rows:
         logger.warning("%s", row)
+    for note in report.notes:
+        logger.warning("%s: %s: %s", note.origin, note.id, note.text)
+    for remark in (*report.left_out_by_reason(), *(f"{remark.file}: {remark.text}" for remark in report.remarks)):
+        logger.warning("%s", remark)
     _write(report, output, kind)
     click.echo(f"{output}: {_summary(report)}")
     ctx.exit(2 if report.bad_rows else 0)
@@ -125,6 +136,8 @@ def count(report: ManifestReport) -> dict[str, Any]:
         "duplicate_rows": len(report.duplicates),
         "duplicated_videos": len({duplicate.id for duplicate in report.duplicates}),
         "opted_out": len(report.opted_out),
+        "cells_left_empty": len(report.notes),
+        "left_out": len(report.left_out),
         "uninformative": len(report.uninformative),
         "unknown_procedures": dict(report.unknown_procedures),
         "robotic": {answer: robot[answer] for answer in ("yes", "no", "unknown")},
@@ -153,6 +166,8 @@ def _table(figures: dict[str, Any]) -> str:
         "duplicate_rows": "  duplicates of earlier rows",
         "duplicated_videos": "    videos listed more than once",
         "opted_out": "  opted out",
+        "cells_left_empty": "  with cells left empty",
+        "left_out": "files and folders left out",
         "videos": "videos",
         "uninformative": "  marked as no surgery by their source",
         "distinct_procedures": "procedures",
@@ -186,6 +201,10 @@ def _summary(report: ManifestReport) -> str:
         f"{len(report.duplicates):,} duplicates",
         f"{len(report.opted_out):,} opted out",
     ]
+    if report.notes:
+        parts.append(f"{len(report.notes):,} with cells left empty")
+    if report.left_out:
+        parts.append(f"{len(report.left_out):,} files or folders left out")
     return ", ".join(parts)
 
 

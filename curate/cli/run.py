@@ -302,6 +302,12 @@ def _report_manifest(session: Session) -> int:
         click.echo(f"bad row: {row}", err=True)
     if len(report.bad_rows) > 20:
         click.echo(f"and {len(report.bad_rows) - 20} more bad rows: see 'curate manifest check'", err=True)
+    if report.notes:
+        click.echo(f"{len(report.notes)} rows with cells left empty: see 'curate manifest check'", err=True)
+    for line in report.left_out_by_reason():
+        click.echo(f"left out: {line}", err=True)
+    for remark in report.remarks:
+        click.echo(f"{remark.file}: {remark.text}", err=True)
     if session.unlisted:
         click.echo(
             f"{session.unlisted} videos of the previous manifest are not listed now: left out, their files stay",

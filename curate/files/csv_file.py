@@ -1,12 +1,72 @@
-"""CSV files that people make."""
+"""CSV files: those that people make are read, and those that are written start no formula in a spreadsheet.
+
+A text that a spreadsheet would take for a formula gets an apostrophe in front, and so does one that begins with such an
+apostrophe already; reading takes it away, so that everything that is written is read back the same.
+"""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, TextIO
 
 from curate.errors import CurateError
+
+CELL_LIMIT = 16 << 20
+"""Longest cell read, in characters."""
+
+csv.field_size_limit(CELL_LIMIT)
+
+_FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+"""Signs that start a formula, the full-width ones of East Asian keyboards and white space before a sign included."""
+
+
+def guarded(text: str) -> str:
+    """A text as a cell that no spreadsheet takes for a formula."""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def unguarded(cell: str) -> str:
+    """The text that `guarded` made a cell of."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+class CsvWriter:
+    """Writes rows as CSV: texts guarded, numbers as they are, ``true`` and ``false``, nothing for ``None``.
+
+    Args:
+        stream: Opened with ``newline=""``.
+        columns: Names of the columns, written at once.
+        delimiter: Between cells.
+    """
+
+    def __init__(self, stream: TextIO, columns: Sequence[str], delimiter: str = ",") -> None:
+        self._columns = tuple(columns)
+        self._writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
+        self._writer.writerow(columns)
+
+    def write(self, row: Mapping[str, Any] | Sequence[Any]) -> None:
+        """Write a row: values by column, or in their order."""
+        values = [row[column] for column in self._columns] if isinstance(row, Mapping) else row
+        self._writer.writerow([_cell(value) for value in values])
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any] | Sequence[Any]], delimiter: str = ",") -> str:
+    """Rows as the text of a CSV file; see `CsvWriter`."""
+    out = io.StringIO(newline="")
+    writer = CsvWriter(out, columns, delimiter)
+    for row in rows:
+        writer.write(row)
+    return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return guarded(value) if isinstance(value, str) else value
 
 
 def read_csv(path: Path, columns: Sequence[str], what: str) -> Iterator[tuple[int, dict[str, str]]]:
@@ -32,6 +92,6 @@ def read_csv(path: Path, columns: Sequence[str], what: str) -> Iterator[tuple[in
                 if None in row or None in row.values():
                     amount = "more" if None in row else "fewer"
                     raise CurateError(f"{path}:{reader.line_num}: the row has {amount} cells than the header")
-                yield reader.line_num, row
+                yield reader.line_num, {name: unguarded(cell) for name, cell in row.items()}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CurateError(f"cannot read the {what} {path}: {error}") from error

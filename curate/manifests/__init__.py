@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from curate.errors import CurateError
-from curate.manifests import folder, gensurgery, lemon, table, urls
+from curate.manifests import folder, gensurgery, json_lists, parquet_lists, separated, urls
 from curate.manifests.detect import FORMATS, Format, detect_content, detect_folder
-from curate.manifests.entries import BadRow, Entry, Ignored
-from curate.manifests.merge import Duplicate, ManifestReport, Merger
+from curate.manifests.entries import BadRow, Entry, Ignored, LeftOut, Remark
+from curate.manifests.merge import Duplicate, ManifestReport, Merger, Note
 from curate.manifests.opt_out import read_opt_outs
 from curate.manifests.procedures import Taxonomy, shipped_taxonomy
 from curate.manifests.store import read_manifest, write_manifest
-from curate.manifests.text import STANDARD_INPUT, read_bytes
+from curate.manifests.text import STANDARD_INPUT, opened
 from curate.resources import labels_folder
 
 __all__ = [
@@ -21,7 +24,10 @@ __all__ = [
     "BadRow",
     "Duplicate",
     "Format",
+    "LeftOut",
     "ManifestReport",
+    "Note",
+    "Remark",
     "read_manifest",
     "read_sources",
     "write_manifest",
@@ -50,36 +56,47 @@ def read_sources(
     shipped = [labels_folder() / "opt_out.txt"] if use_shipped_opt_out else []
     merger = Merger(taxonomy, read_opt_outs([*shipped, *opt_out]))
     for source in sources:
-        kind, entries = _open(source, format, taxonomy)
-        merger.start(str(source), kind)
-        listing = 0
-        for entry in entries:
-            merger.add(entry)
-            listing += not isinstance(entry, Ignored)
+        with _open(source, format, taxonomy) as (kind, entries):
+            merger.start(str(source), kind)
+            listing = 0
+            for entry in entries:
+                merger.add(entry)
+                listing += not isinstance(entry, Ignored | LeftOut | Remark)
         if not listing:
             raise CurateError(f"{source} is empty: it lists no video")
     return merger.report()
 
 
-def _open(source: str | Path, format: Format | None, taxonomy: Taxonomy) -> tuple[Format, Iterator[Entry]]:
+@contextmanager
+def _open(source: str | Path, format: Format | None, taxonomy: Taxonomy) -> Iterator[tuple[Format, Iterator[Entry]]]:
     name = str(source)
-    if name.lower().startswith(("http://", "https://")):
-        return "urls", urls.read("command line", name.encode("utf-8", "surrogateescape"))
     path = Path(name)
+    if name.lower().startswith(("http://", "https://")):
+        yield "urls", urls.read("command line", io.BytesIO(name.encode("utf-8", "surrogateescape")))
+        return
     if name != STANDARD_INPUT:
         _check_exists(path)
         if path.is_dir():
-            kind = format or detect_folder(path)
-            if kind not in ("folder", "gensurgery"):
-                raise CurateError(f"{name} is a folder, which cannot be read as {kind}")
-            return kind, (folder if kind == "folder" else gensurgery).read(path)
+            yield _open_folder(path, format)
+            return
         if format == "folder" or (format is None and folder.is_video(path)):
-            return "folder", folder.read(path)
+            yield "folder", folder.read(path)
+            return
     elif format in ("folder", "gensurgery"):
         raise CurateError(f"standard input cannot be read as {format}")
-    data = read_bytes(name)
-    kind = format or detect_content(name, data, taxonomy)
-    return kind, _read(name, data, kind)
+    with opened(name) as stream:
+        kind = format or detect_content(name, stream, taxonomy)
+        yield kind, _read(name, stream, kind)
+
+
+def _open_folder(path: Path, format: Format | None) -> tuple[Format, Iterator[Entry]]:
+    if format == "gensurgery":
+        return format, gensurgery.read(path)
+    found = folder.scan(path)
+    kind = format or detect_folder(path, found)
+    if kind not in ("folder", "gensurgery"):
+        raise CurateError(f"{path} is a folder, which cannot be read as {kind}")
+    return kind, folder.read(path, found) if kind == "folder" else gensurgery.read(path)
 
 
 def _check_exists(path: Path) -> None:
@@ -90,13 +107,15 @@ def _check_exists(path: Path) -> None:
         raise CurateError(f"cannot read {path}: {reason}") from error
 
 
-def _read(name: str, data: bytes, kind: Format) -> Iterator[Entry]:
-    if kind == "lemon":
-        return lemon.read(name, data)
+def _read(name: str, stream: IO[bytes], kind: Format) -> Iterator[Entry]:
     if kind == "parquet":
-        return table.read_parquet(name, data)
-    if kind == "csv" or kind == "tsv" or kind == "jsonl":
-        return table.read(name, data, kind)
+        return parquet_lists.read(name, stream)
+    if kind == "json" or kind == "lemon":
+        return json_lists.read_document(name, stream)
+    if kind == "jsonl":
+        return json_lists.read_lines(name, stream)
+    if kind == "csv" or kind == "tsv":
+        return separated.read(name, stream, kind)
     if kind == "gensurgery":
         return gensurgery.read(Path(name))
-    return urls.read(name, data)
+    return urls.read(name, stream)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 
+from curate.manifests.secrets import without_secrets
 from curate.records import Video
 
 CONTENT_LIMIT = 200
@@ -17,10 +21,12 @@ class Listed:
     Attributes:
         video: With procedures as the source spells them; `curate.manifests.merge` normalises them.
         informative: ``False`` where the source itself says that the video is not surgery (LEMON's video-level screen).
+        notes: Cells that only describe the video and were left empty, each with why.
     """
 
     video: Video
     informative: bool = True
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,8 @@ class BadRow:
     Attributes:
         file: As the user named it; ``-`` for standard input.
         row: Line of a text file, or 1-based position in a JSON list or a Parquet table.
-        content: The row as text, shortened to `CONTENT_LIMIT` characters, without control characters.
+        content: The row as text, shortened to `CONTENT_LIMIT` characters, without control characters and without the
+            passwords and signatures of URLs.
         problem: What is wrong with it.
     """
 
@@ -48,7 +55,28 @@ class Ignored:
     """An empty line or a comment."""
 
 
-Entry = Listed | BadRow | Ignored
+@dataclass(frozen=True)
+class LeftOut:
+    """Something in a folder of videos that is not taken for a video of its own.
+
+    Attributes:
+        path: Below the folder.
+        why: In words; what was left out for one reason is counted together.
+    """
+
+    path: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What is to be known about a whole file: how it was read where that was in doubt."""
+
+    file: str
+    text: str
+
+
+Entry = Listed | BadRow | Ignored | LeftOut | Remark
 
 
 class RowError(ValueError):
@@ -58,12 +86,28 @@ class RowError(ValueError):
 def bad_row(file: str, row: int, content: object, problem: object) -> BadRow:
     """Make a `BadRow` whose content is short and safe to print."""
     text = content if isinstance(content, str) else repr(content)
-    shown = printable(text[: CONTENT_LIMIT + 1])
+    shown = printable(without_secrets(text[: 10 * CONTENT_LIMIT])[: CONTENT_LIMIT + 1])
     if len(shown) > CONTENT_LIMIT:
         shown = shown[: CONTENT_LIMIT - 3] + "..."
-    return BadRow(printable(file), row, shown, str(problem))
+    return BadRow(printable(file), row, shown, printable(without_secrets(str(problem))))
 
 
 def printable(text: str) -> str:
     """A text that a terminal shows as it is: anything else is replaced, line breaks and lone surrogates included."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def shown(value: object, limit: int = CONTENT_LIMIT) -> str:
+    """A value of any size and depth as a short text."""
+    if isinstance(value, str):
+        return json.dumps(value[:limit], ensure_ascii=False)
+    if isinstance(value, Mapping):
+        inside = ", ".join(f"{shown(str(k), 40)}: {_leaf(v, limit)}" for k, v in islice(value.items(), 30))
+        return f"{{{inside}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_leaf(v, limit) for v in islice(value, 30))}]"
+    return str(value)[:limit]
+
+
+def _leaf(value: object, limit: int) -> str:
+    return "..." if isinstance(value, Mapping | list | tuple) and value else shown(value, limit)

@@ -2,78 +2,165 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from curate.manifests.entries import Listed, RowError
+from curate.manifests.cells import (
+    CELL_LIMIT,
+    CellError,
+    as_duration,
+    as_flag,
+    as_resolution,
+    as_side,
+    is_empty,
+    says_nothing,
+)
+from curate.manifests.entries import Listed, RowError, printable, shown
 from curate.manifests.identity import checked_path, checked_video_id, clean_text, local_id, parse_url
-from curate.manifests.youtube_id import canonical_url, checked_id, is_youtube
+from curate.manifests.secrets import without_secrets
+from curate.manifests.youtube_id import canonical_url, checked_id, id_behind, is_youtube
 from curate.records import DOMAINS, Video
 
 LIST_SEPARATOR = ";"
 """Between the values of a list in one cell of a CSV or TSV file; ``|`` is understood as well."""
 
-MAX_SIDE = 1 << 16
-"""Largest width or height believed, in pixels."""
+MAX_NAMES = 1000
+"""Procedures kept of one cell."""
 
-_TRUE = frozenset({"true", "yes", "y", "1", "t"})
-_FALSE = frozenset({"false", "no", "n", "0", "f"})
-_RESOLUTION = re.compile(r"\[?\s*(\d{1,6})\s*[x×,;]\s*(\d{1,6})\s*\]?", re.IGNORECASE)
 _MD5 = re.compile(r"[0-9a-f]{32}")
-_MISSING = frozenset({"", "null", "none", "nan", "na", "n/a"})
+
+T = TypeVar("T")
 
 
-def listed(values: Mapping[str, Any], *, folder: Path, origin: str, local_sources: bool = False) -> Listed:
+def listed(values: Mapping[str, Any], *, folder: Path, origin: str, normalised: bool = False) -> Listed:
     """Make the entry of one row.
+
+    A value that says which video is meant ends the row where it cannot be used. One that only describes it is left
+    empty and noted. Words for nothing (``nan``, ``None``, ``N/A``, ``-``) are empty everywhere.
 
     Args:
         values: By field: ``path``, ``url``, ``youtube_id``, ``id``, ``title``, ``procedures``, ``domain``, ``robotic``,
             ``informative``, ``licence``, ``split``, ``duration`` (s), ``width``, ``height``, ``resolution``, ``md5``,
-            ``origin``. Text, or the type JSON and Parquet give; absent and empty are the same.
+            ``origin``, ``site`` (yt-dlp's name of the site). Text, or the type JSON and Parquet give.
         folder: Where relative values of ``path`` start.
         origin: ``file:row``, for rows that do not bring their own.
-        local_sources: Whether ``url`` may also hold an absolute path: so in normalised manifests.
+        normalised: Whether the row is of a manifest that curate wrote: there ``url`` may hold an absolute path, and a
+            word stands for itself.
 
     Raises:
-        RowError: A value is missing or cannot be used.
+        RowError: The row does not say which video it means.
     """
-    video_id, source = _identity(values, folder, local_sources)
-    resolution = _resolution(values.get("resolution"))
-    md5 = _text(values, "md5").lower()
-    if md5 and not _MD5.fullmatch(md5):
-        raise RowError("md5 must be 32 hex digits")
-    domain = _text(values, "domain").lower() or "unknown"
-    if domain not in DOMAINS:
-        raise RowError(f"domain must be one of {', '.join(DOMAINS)}")
+    row = _Row(values, says_nothing if not normalised else is_empty)
+    video_id, source = _identity(row, folder, normalised)
+    width, height = row.read("resolution", as_resolution) or (None, None)
+    informative = row.read("informative", as_flag)
     video = Video(
         id=video_id,
         source=source,
-        title=clean_text(_text(values, "title")),
-        procedures=_names(values.get("procedures")),
-        domain=domain,
-        robotic=_flag(values, "robotic"),
-        licence=clean_text(_text(values, "licence")),
-        split=clean_text(_text(values, "split")),
-        duration=_number(values, "duration"),
-        width=_side(values, "width") or resolution[0],
-        height=_side(values, "height") or resolution[1],
-        md5=md5,
-        origin=clean_text(_text(values, "origin")) or clean_text(origin),
+        title=row.text("title"),
+        procedures=row.read("procedures", _names) or (),
+        domain=row.read("domain", _domain) or "unknown",
+        robotic=row.read("robotic", as_flag),
+        licence=row.text("licence"),
+        split=row.text("split"),
+        duration=row.read("duration", as_duration),
+        width=row.read("width", as_side) or width,
+        height=row.read("height", as_side) or height,
+        md5=row.read("md5", _md5) or "",
+        origin=row.text("origin") or clean_text(origin),
     )
-    return Listed(video, informative=_flag(values, "informative") is not False)
+    return Listed(video, informative=informative is not False, notes=tuple(row.notes))
 
 
-def _identity(values: Mapping[str, Any], folder: Path, local_sources: bool) -> tuple[str, str]:
-    own_id, youtube_id = _text(values, "id"), _text(values, "youtube_id")
-    path, url = _text(values, "path"), _text(values, "url")
+class _Row:
+    """The values of a row, with notes on those that could not be used."""
+
+    def __init__(self, values: Mapping[str, Any], nothing: Callable[[Any], bool]) -> None:
+        self._values = values
+        self._nothing = nothing
+        self.notes: list[str] = []
+
+    def identity(self, name: str) -> str:
+        """A value that says which video is meant, as text; empty if it says nothing.
+
+        Raises:
+            RowError: It is no text, or none that decodes.
+        """
+        value = self._values.get(name)
+        if self._nothing(value):
+            return ""
+        if isinstance(value, float) and value.is_integer() and abs(value) < 1 << 53:
+            value = int(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        if not isinstance(value, str):
+            raise RowError(f"{name} must be text, not {type(value).__name__}")
+        if len(value) > CELL_LIMIT:
+            raise RowError(f"{name} is longer than {CELL_LIMIT} characters")
+        if any("\ud800" <= c <= "\udfff" for c in value):
+            raise RowError(f"{name} holds bytes that are not UTF-8")
+        return value.strip()
+
+    def read(self, name: str, reader: Callable[[Any], T]) -> T | None:
+        """A value that describes; ``None`` if there is none, or if it is not understood, which is noted."""
+        value = self._values.get(name)
+        if self._nothing(value):
+            return None
+        try:
+            return reader(value)
+        except (CellError, ValueError, OverflowError) as error:
+            self.notes.append(f"{name} {printable(without_secrets(shown(value, 60)))} {error}: left empty")
+            return None
+
+    def text(self, name: str) -> str:
+        """A text that describes, on one line."""
+        return self.read(name, _line) or ""
+
+
+def _line(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise CellError("must be text")
+    return clean_text(str(value)[:CELL_LIMIT])
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = value[:CELL_LIMIT].replace("|", LIST_SEPARATOR).split(LIST_SEPARATOR)
+    if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
+        raise CellError("must be text or a list of texts")
+    if len(value) > MAX_NAMES:
+        raise CellError(f"holds more than {MAX_NAMES} names")
+    return tuple(name.strip()[:CELL_LIMIT] for name in value if not says_nothing(name))
+
+
+def _domain(value: Any) -> str:
+    domain = str(value)[:40].strip().lower()
+    if domain not in DOMAINS:
+        raise CellError(f"must be one of {', '.join(DOMAINS)}")
+    return domain
+
+
+def _md5(value: Any) -> str:
+    text = str(value)[:40].strip().lower()
+    if not _MD5.fullmatch(text):
+        raise CellError("must be 32 hex digits")
+    return text
+
+
+def _identity(row: _Row, folder: Path, normalised: bool) -> tuple[str, str]:
+    youtube_id, path, url = row.identity("youtube_id"), row.identity("path"), row.identity("url")
+    own_id, site = row.identity("id"), row.identity("site").lower()
+    if site == "youtube" and own_id and not youtube_id:
+        youtube_id, own_id = own_id, ""
     if youtube_id:
         youtube_id = _youtube_id(youtube_id)
-    if local_sources and not path and Path(url).is_absolute():
+    if normalised and not path and Path(url).is_absolute():
         path, url = url, ""
+    if path and not url and _is_link(path):
+        path, url = "", path
     if path:
         file = checked_path(path, folder)
         return youtube_id or (checked_video_id(own_id) if own_id else local_id(file)), str(file)
@@ -83,88 +170,23 @@ def _identity(values: Mapping[str, Any], folder: Path, local_sources: bool) -> t
             if youtube_id and youtube_id != url_id:
                 raise RowError(f"the id {youtube_id} and the link ({url_id}) are of two videos")
             return url_id, source
-        return (checked_video_id(own_id) if own_id else url_id), source
+        if site:
+            return youtube_id or url_id, source
+        return youtube_id or (checked_video_id(own_id) if own_id else url_id), source
     if youtube_id or own_id:
         found = youtube_id or _youtube_id(own_id)
         return found, canonical_url(found)
     raise RowError("neither an id nor a URL nor a path")
 
 
+def _is_link(text: str) -> bool:
+    return text.lower().startswith(("http://", "https://"))
+
+
 def _youtube_id(text: str) -> str:
-    if "://" not in text and "youtu" not in text.lower():
+    if "://" not in text and "youtu" not in text.lower() and id_behind(text) is None:
         return checked_id(text)
     found, source = parse_url(text)
     if source != canonical_url(found):
         raise RowError("a column of ids holds a link that is not YouTube's; call the column url")
     return found
-
-
-def _text(values: Mapping[str, Any], name: str) -> str:
-    value = values.get(name)
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    if isinstance(value, int) and not isinstance(value, bool) and name in ("id", "title", "split"):
-        return str(value)
-    if not isinstance(value, str):
-        raise RowError(f"{name} must be text, not {type(value).__name__}")
-    if any("\ud800" <= c <= "\udfff" for c in value) and name != "title":
-        raise RowError(f"{name} holds bytes that are not UTF-8")
-    return value.strip()
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ()
-    if isinstance(value, str):
-        value = value.replace("|", LIST_SEPARATOR).split(LIST_SEPARATOR)
-    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise RowError("procedures must be text or a list of texts")
-    return tuple(name.strip() for name in value if name.strip())
-
-
-def _flag(values: Mapping[str, Any], name: str) -> bool | None:
-    value = values.get(name)
-    if value is None or isinstance(value, bool):
-        return value
-    text = str(value).strip().lower()
-    if isinstance(value, float):
-        text = text.removesuffix(".0")
-    if text in _MISSING:
-        return None
-    if text not in _TRUE | _FALSE:
-        raise RowError(f"{name} must be true or false")
-    return text in _TRUE
-
-
-def _number(values: Mapping[str, Any], name: str) -> float | None:
-    value = values.get(name)
-    if value is None or str(value).strip().lower() in _MISSING:
-        return None
-    try:
-        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
-    except (ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number) or number < 0:
-        raise RowError(f"{name} must be a number that is not negative")
-    return number
-
-
-def _side(values: Mapping[str, Any], name: str) -> int | None:
-    number = _number(values, name)
-    if number is None:
-        return None
-    if number != int(number) or not 0 < number <= MAX_SIDE:
-        raise RowError(f"{name} must be a whole number from 1 to {MAX_SIDE}")
-    return int(number)
-
-
-def _resolution(value: Any) -> tuple[int | None, int | None]:
-    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
-        return None, None
-    if isinstance(value, str):
-        match = _RESOLUTION.fullmatch(value.strip())
-        value = [int(side) for side in match.groups()] if match else None
-    if not isinstance(value, list) or len(value) != 2:
-        raise RowError("resolution must be [width, height] or WIDTHxHEIGHT")
-    named = {"resolution width": value[0], "resolution height": value[1]}
-    return _side(named, "resolution width"), _side(named, "resolution height")

@@ -8,7 +8,7 @@ from pathlib import Path
 from curate.errors import CurateError
 from curate.manifests import urls
 from curate.manifests.entries import Entry
-from curate.manifests.text import read_bytes
+from curate.manifests.text import opened
 
 
 def link_lists(folder: Path) -> list[Path]:
@@ -28,4 +28,5 @@ def read(path: Path) -> Iterator[Entry]:
     if not files:
         raise CurateError(f"{path} holds no .txt files, so it is no folder of link lists")
     for file in files:
-        yield from urls.read(str(file), read_bytes(str(file)), procedures=(file.stem,))
+        with opened(str(file)) as stream:
+            yield from urls.read(str(file), stream, procedures=(file.stem,))

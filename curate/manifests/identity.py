@@ -10,7 +10,14 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from curate.manifests.entries import RowError
-from curate.manifests.youtube_id import canonical_url, id_from_link, is_youtube
+from curate.manifests.youtube_id import (
+    YOUTUBE_ID,
+    canonical_url,
+    id_behind,
+    id_from_link,
+    is_search,
+    is_youtube,
+)
 from curate.records import VIDEO_ID
 
 TITLE_LIMIT = 1000
@@ -19,7 +26,8 @@ URL_LIMIT = 2048
 """Longest URL accepted, in characters; what browsers and servers agree on."""
 
 _FORBIDDEN_IN_URL = re.compile(r"[\s\x00-\x1f\x7f<>\"\\^`{|}]")
-_SCHEMELESS_YOUTUBE = re.compile(r"(?:[a-z]+\.)?(?:youtube\.com|youtube-nocookie\.com|youtu\.be)/", re.IGNORECASE)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_EXPIRING_HOST = re.compile(r"(?:[\w-]+\.)+googlevideo\.com")
 _BIDI = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -63,43 +71,95 @@ def checked_video_id(text: str) -> str:
 def parse_url(text: str) -> tuple[str, str]:
     """Id and normalised URL of a link.
 
-    A YouTube link gets its own id and the link ``https://www.youtube.com/watch?v=ID``; its scheme may be missing.
-    Any other link gets a readable slug with ten hex digits of its SHA-256; its fragment is removed.
+    What yt-dlp takes for a YouTube video gets that video's id and the link ``https://www.youtube.com/watch?v=ID``: a
+    link in any spelling and of any front end, its scheme present or not, or the bare id. A copy in the Wayback Machine
+    gets the video's id and keeps its own link. Any other link gets a readable slug with ten hex digits of its SHA-256;
+    its fragment is removed.
 
     Raises:
         RowError: Not an ``http(s)`` URL, or one that no web server would be asked for.
     """
-    text = text.strip()
+    text = text.strip().removeprefix("<").removesuffix(">")
+    if YOUTUBE_ID.fullmatch(text):
+        return text, canonical_url(text)
     if len(text) > URL_LIMIT:
         raise RowError(f"the URL is longer than {URL_LIMIT} characters")
+    if is_search(text):
+        raise RowError("a search or a feed is not a video")
     if _FORBIDDEN_IN_URL.search(text):
         raise RowError("white space or characters that no URL holds")
-    if _SCHEMELESS_YOUTUBE.match(text):
-        text = "https://" + text
+    youtube_id = id_behind(text)
+    if "://" not in text and youtube_id is not None:
+        return youtube_id, canonical_url(youtube_id)
+    if text.startswith("//"):
+        text = f"https:{text}"
+    elif is_youtube(re.split(r"[/?#]", text.lower(), maxsplit=1)[0]):
+        text = f"https://{text}"
     try:
-        link = urlsplit(text)
+        link = urlsplit(re.sub("^httpss:", "https:", text, flags=re.IGNORECASE))
         host, port = link.hostname, link.port
     except ValueError as error:
         raise RowError(f"not a URL ({error})") from error
-    if link.scheme.lower() not in ("http", "https"):
+    scheme = link.scheme.lower()
+    if scheme not in ("http", "https"):
         kind = f"{link.scheme}:" if link.scheme and "://" in text else "this"
         raise RowError(f"only http and https URLs are accepted, {kind} is not one")
     if not host or link.username is not None or link.password is not None:
         raise RowError("a URL needs a host and must not hold a user name or password")
+    if _EXPIRING_HOST.fullmatch(host):
+        raise RowError("an address of the video's data, which expires; give the address of its page")
     if is_youtube(host):
-        video_id = id_from_link(link)
-        return video_id, canonical_url(video_id)
-    netloc = (f"[{host}]" if ":" in host else host) + (f":{port}" if port is not None else "")
-    url = urlunsplit(SplitResult(link.scheme.lower(), netloc, link.path, link.query, ""))
-    return f"{_slug(host + '-' + Path(link.path).stem, 48)}-{short_hash(url, 10)}", url
+        youtube_id = id_from_link(link)
+    elif youtube_id is not None and not host.endswith("archive.org"):
+        return youtube_id, canonical_url(youtube_id)
+    else:
+        default = port is None or port == _DEFAULT_PORTS[scheme]
+        netloc = (f"[{host}]" if ":" in host else host) + ("" if default else f":{port}")
+        url = urlunsplit(SplitResult(scheme, netloc, link.path, link.query, ""))
+        slug = f"{_slug(host + '-' + Path(link.path).stem, 48)}-{short_hash(url, 10)}"
+        return youtube_id or slug, url
+    return youtube_id, canonical_url(youtube_id)
+
+
+_IN_BRACKETS = re.compile(r".* ?\[([A-Za-z0-9_-]{11})\]")
+_AFTER_HYPHEN = re.compile(r".*-([A-Za-z0-9_-]{11})")
+_WORD_OR_NUMBER = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9_-]+")
+
+
+def looks_like_id(text: str) -> bool:
+    """Whether a text is like a YouTube id, and not just a word of eleven letters or a date."""
+    return bool(YOUTUBE_ID.fullmatch(text)) and not _WORD_OR_NUMBER.fullmatch(text)
+
+
+def carried_id(path: Path) -> str | None:
+    """The YouTube id in a file's name, as yt-dlp (``Title [ID].mp4``) and youtube-dl (``Title-ID.mp4``) write it.
+
+    Eleven letters that are a word, or digits that are a date, are not taken for an id.
+    """
+    for form in (_IN_BRACKETS, _AFTER_HYPHEN):
+        match = form.fullmatch(path.stem)
+        if match and looks_like_id(match[1]) and not YOUTUBE_ID.fullmatch(path.stem):
+            return match[1]
+    return None
+
+
+def possible_ids(path: Path) -> set[str]:
+    """Every id that a file may be known by: of its name, and whatever stands in it where an id may stand.
+
+    For opt-outs, where a video too many does less harm than one too few.
+    """
+    forms = (form.fullmatch(path.stem) for form in (_IN_BRACKETS, _AFTER_HYPHEN))
+    return {local_id(path), _plain_id(path), *(match[1] for match in forms if match)}
 
 
 def local_id(path: Path) -> str:
-    """Id of a local file: its stem if that can be an id, else a slug of it with a hash of the name."""
+    """Id of a local file: the one its name carries, else its stem if that can be an id, else a slug with a hash."""
+    return carried_id(path) or _plain_id(path)
+
+
+def _plain_id(path: Path) -> str:
     stem = path.stem
-    if VIDEO_ID.fullmatch(stem):
-        return stem
-    return f"{_slug(stem, 50)}-{short_hash(path.name)}"
+    return stem if VIDEO_ID.fullmatch(stem) else f"{_slug(stem, 50)}-{short_hash(path.name)}"
 
 
 def checked_path(text: str, folder: Path) -> Path:

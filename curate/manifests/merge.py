@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from curate.manifests.entries import BadRow, Entry, Ignored, Listed, bad_row
-from curate.manifests.identity import clean_text, local_id, short_hash
+from curate.manifests.entries import BadRow, Entry, Ignored, LeftOut, Listed, Remark, bad_row
+from curate.manifests.identity import carried_id, clean_text, local_id, short_hash
 from curate.manifests.opt_out import OptOuts
 from curate.manifests.procedures import UNKNOWN, Taxonomy
-from curate.manifests.youtube_id import canonical_url
+from curate.manifests.secrets import public_url
+from curate.manifests.youtube_id import id_behind
 from curate.records import Video
 
 
@@ -33,6 +34,21 @@ class Duplicate:
 
 
 @dataclass(frozen=True)
+class Note:
+    """Cells of a row that only describe its video and were left empty.
+
+    Attributes:
+        id: Of the video.
+        origin: ``file:row``.
+        text: Which cells, and why.
+    """
+
+    id: str
+    origin: str
+    text: str
+
+
+@dataclass(frozen=True)
 class ManifestReport:
     """What reading sources gave.
 
@@ -50,6 +66,9 @@ class ManifestReport:
         uninformative: Ids that their source marks as no surgery; they stay among the videos, since the pipeline judges
             for itself.
         formats: Format of each source.
+        notes: Cells that were left empty.
+        left_out: What lies in folders of videos and was not taken for a video, with why.
+        remarks: What is to be known about whole files.
     """
 
     videos: tuple[Video, ...]
@@ -61,6 +80,19 @@ class ManifestReport:
     unknown_procedures: Mapping[str, int]
     uninformative: tuple[str, ...]
     formats: tuple[tuple[str, str], ...]
+    notes: tuple[Note, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    remarks: tuple[Remark, ...] = ()
+
+    def left_out_by_reason(self, names: int = 5) -> list[str]:
+        """One line a reason: how many were left out for it, and the first of them by name."""
+        groups: dict[str, list[str]] = {}
+        for item in self.left_out:
+            groups.setdefault(item.why, []).append(item.path)
+        return [
+            f"{len(paths):,} {why}: {', '.join(paths[:names])}{', ...' if len(paths) > names else ''}"
+            for why, paths in groups.items()
+        ]
 
 
 @dataclass
@@ -76,6 +108,9 @@ class Merger:
     _unknown: Counter[str] = field(default_factory=Counter)
     _uninformative: dict[str, None] = field(default_factory=dict)
     _formats: list[tuple[str, str]] = field(default_factory=list)
+    _notes: list[Note] = field(default_factory=list)
+    _left_out: list[LeftOut] = field(default_factory=list)
+    _remarks: list[Remark] = field(default_factory=list)
     _read: int = 0
     _ignored: int = 0
 
@@ -85,13 +120,19 @@ class Merger:
 
     def add(self, entry: Entry) -> None:
         """Take one entry."""
-        self._read += 1
+        self._read += not isinstance(entry, LeftOut | Remark)
         match entry:
             case Ignored():
                 self._ignored += 1
             case BadRow():
                 self._bad.append(entry)
-            case Listed(video=video, informative=informative):
+            case LeftOut():
+                self._left_out.append(entry)
+            case Remark():
+                self._remarks.append(entry)
+            case Listed(video=video, informative=informative, notes=notes):
+                if notes:
+                    self._notes.append(Note(video.id, video.origin, "; ".join(notes)))
                 self._add_video(self._normalised(video), informative)
 
     def report(self) -> ManifestReport:
@@ -108,6 +149,9 @@ class Merger:
             unknown_procedures=dict(sorted(self._unknown.items())),
             uninformative=tuple(self._uninformative),
             formats=tuple(self._formats),
+            notes=tuple(self._notes),
+            left_out=tuple(self._left_out),
+            remarks=tuple(self._remarks),
         )
 
     def _normalised(self, video: Video) -> Video:
@@ -178,13 +222,17 @@ def merge(first: Video, second: Video) -> tuple[Video, tuple[str, ...]]:
     values["domain"] = second.domain if first.domain == UNKNOWN else first.domain
     if second.is_local and not first.is_local:
         values["source"] = second.source
-        conflicts.append(f"source: kept {second.source!r}, not {first.source!r}")
+        conflicts.append(f"source: kept {second.source!r}, not {public_url(first.source)!r}")
     return replace(first, **values), tuple(conflicts)  # type: ignore[arg-type]
 
 
 def _same_video(one: Video, other: Video) -> bool:
-    """Whether two rows with one id mean one video: a YouTube video and its file on this machine."""
-    if one.is_local == other.is_local:
-        return False
-    link = other if one.is_local else one
-    return link.source == canonical_url(link.id)
+    """Whether two rows with one id and different sources mean one video.
+
+    So do a YouTube video, its copies elsewhere and its file on this machine, and two files whose names carry the id
+    behind the same title.
+    """
+    if one.is_local and other.is_local:
+        first, second = Path(one.source), Path(other.source)
+        return first.stem == second.stem and carried_id(first) == carried_id(second) == one.id
+    return all(video.is_local or id_behind(video.source) == video.id for video in (one, other))

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from curate.manifests.entries import BadRow, RowError, bad_row
-from curate.manifests.identity import checked_video_id, local_id, parse_url
-from curate.manifests.text import decode, is_text, lines, read_bytes
+from curate.manifests.identity import checked_video_id, parse_url, possible_ids
+from curate.manifests.text import text_lines
+from curate.manifests.youtube_id import id_behind
 from curate.records import Video
 
 
@@ -26,7 +27,7 @@ class OptOuts:
         Raises:
             RowError: It is neither.
         """
-        if "/" in word:
+        if "/" in word or ":" in word:
             video_id, source = parse_url(word)
             self.sources.add(source)
         else:
@@ -36,11 +37,14 @@ class OptOuts:
     def covers(self, video: Video) -> bool:
         """Whether a video is to be left out.
 
-        A local file is also known by its name: it may have got another id because its own was taken.
+        A local file is also known by its name: it may have got another id because its own was taken, and may carry a
+        YouTube id between other letters.
         """
         if video.id in self.ids or video.source in self.sources:
             return True
-        return video.is_local and local_id(Path(video.source)) in self.ids
+        if video.is_local:
+            return not self.ids.isdisjoint(possible_ids(Path(video.source)))
+        return id_behind(video.source) in self.ids
 
 
 def read_opt_outs(files: Iterable[Path]) -> OptOuts:
@@ -51,16 +55,18 @@ def read_opt_outs(files: Iterable[Path]) -> OptOuts:
     """
     found = OptOuts()
     for file in files:
-        for number, line in enumerate(lines(decode(read_bytes(str(file)))), 1):
-            words = line.split()
+        for line in text_lines(str(file)):
+            words = line.text.strip("\ufeff").split()
             if not words or words[0].startswith("#"):
                 continue
             try:
-                if not is_text(line):
-                    raise RowError("bytes that are not UTF-8")
+                if line.problem:
+                    raise RowError(line.problem)
+                if len(words) == 2 and words[0] == "youtube":
+                    words = words[1:]
                 if len(words) > 1 and not words[1].startswith("#"):
                     raise RowError("expected one id or URL; a comment starts with ' #'")
                 found.add(words[0])
             except RowError as error:
-                found.bad_rows.append(bad_row(str(file), number, line, error))
+                found.bad_rows.append(bad_row(str(file), line.number, line.text, error))
     return found

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from curate.errors import CurateError
-from curate.manifests.table import write_text
+from curate.files.csv_file import csv_text
 from curate.records import Video
 from curate.workspace.tables import manifest_schema
 
@@ -29,7 +30,19 @@ def write_table(videos: Sequence[Video], path: Path, kind: Kind) -> None:
     if kind == "parquet":
         write_manifest(videos, path)
     else:
-        path.write_text(write_text((_row(video) for video in videos), kind), encoding="utf-8", newline="")
+        path.write_text(as_text(videos, kind), encoding="utf-8", newline="")
+
+
+def as_text(videos: Sequence[Video], kind: Literal["csv", "tsv", "jsonl"]) -> str:
+    """A normalised manifest as text that is read back the same as a source.
+
+    In CSV and TSV the names of a list stand in one cell with ``;`` between them, and ``None`` is an empty cell.
+    """
+    rows = [_row(video) for video in videos]
+    if kind == "jsonl":
+        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    cells = ({**row, "procedures": ";".join(row["procedures"])} for row in rows)
+    return csv_text(manifest_schema().names, cells, "\t" if kind == "tsv" else ",")
 
 
 def read_manifest(path: Path) -> list[Video]:

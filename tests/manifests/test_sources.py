@@ -59,22 +59,13 @@ def test_lemon_rows(tmp_path):
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        (17, "not an object"),
-        ({}, "youtubeId is missing"),
-        (lemon_row(5), "youtubeId is missing"),
+        (17, "neither an object nor"),
+        ({}, "neither an id"),
+        (lemon_row(5), "11 characters"),
+        (lemon_row(["x"]), "youtube_id must be text"),
         (lemon_row("../../etc/p"), "letters, digits"),
         (lemon_row("$(reboot)xx"), "letters, digits"),
         (lemon_row("short"), "11 characters"),
-        (lemon_row(title=["x"]), "title must be text"),
-        (lemon_row(procedureName=[1]), "list of texts"),
-        (lemon_row(procedureName={"a": 1}), "list of texts"),
-        (lemon_row(robotic="perhaps"), "robotic must be"),
-        (lemon_row(informative=3), "informative must be"),
-        (lemon_row(md5="zz"), "md5"),
-        (lemon_row(resolution=[1280]), "resolution"),
-        (lemon_row(resolution=["x", 720]), "width"),
-        (lemon_row(resolution=[-1, 720]), "width"),
-        (lemon_row(resolution=[float("inf"), 720]), "width"),
     ],
 )
 def test_a_bad_lemon_row_costs_only_itself(tmp_path, row, problem):
@@ -84,6 +75,28 @@ def test_a_bad_lemon_row_costs_only_itself(tmp_path, row, problem):
     assert (bad.file, bad.row) == (str(tmp_path / "l.json"), 2)
     assert problem in bad.problem
     assert bad.content
+
+
+@pytest.mark.parametrize(
+    ("row", "note"),
+    [
+        (lemon_row(title=["x"]), "title"),
+        (lemon_row(procedureName=[1]), "list of texts"),
+        (lemon_row(robotic="perhaps"), "robotic"),
+        (lemon_row(informative=3), "informative"),
+        (lemon_row(md5="zz"), "md5"),
+        (lemon_row(resolution=[1280]), "resolution"),
+        (lemon_row(resolution=["x", 720]), "whole number"),
+        (lemon_row(resolution=[-1, 720]), "whole number"),
+        (lemon_row(resolution=[float("inf"), 720]), "whole number"),
+    ],
+)
+def test_a_cell_that_only_describes_is_left_empty_and_noted(tmp_path, row, note):
+    report = read_sources([write(tmp_path / "l.json", json.dumps([lemon_row(B), row]))])
+    assert ids(report) == [B, A] and not report.bad_rows
+    (found,) = report.notes
+    assert (found.id, found.origin) == (A, f"{tmp_path / 'l.json'}:2")
+    assert note in found.text and "left empty" in found.text
 
 
 def test_gensurgery_lists(tmp_path):
@@ -139,14 +152,15 @@ def test_bad_rows_of_a_csv_cost_only_themselves(tmp_path):
         f"{C},tit\x00le,,nan".encode(),
     ]
     report = read_sources([write(tmp_path / "x.csv", b"\r\n".join(lines))])
-    assert ids(report) == [A, B, C]
-    assert [v.robotic for v in report.videos] == [True, False, None]
-    assert [v.duration for v in report.videos] == [12.5, None, None]
-    assert report.videos[2].title == "tit le"
+    assert ids(report) == [A, "c" * 11, B, "f" * 11, "g" * 11, C]
+    assert [v.robotic for v in report.videos] == [True, False, False, None, None, None]
+    assert [v.duration for v in report.videos] == [12.5, 1.0, None, 1.0, None, None]
+    assert [report.videos[n].title for n in (1, 5)] == ["caf\N{LATIN SMALL LETTER E WITH ACUTE}", "tit le"]
     problems = {bad.row: bad.problem for bad in report.bad_rows}
-    assert sorted(problems) == [3, 4, 5, 7, 8, 9, 11]
-    assert "UTF-8" in problems[3] and "2 cells" in problems[4] and "not valid CSV" in problems[5]
-    assert "robotic" in problems[7] and "duration" in problems[8] and "neither" in problems[11]
+    assert sorted(problems) == [4, 5, 9, 11]
+    assert "2 cells" in problems[4] and "not valid CSV" in problems[5] and "neither" in problems[11]
+    assert [note.id for note in report.notes] == ["f" * 11, "g" * 11]
+    assert "Windows-1252" in report.remarks[0].text
 
 
 def test_bad_rows_of_json_lines(tmp_path):
@@ -245,9 +259,8 @@ def test_links_on_standard_input(monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
     report = read_sources(["-"])
     assert report.formats == (("-", "urls"),)
-    assert len(report.videos) == 2 and report.rows_ignored == 2
-    assert (report.bad_rows[0].file, report.bad_rows[0].row) == ("-", 5)
-    assert "bare id" in report.bad_rows[0].problem
+    assert len(report.videos) == 3 and report.rows_ignored == 2
+    assert report.videos[2].id == B
 
 
 def test_ids_that_differ_in_case_are_two_videos(tmp_path):
@@ -318,7 +331,7 @@ def test_a_column_of_ids_may_hold_youtube_links_only(tmp_path):
         ("e.csv", "id,title\n", "is empty"),
         ("e.json", "[]", "is empty"),
         ("e.txt", "# only\n# comments\n", "is empty"),
-        ("o.json", '{\n "youtubeId": "x"\n}', "expected a JSON list"),
+        ("o.json", '{\n "name": "x"\n}', "found: 'name'"),
         ("t.json", '[{"youtubeId": "x"},', "not valid JSON"),
         ("d.json", "[" * 200_000, "not usable as JSON"),
         ("c.csv", "name,when\na,b\n", "found: 'name', 'when'"),
