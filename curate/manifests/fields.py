@@ -28,7 +28,10 @@ LIST_SEPARATOR = ";"
 """Between the values of a list in one cell of a CSV or TSV file; ``|`` is understood as well."""
 
 MAX_NAMES = 1000
-"""Procedures kept of one cell."""
+"""Procedures in one cell, at most."""
+
+NAME_LIMIT = 200
+"""Characters of a procedure's name, at most."""
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
@@ -133,7 +136,10 @@ def _names(value: Any) -> tuple[str, ...]:
         raise CellError("must be text or a list of texts")
     if len(value) > MAX_NAMES:
         raise CellError(f"holds more than {MAX_NAMES} names")
-    return tuple(name.strip()[:CELL_LIMIT] for name in value if not says_nothing(name))
+    names = tuple(name.strip() for name in value if not says_nothing(name))
+    if any(len(name) > NAME_LIMIT for name in names):
+        raise CellError(f"holds a name of more than {NAME_LIMIT} characters")
+    return names
 
 
 def _domain(value: Any) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from curate.errors import CurateError
 from curate.manifests.entries import Entry, LeftOut, Listed, bad_row, printable
-from curate.manifests.identity import clean_text, local_id, short_hash
+from curate.manifests.identity import carried_id, clean_text, local_id, short_hash
 from curate.manifests.sniff import is_dicom_video, looks_like_dicom, looks_like_video
 from curate.manifests.text import is_text
 from curate.records import Video
@@ -23,7 +23,8 @@ VIDEO_SUFFIXES = frozenset({
     ".wtv", ".dvr-ms", ".flv", ".kux", ".rm", ".rmvb", ".ivr", ".ogv", ".ogm", ".ogx", ".nut", ".nuv", ".nsv",
     ".mpg", ".mpeg", ".mpe", ".mpv", ".m1v", ".m2v", ".m2p", ".mp2v", ".mpg2", ".mpeg2", ".mpeg4", ".mod",
     ".tod", ".vob", ".vro", ".evo", ".ps", ".pss", ".ts", ".mts", ".m2t", ".m2ts", ".mpegts", ".tp", ".trp",
-    ".ty", ".mxf", ".mxg", ".imx", ".gxf", ".lxf", ".dv", ".dif", ".dav", ".ifv", ".lvf", ".h261", ".h263",
+    ".ty", ".ty+", ".sga", ".mxf", ".mxg", ".imx", ".gxf", ".lxf", ".dv", ".dif", ".dav", ".ifv", ".lvf",
+    ".h261", ".h263",
     ".h264", ".264", ".h26l", ".avc", ".h265", ".265", ".hevc", ".h266", ".266", ".vvc", ".evc", ".obu", ".ivf",
     ".vc1", ".rcv", ".drc", ".dirac", ".dnxhd", ".dnxhr", ".apv", ".avs2", ".avs3", ".mjpg", ".mjpeg", ".y4m",
     ".cine", ".mlv", ".ser", ".mvi", ".mv", ".viv", ".vivo", ".moflex", ".mods", ".bik", ".bk2", ".smk", ".roq",
@@ -205,8 +206,8 @@ def read(path: Path, looked: Scan | None = None) -> Iterator[Entry]:
     """Entries of a folder or of one file; empty and damaged files are listed too.
 
     The id is the YouTube id that the file name carries, or the file name without its ending where that can be an id,
-    else a slug with a hash. Of several files with one id the first keeps it, and the others get a hash of their path
-    below the folder.
+    else a slug with a hash. Of several files with one name the first keeps it as its id, and the others get a hash of
+    their path below the folder; files that carry the same YouTube id are told apart when lists are merged.
 
     Args:
         path: The folder or the file.
@@ -232,7 +233,7 @@ def read(path: Path, looked: Scan | None = None) -> Iterator[Entry]:
             yield bad_row(str(path), number, shown, "the file's path is not UTF-8; rename it")
             continue
         video_id = local_id(file)
-        if video_id in taken:
+        if video_id in taken and carried_id(file) is None:
             video_id = f"{video_id[:55]}-{short_hash(relative)}"
         taken.add(video_id)
         yield Listed(

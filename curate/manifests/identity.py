@@ -45,8 +45,11 @@ def clean_text(text: str) -> str:
 
     Anything else, HTML included, stays as the source gives it.
     """
+    text = text[: 2 * TITLE_LIMIT]
+    if text.isprintable():
+        return text.strip()[:TITLE_LIMIT]
     out = []
-    for char in text[: 2 * TITLE_LIMIT]:
+    for char in text:
         category = unicodedata.category(char)
         if char in _BIDI:
             continue

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import IO, Literal
 
-from curate.files.csv_file import unguarded
 from curate.errors import CurateError
+from curate.files.csv_file import unguarded
 from curate.manifests.columns import check_columns, entry, known_names, names_a_video, no_columns
 from curate.manifests.entries import BadRow, Entry, Ignored, Remark, bad_row, printable
 from curate.manifests.text import Line, Lines

@@ -31,7 +31,6 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_END = re.compile(rb"\r\n|\n|\r")
 _NOT_IN_1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
@@ -132,7 +131,7 @@ def _split(chunks: Iterator[bytes], limit: int) -> Iterator[tuple[bytes, bool]]:
     for chunk in chunks:
         data = waiting + chunk
         waiting = b"\r" if data.endswith(b"\r") else b""
-        pieces = _END.split(data[: len(data) - len(waiting)])
+        pieces = data[: len(data) - len(waiting)].replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
         for piece in pieces[:-1]:
             yield b"".join((*held, piece[: limit + 1])), size + len(piece) > limit
             held, size = [], 0

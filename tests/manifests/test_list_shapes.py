@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate.errors import CurateError
-from curate.manifests import read_sources
+from curate.manifests import parquet_lists, read_sources
 from curate.manifests.cells import CellError, as_duration, as_flag, as_resolution, says_nothing
 
 A, B = "dQw4w9WgXcQ", "aaaaaaaaaa1"
@@ -49,7 +49,7 @@ JSON_SHAPES = {
             {"_type": "url", "ie_key": "Youtube", "id": B, "url": f"https://www.youtube.com/watch?v={B}"},
         ],
     },
-    "channel": {"_type": "playlist", "id": "UC1", "entries": [{"_type": "playlist", "entries": [{"id": A}, {"id": B}]}]},
+    "channel": {"_type": "playlist", "id": "UC1", "entries": [{"id": "UC2", "entries": [{"id": A}, {"id": B}]}]},
     "api": {"kind": "youtube#searchListResponse", "items": [
         {"id": {"kind": "youtube#video", "videoId": A}, "snippet": {"title": "x", "thumbnails": {"a": {"url": "u"}}}},
         {"id": {"kind": "youtube#video", "videoId": B}, "snippet": {"title": "y"}},
@@ -121,7 +121,7 @@ CSV_SHAPES = {
     "blank above": f"\nyoutube_id,title\n{A},x\n{B},y\n",
     "comment above": f"# exported by the lab\nyoutube_id,title\n{A},x\n{B},y\n",
     "commented names": f'# Segments\n# YTID, start, end, labels\n{A}, 0.0, 10.0, "/m/1,/t/2"\n{B}, 0.0, 1.0, "/m/1"\n',
-    "takeout": f"Playlist Id,Channel Id,Title,Visibility\nPL1,UC1,Surgery,Private\n\nVideo Id,Time Added\n{A},2020\n{B},2021\n",
+    "takeout": f"Playlist Id,Title,Visibility\nPL1,Surgery,Private\n\nVideo Id,Time Added\n{A},2020\n{B},2021\n",
     "new takeout": f"Video ID,Playlist Video Creation Timestamp\n{A},2020-11-16T23:31:08+00:00\n{B},2021\n",
     "camel case": f"videoId,videoTitle\n{A},x\n{B},y\n",
     "trailing separators": f"youtube_id,title,,\n{A},x,,\n{B},y,,\n",
@@ -208,7 +208,8 @@ def test_what_is_no_duration(cell):
 @pytest.mark.parametrize(
     ("cell", "size"),
     [
-        ("1280x720", (1280, 720)), ("1280 \u00d7 720", (1280, 720)), ("1280*720", (1280, 720)), ("[1280, 720]", (1280, 720)),
+        ("1280x720", (1280, 720)), ("1280 \u00d7 720", (1280, 720)), ("1280*720", (1280, 720)),
+        ("[1280, 720]", (1280, 720)),
         ([1280.0, 720], (1280, 720)), ("(1280, 720)", (1280, 720)), ("720p", (None, 720)), ("1080p60", (None, 1080)),
         ("576i", (None, 576)), ("HD", (None, 720)), ("Full HD", (None, 1080)), ("4K", (None, 2160)), (720, (None, 720)),
         ("720", (None, 720)), ("1280x720 px", (1280, 720)),
@@ -308,6 +309,7 @@ def hostile(path):
     return said, int(memory) >> 10
 
 
+@pytest.mark.slow
 def test_a_parquet_list_that_unfolds_without_end(tmp_path):
     rows = 22_000
     text = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["x" * 1_000_000]))
@@ -324,33 +326,41 @@ def test_a_parquet_list_that_unfolds_without_end(tmp_path):
     assert said == f"{rows} 0" and memory < 800
 
 
-def test_a_parquet_list_that_says_it_is_too_large(tmp_path):
-    path = tmp_path / "p.parquet"
-    with pq.ParquetWriter(
-        path, pa.schema([("youtube_id", pa.string())]), use_dictionary=False, compression="zstd"
-    ) as out:
-        for _ in range(12):
-            out.write_table(pa.table({"youtube_id": ["x" * 100_000_000]}))
-    said, memory = hostile(path)
-    assert "unfold to" in said and memory < 500
+@pytest.mark.parametrize("limit", ["UNFOLDED_LIMIT", "VALUES_LIMIT"])
+def test_a_parquet_list_that_says_it_is_too_large(tmp_path, monkeypatch, limit):
+    monkeypatch.setattr(parquet_lists, limit, 1000)
+    pq.write_table(pa.table({"youtube_id": [f"{n:011d}" for n in range(2000)]}), tmp_path / "p.parquet")
+    with pytest.raises(CurateError, match="unfold to"):
+        read_sources([tmp_path / "p.parquet"])
 
 
-@pytest.mark.parametrize("name", ["l.txt", "l.csv", "l.jsonl", "l.json"])
-def test_a_line_of_500_megabytes(tmp_path, name):
-    path = tmp_path / name
-    before = {
+def endless(path, megabytes):
+    start = {
         "l.csv": f"youtube_id\n{A}\n",
         "l.txt": f"{A}\n",
         "l.jsonl": f'{{"id": "{A}"}}\n{{"id": "',
         "l.json": '["',
-    }[name]
+    }
     with path.open("wb") as stream:
-        stream.write(before.encode())
-        for _ in range(500):
+        stream.write(start[path.name].encode())
+        for _ in range(megabytes):
             stream.write(b"x" * 1_000_000)
-    said, memory = hostile(path)
-    assert said.startswith("1 1" if name != "l.json" else "error:") and memory < 500
-    path.unlink()
+
+
+@pytest.mark.parametrize("name", ["l.txt", "l.csv", "l.jsonl"])
+def test_an_endless_line_costs_itself(tmp_path, name):
+    endless(tmp_path / name, 40)
+    (bad,) = read_sources([tmp_path / name]).bad_rows
+    assert "a line of more than 16 MiB" in bad.problem and len(bad.content) <= 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["l.csv", "l.json"])
+def test_a_line_of_500_megabytes_in_flat_memory(tmp_path, name):
+    endless(tmp_path / name, 500)
+    said, memory = hostile(tmp_path / name)
+    assert said.startswith({"l.csv": "1 1", "l.json": "error:"}[name]) and memory < 400
+    (tmp_path / name).unlink()
 
 
 def test_numbers_of_6000_digits_and_json_without_end(tmp_path):
@@ -372,7 +382,9 @@ def test_numbers_of_6000_digits_and_json_without_end(tmp_path):
 
 
 def test_a_pipe_is_read_like_a_file(tmp_path):
-    command = f"{sys.executable} -m curate manifest stats <(printf 'youtube_id\\n{A}\\n')"
+    command = (
+        f"{sys.executable} -c 'from curate.cli import main; main()' manifest stats <(printf 'youtube_id\\n{A}\\n')"
+    )
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
     assert "videos                                           1" in done.stdout
@@ -382,4 +394,3 @@ def test_standard_input_may_be_any_list(monkeypatch):
     text = json.dumps([{"youtube_id": A}])
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
     assert ids(read_sources(["-"])) == [A]
-

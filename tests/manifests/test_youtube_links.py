@@ -17,7 +17,8 @@ ID = "-bC_dEf0hIj"
 
 HOSTS = (
     "www.youtube.com", "YouTube.com", "m.youtube.com", "music.youtube.com", "de.youtube.com", "tv.youtube.com",
-    "www.youtube-nocookie.com", "www.youtubekids.com", "youtu.be", "vid.plus", "zwearz.com/watch", "youtube.googleapis.com",
+    "www.youtube-nocookie.com", "www.youtubekids.com", "youtu.be", "vid.plus", "zwearz.com/watch",
+    "youtube.googleapis.com",
     "www.deturl.com/www.youtube.com", "pwnyoutube.com", "www.hooktube.com", "yourepeat.com", "tube.majestyc.net",
     "yewtu.be", "invidious.snopyta.org", "fi.invidious.snopyta.org", "piped.video", "cf.piped.video",
     "www.cleanvideosearch.com/media/action/yt", "redirect.invidious.io", "example.org", "notyoutube.com",
@@ -25,7 +26,7 @@ HOSTS = (
 BEFORE = (
     "", "v/", "e/", "embed/", "shorts/", "live/", "watch?v=", "watch/?v=", "watch?a=b&v=", "watch?a=b;v=", "?v=", "#v=",
     "watch?a=1&amp;v=", "#!v=", "watch#!v=", "watch.php?v=", "movie?v=", "watch#v=", "embed/videoseries?list=PL1&x=",
-    "watch?feature=player_embedded&amp;amp;v=", "watch?videoId=", "channel/", "@name/", "playlist?list=", "results?q=",
+    "watch?feature=player_embedded&amp;amp;v=", "channel/", "@name/", "playlist?list=", "results?q=",
 )  # fmt: skip
 AFTER = ("", "?t=1", "&t=1", "#t=1", "/", "xx", "?list=", "&v=aaaaaaaaaaa", "/foo", ")", "&amp;t=1", "?si=a-b_c")
 ANCHORS = ("", "#/", "x/y#/", "user/foo#/")
@@ -45,14 +46,21 @@ def test_every_spelling_that_yt_dlp_takes_for_a_video():
     assert taken > 20_000
 
 
+PARAMETERS = st.lists(st.sampled_from(["a=b", "t=1", "v=aaaaaaaaaaa", "si=x_-", "list=", "amp;index=2"]), max_size=3)
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     host=st.sampled_from(HOSTS[:-2]),
-    rest=st.lists(st.sampled_from([*BEFORE, *AFTER, *ANCHORS, ID, "aaaaaaaaaaa", "&", "/", "="]), max_size=6),
+    anchor=st.sampled_from(ANCHORS),
+    path=st.sampled_from(["watch", "watch/", "watch.php", "watch_popup", "movie", ""]),
+    before=PARAMETERS,
+    after=PARAMETERS,
+    joint=st.sampled_from("&;"),
 )
-@example(host="youtu.be", rest=[ID, "?list="])
-def test_any_put_together_link_that_yt_dlp_takes_has_its_id(host, rest):
-    url = f"https://{host}/{''.join(rest)}"
+@example(host="www.youtube.com", anchor="", path="watch", before=["list=PL1"], after=[], joint="&")
+def test_an_id_among_any_parameters(host, anchor, path, before, after, joint):
+    url = f"https://{host}/{anchor}{path}?{joint.join([*before, f'v={ID}', *after])}"
     theirs = taken_by_yt_dlp(url)
     if theirs is not None and theirs in (ID, "aaaaaaaaaaa"):
         assert id_behind(url) == theirs
@@ -146,3 +154,8 @@ def test_a_download_archive_is_a_list_and_an_opt_out(tmp_path):
     assert [v.id for v in read_sources([tmp_path / "archive.txt"]).videos] == [ID]
     (tmp_path / "u.txt").write_text(f"{ID}\nhttps://h.example/x.mp4\n")
     assert len(read_sources([tmp_path / "u.txt"], opt_out=[tmp_path / "archive.txt"]).videos) == 1
+
+
+def test_the_link_of_a_search_site():
+    url = f"http://cleanvideosearch.com/media/action/yt/watch?videoId={ID}"
+    assert taken_by_yt_dlp(url) == id_behind(url) == ID
