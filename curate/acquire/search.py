@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from curate.files.text import printable
 from curate.records import VIDEO_ID
 
 if TYPE_CHECKING:
@@ -133,4 +134,4 @@ def to_csv(hits: Iterable[Hit]) -> str:
 
 
 def _line(value: Any) -> str:
-    return "".join(c if c.isprintable() else " " for c in str(value or "")).strip()
+    return printable(str(value or ""))

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import click
 
 from curate.cli.lazy import CommandTable, LazyGroup
+from curate.cli.terminal import printable_streams
 from curate.errors import CurateError
 from curate.version import __version__
 
@@ -61,6 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run_command(arguments: Sequence[str] | None = None) -> int:
     """Run a command in this process and return its exit code."""
+    with printable_streams():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         code = cli.main(args=arguments, prog_name="curate", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

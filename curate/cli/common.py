@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from curate.files.text import PrintableFormatter
+
 
 def verbosity(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command ``-q`` and ``-v`` and set up logging before it runs.
@@ -35,7 +37,7 @@ def set_up_logging(level: int) -> None:
     logger = logging.getLogger("curate")
     logger.handlers.clear()
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    handler.setFormatter(PrintableFormatter())
     logger.addHandler(handler)
     logger.setLevel({-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO, 2: logging.DEBUG}[level])
     logger.propagate = False

@@ -9,10 +9,11 @@ import click
 
 from curate.acquire.estimate import Estimate, estimate
 from curate.cli.common import verbosity
-from curate.config import DownloadOptions, load_toml, resolve
+from curate.config import DownloadOptions, load_given, resolve
 from curate.errors import CurateError
 from curate.run.doctor import Check, check_disk, check_machine, check_writable
 from curate.run.pipeline import estimate_pending
+from curate.workspace.tree import Workspace
 
 
 @click.command()
@@ -28,10 +29,10 @@ def doctor(ctx: click.Context, source: tuple[str, ...], workspace: Path | None, 
 
     Exit codes: 0 nothing stands in the way, 1 an error was found.
     """
-    layers = [load_toml(config_file)] if config_file is not None else []
+    layers = [load_given(config_file)] if config_file is not None else []
     existing = workspace is not None and (workspace / "curate.toml").exists()
     if existing and workspace is not None:
-        layers.insert(0, load_toml(workspace / "curate.toml"))
+        layers.insert(0, Workspace(workspace).stored_options(*layers))
     options = resolve("options", *layers).download
     checks = _show(check_machine(options))
     folder = workspace if workspace is not None else Path.cwd()

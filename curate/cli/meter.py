@@ -9,6 +9,8 @@ from typing import Never
 import click
 from tqdm import tqdm
 
+from curate.cli.terminal import unwrapped
+
 LOG_SECONDS = 10.0
 """Time between two lines where standard error is not a terminal."""
 
@@ -28,7 +30,9 @@ class Meter:
         self._done = 0
         self._started = self._said = time.monotonic()
         terminal = sys.stderr.isatty() and not quiet
-        self._bar: tqdm[Never] | None = tqdm(total=total, desc=name, unit=unit, file=sys.stderr) if terminal else None
+        self._bar: tqdm[Never] | None = (
+            tqdm(total=total, desc=name, unit=unit, file=unwrapped(sys.stderr)) if terminal else None
+        )
 
     def __enter__(self) -> Meter:
         return self

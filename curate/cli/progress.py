@@ -11,7 +11,9 @@ from typing import Never
 import click
 from tqdm import tqdm
 
+from curate.cli.terminal import unwrapped
 from curate.engine.protocol import Halt
+from curate.files.text import printable
 from curate.run.stage_work import StageAnswer, StageTask
 
 LOG_SECONDS = 10.0
@@ -62,7 +64,11 @@ class Progress:
         if stage not in self._bars:
             position = self._order.index(stage)
             self._bars[stage] = tqdm(
-                total=self._totals[stage], desc=stage.ljust(9), unit="video", position=position, file=sys.stderr
+                total=self._totals[stage],
+                desc=stage.ljust(9),
+                unit="video",
+                position=position,
+                file=unwrapped(sys.stderr),
             )
         return self._bars[stage]
 
@@ -78,7 +84,7 @@ class Progress:
 
     def _say(self, text: str) -> None:
         if self._terminal:
-            tqdm.write(text, file=sys.stderr)
+            tqdm.write(printable(text), file=unwrapped(sys.stderr))
         else:
             click.echo(text, err=True)
 
@@ -111,7 +117,9 @@ class FrameCounter:
         if name != self._format:
             self.__exit__()
             self._format, self._started = name, now
-            self._bar = tqdm(desc=f"export {name}", unit="frame", file=sys.stderr) if self._terminal else None
+            self._bar = (
+                tqdm(desc=f"export {name}", unit="frame", file=unwrapped(sys.stderr)) if self._terminal else None
+            )
         if self._bar is not None:
             self._bar.update(frames - self._bar.n)
         elif not self._quiet and now - self._said >= LOG_SECONDS:

@@ -9,6 +9,8 @@ import click
 from tqdm import tqdm
 
 from curate.cli.common import verbosity
+from curate.cli.terminal import unwrapped
+from curate.files.text import printable
 
 
 @click.command()
@@ -36,7 +38,8 @@ def push(ctx: click.Context, export: Path, url: str) -> None:
     for folder in folders:
         place = url if folder == export else _inside(url, folder.name)
         hidden = quiet or not sys.stderr.isatty()
-        with tqdm(desc=f"push {folder.name}", unit="B", unit_scale=True, disable=hidden) as bar:
+        name, stream = f"push {printable(folder.name)}", unwrapped(sys.stderr)
+        with tqdm(desc=name, unit="B", unit_scale=True, file=stream, disable=hidden) as bar:
             done = push_export(folder, place, progress=bar.update)
         if not quiet:
             state = f"{done.copied} copied, {done.copied_bytes / 1e6:.1f} MB, {done.removed} removed"

@@ -9,7 +9,7 @@ import click
 from curate.acquire.search import Filters, Hit, merged, to_csv
 from curate.acquire.search import search as find
 from curate.cli.common import verbosity
-from curate.config import load_toml, resolve
+from curate.config import load_given, resolve
 from curate.errors import CurateError
 from curate.files.atomic import write_atomic
 
@@ -59,7 +59,7 @@ def search(
     if output.suffix.lower() != ".csv":
         raise CurateError(f"{output}: the name must end in .csv")
     given = {"proxy": proxy, "cookies": cookies}
-    layers = [load_toml(config_file)] if config_file is not None else []
+    layers = [load_given(config_file)] if config_file is not None else []
     options = resolve("options", *layers, {"download": {k: v for k, v in given.items() if v is not None}}).download
     filters = Filters(require, ignore, min_duration, max_duration, creative_commons)
     hits: list[Hit] = []

@@ -9,6 +9,8 @@ import click
 from tqdm import tqdm
 
 from curate.cli.common import verbosity
+from curate.cli.terminal import unwrapped
+from curate.files.text import printable
 
 _SHOWN = 20
 """Problems printed in full; the rest are counted."""
@@ -34,7 +36,12 @@ def verify(ctx: click.Context, export: tuple[Path, ...], decode: bool) -> None:
         inner = sorted(path.parent for path in named.glob(f"*/{RECORD}")) if named.is_dir() else []
         for folder in [named] if (named / RECORD).exists() or not inner else inner:
             count = 0
-            with tqdm(desc=f"verify {folder.name}", unit="frame", disable=not sys.stderr.isatty() or quiet) as bar:
+            with tqdm(
+                desc=f"verify {printable(folder.name)}",
+                unit="frame",
+                file=unwrapped(sys.stderr),
+                disable=not sys.stderr.isatty() or quiet,
+            ) as bar:
                 for problem in verify_export(folder, decode=decode, progress=bar.update):
                     count += 1
                     if count <= _SHOWN:

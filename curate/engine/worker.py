@@ -18,6 +18,7 @@ from typing import Any
 
 from curate.engine.protocol import Attempt, Fault, Finished, Task, Work
 from curate.errors import CurateError, StageHalted
+from curate.files.text import PrintableFormatter
 from curate.records import Reason
 
 DISK_ERRORS = frozenset({errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO})
@@ -206,7 +207,7 @@ def _limit_threads(threads: int) -> None:
 def _log_to_standard_error(level: int) -> None:
     logger = logging.getLogger("curate")
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    handler.setFormatter(PrintableFormatter())
     logger.addHandler(handler)
     logger.setLevel(level)
     logger.propagate = False

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from curate.files.atomic import write_atomic
+from curate.files.text import printable
+from curate.files.urls import redact_url
 from curate.run.pipeline import Pipeline
 
 COLUMNS = ("id", "title", "procedures", "source", "state", "reason", "text", "tries", "first_try", "last_try")
@@ -31,7 +33,7 @@ def missing_videos(pipeline: Pipeline) -> list[dict[str, str]]:
                 "id": video.id,
                 "title": _cell(video.title),
                 "procedures": "|".join(video.procedures),
-                "source": video.source,
+                "source": redact_url(video.source),
                 "state": status.state,
                 "reason": str(event.reason) if event is not None and event.reason else "",
                 "text": _cell(event.detail) if event is not None else "",
@@ -56,7 +58,7 @@ def write_missing(pipeline: Pipeline, path: Path) -> int:
 
 def _cell(text: str) -> str:
     """Untrusted text on one line, which a spreadsheet does not take for a formula."""
-    line = "".join(c if c.isprintable() else " " for c in text)
+    line = printable(text)
     return f"'{line}" if line.startswith(("=", "+", "-", "@")) else line
 
 

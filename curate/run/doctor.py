@@ -11,11 +11,12 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
 
 from curate.acquire.estimate import Estimate
+from curate.acquire.refusals import shipped_refusals
 from curate.config import DownloadOptions
 from curate.errors import CurateError
 from curate.files.atomic import temporary_beside
@@ -24,6 +25,9 @@ from curate.resources import labels_folder, models_folder
 
 OLD_YT_DLP_DAYS = 90
 """Age at which yt-dlp itself warns that sites may have changed since."""
+
+OLD_REFUSALS_DAYS = 365
+"""Age at which sites have probably worded some of their refusals anew."""
 
 OLD_COOKIES_DAYS = 14
 """Age at which exported YouTube cookies have often been rotated away by the browser they came from."""
@@ -62,6 +66,7 @@ def check_machine(options: DownloadOptions) -> Iterator[Check]:
     yield check_compiled()
     yield check_data_files()
     yield check_yt_dlp()
+    yield check_refusals()
     yield check_javascript()
     yield Check("ffmpeg", "ok", "not needed: PyAV brings its own libraries, and streams are never merged")
     yield check_gpu()
@@ -123,6 +128,16 @@ def check_yt_dlp() -> Check:
         if days > OLD_YT_DLP_DAYS:
             return Check("yt-dlp", "warning", f"{version} is {days} days old", "pip install -U 'curate[download]'")
     return Check("yt-dlp", "ok", version)
+
+
+def check_refusals(today: date | None = None) -> Check:
+    """Age of the table of sentences in which sites refuse a video."""
+    table = shipped_refusals()
+    days = ((today or datetime.now(UTC).date()) - table.newest).days
+    text = f"{len(table.wordings)} sentences in which sites refuse a video, the newest seen {table.newest}"
+    if days > OLD_REFUSALS_DAYS:
+        return Check("refusals", "warning", f"{text}, {days} days ago: reasons may be wrong", "install a newer curate")
+    return Check("refusals", "ok", f"{text}, {max(days, 0)} days ago")
 
 
 def check_javascript() -> Check:

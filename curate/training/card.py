@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from curate.evaluation.classifier import markdown
 from curate.evaluation.labels import LabelledFrame
+from curate.files.text import printable
 from curate.records import NON_SURGICAL, SURGICAL
 from curate.training.own import Trained
 from curate.training.start import Start
@@ -79,4 +80,4 @@ def _figures(trained: Trained) -> str:
 
 def _cell(text: str) -> str:
     """Untrusted text that stays inside a table's cell."""
-    return "".join(c if c.isprintable() else " " for c in text).replace("|", "\\|").replace("`", "'")
+    return printable(text).replace("|", "\\|").replace("`", "'")

@@ -13,6 +13,8 @@ import PIL.ImageDraw
 import PIL.ImageFont
 import simplejpeg
 
+from curate.files.text import printable
+
 Image = npt.NDArray[np.uint8]
 
 WIDTH, HEIGHT = 224, 140
@@ -73,7 +75,7 @@ def contact_sheet(cells: Sequence[Cell]) -> bytes:
 
 def _fit(text: str, font: PIL.ImageFont.ImageFont | PIL.ImageFont.FreeTypeFont) -> str:
     """One line of text no wider than a cell."""
-    line = "".join(c if c.isprintable() else " " for c in text)
+    line = printable(text)
     if len(line) < 200 and font.getlength(line) <= WIDTH:
         return line
     line = line[-100:]  # more than ever fits

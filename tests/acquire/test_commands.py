@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,11 @@ from hypothesis import strategies as st
 
 from curate.acquire import ytdlp as youtube
 from curate.acquire.estimate import Estimate
+from curate.acquire.refusals import shipped_refusals
 from curate.cli import run_command
 from curate.config import DownloadOptions
 from curate.errors import CurateError
-from curate.run.doctor import check_cookies, check_disk, check_javascript, check_machine, check_writable
+from curate.run.doctor import check_cookies, check_disk, check_javascript, check_machine, check_refusals, check_writable
 from curate.run.pipeline import estimate_pending
 from curate.run.retry import parse_age
 from curate.run.session import open_session
@@ -183,9 +185,27 @@ def test_doctor_says_which_javascript_runtime_was_found(monkeypatch, found, stat
     assert not found or found[0].version in check.text
 
 
+def test_doctor_says_how_old_the_table_of_refusals_is():
+    newest = shipped_refusals().newest
+    fresh = check_refusals(newest + timedelta(days=3))
+    assert fresh.state == "ok" and str(newest) in fresh.text and fresh.text.endswith("3 days ago")
+    old = check_refusals(newest + timedelta(days=400))
+    assert old.state == "warning" and "400 days ago" in old.text and old.advice
+
+
 def test_doctor_looks_at_everything(tmp_path: Path, capsys):
     names = [check.name for check in check_machine(DownloadOptions())]
-    assert names == ["python", "packages", "libraries", "data files", "yt-dlp", "javascript", "ffmpeg", "gpu"]
+    assert names == [
+        "python",
+        "packages",
+        "libraries",
+        "data files",
+        "yt-dlp",
+        "refusals",
+        "javascript",
+        "ffmpeg",
+        "gpu",
+    ]
     (tmp_path / "list.csv").write_text("url\nhttps://www.youtube.com/watch?v=dQw4w9WgXcQ\n")
     assert run_command(["doctor", str(tmp_path / "list.csv"), "-w", str(tmp_path / "w")]) in (0, 1)
     shown = capsys.readouterr().out

@@ -15,6 +15,7 @@ from curate import records
 from curate.config import ExportOptions
 from curate.corpus.splits import assign_splits
 from curate.exports.plan.findings import AuditTally, kinds_by_frame
+from curate.files.urls import redact_url
 from curate.records import Video
 from curate.workspace import tables
 
@@ -156,9 +157,12 @@ class PlannedVideo:
 
     @property
     def source(self) -> str:
-        """URL, or the bare name of a local file: shards must not carry the paths of the machine they were made on."""
+        """URL without secrets, or the bare name of a local file.
+
+        Shards must not carry passwords and signatures, nor the paths of the machine they were made on.
+        """
         video = self.entry.video
-        return Path(video.source).name if video.is_local else video.source
+        return Path(video.source).name if video.is_local else redact_url(video.source)
 
     @property
     def licence(self) -> str:

@@ -1,0 +1,52 @@
+"""The one place where lines reach the user: standard output and standard error, with nothing in them that steers.
+
+Whatever a command writes, by ``click.echo``, the log or an error's own text, may quote titles, file names, an export or
+a website. So while a command runs its two streams are wrapped: each text passes `curate.files.text.printable`. Progress
+bars, which move the cursor themselves and show no foreign text, get the stream as it is (`unwrapped`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+from curate.files.text import printable
+
+
+class PrintableStream:
+    """A text stream that writes printable characters, line breaks and tabs, and nothing else.
+
+    Args:
+        stream: What is written to.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text; returns the number of characters that were given."""
+        self.stream.write(printable(text, lines=True))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "buffer":  # bytes would pass by
+            raise AttributeError(name)
+        return getattr(self.stream, name)
+
+
+@contextmanager
+def printable_streams() -> Iterator[None]:
+    """Wrap standard output and standard error for the length of a ``with`` block."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (PrintableStream(unwrapped(stream)) for stream in before)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def unwrapped(stream: TextIO) -> TextIO:
+    """The stream itself, for those who write control characters on purpose and no foreign text."""
+    return stream.stream if isinstance(stream, PrintableStream) else stream

@@ -1,0 +1,95 @@
+"""Nothing that a stranger wrote steers the terminal on which a command runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from curate.cli import run_command
+from curate.cli.terminal import PrintableStream, printable_streams, unwrapped
+from tests.finished import make_finished
+
+STEERING = "\x1b[2J\x1b]0;owned\x07\u202efdp.exe\x9b31m\rok"
+
+
+def is_plain(text: str) -> bool:
+    return text.replace("\n", "").replace("\t", "").isprintable()
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    sources = {name: f"https://example.org/{name}.mp4" for name in ("one", "two")}
+    return make_finished(tmp_path_factory.mktemp("terminal") / "w", sources, ("lmdb",))
+
+
+@pytest.fixture
+def root(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "w", symlinks=True))
+
+
+def test_names_in_an_export_are_shown_plainly(root: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    export = root / "exports" / "lmdb"
+    (export / f"x{STEERING}").write_text("x")
+    record = json.loads((export / "export.json").read_text())
+    record["left_out"] = {STEERING: STEERING}
+    (export / "export.json").write_text(json.dumps(record))
+    assert run_command(["verify", str(export)]) == 2
+    shown = capfd.readouterr()
+    assert is_plain(shown.out) and is_plain(shown.err) and "fdp.exe" in shown.out + shown.err
+
+
+@pytest.mark.parametrize("command", [["status"], ["verify"], ["push"], ["run", "-w"], ["export", "-w"]])
+def test_paths_in_errors_are_shown_plainly(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    assert run_command([*command, str(tmp_path / STEERING.replace("\r", ""))]) != 0
+    shown = capfd.readouterr()
+    assert is_plain(shown.out) and is_plain(shown.err) and shown.err
+
+
+def test_messages_in_the_ledger_are_shown_plainly(root: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = next((root / "ledger").glob("*.jsonl"))
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    changed = [{**line, "outcome": "failed", "reason": "error", "detail": STEERING} for line in lines]
+    path.write_text("".join(json.dumps(line) + "\n" for line in changed))
+    run_command(["status", "-w", str(root)])
+    shown = capfd.readouterr()
+    assert is_plain(shown.out) and is_plain(shown.err) and "fdp.exe" in shown.out + shown.err
+
+
+def test_on_a_real_terminal_too(root: Path) -> None:
+    (root / "exports" / "lmdb" / f"x{STEERING}").write_text("x")
+    master, slave = pty.openpty()
+    command = [sys.executable, "-c", "from curate.cli import main; main()", "verify", str(root / "exports" / "lmdb")]
+    process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env={**os.environ, "COLUMNS": "200"})
+    os.close(slave)
+    shown = b""
+    try:
+        while piece := os.read(master, 4096):
+            shown += piece
+    except OSError:
+        pass  # the other end is closed
+    finally:
+        os.close(master)
+        process.wait()
+    text = shown.decode()
+    assert "fdp.exe" in text and not {"\x07", "\u202e", "\x9b"} & set(text) and "\x1b[2J" not in text
+
+
+def test_the_streams_come_back(capsys: pytest.CaptureFixture[str]) -> None:
+    before = sys.stdout, sys.stderr
+    with pytest.raises(ValueError), printable_streams():
+        with printable_streams():
+            print(STEERING)
+        assert isinstance(sys.stdout, PrintableStream) and unwrapped(sys.stdout) is before[0]
+        assert not hasattr(sys.stdout, "buffer")
+        raise ValueError
+    assert (sys.stdout, sys.stderr) == before
+    assert is_plain(capsys.readouterr().out)
