@@ -21,7 +21,7 @@ from curate.exports.disk.folder import PICTURE, RECORD, inner_path
 from curate.exports.disk.tar import BLOCK
 from curate.exports.formats.lmdb import index_entries
 from curate.exports.formats.video_files import METADATA, VIDEO_FORMATS
-from curate.exports.reading.stores import FrameStore, LmdbStore, RangeStore, open_account, open_store
+from curate.exports.reading.stores import FrameStore, LmdbStore, open_account, open_store
 from curate.files.bounded import parse_json
 from curate.files.machine import usable_cores
 
@@ -193,14 +193,14 @@ def _check_picture(jpeg: bytes | str, size: tuple[int, int]) -> str:
 def _check_format(store: FrameStore, name: str, keys: list[str]) -> Iterator[Problem]:
     if isinstance(store, LmdbStore):
         yield from _check_lmdb(store, keys, index=name == "lmdb-generic")
-    elif isinstance(store, RangeStore) and name in ("folders", "surgenet"):
+    elif name in ("folders", "surgenet"):
         yield from _check_loose(store)
-    elif isinstance(store, RangeStore):
+    elif name == "webdataset":
         yield from _check_tars(store, keys)
-        if name == "webdataset":
-            yield from _check_indexes(store)
-        else:
-            yield from _check_entries(store, keys)
+        yield from _check_indexes(store)
+    elif name == "dinov2":
+        yield from _check_tars(store, keys)
+        yield from _check_entries(store, keys)
 
 
 def _check_lmdb(store: LmdbStore, keys: list[str], *, index: bool) -> Iterator[Problem]:
