@@ -196,17 +196,15 @@ def test_kill_and_rerun_gives_the_same_bytes(tmp_path, name):
     run(tmp_path / "exports", "old")
     old = tree_bytes(tmp_path / "exports")
     root = Path(__file__).resolve().parents[2]
-    child = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(tmp_path), name],
-        stdout=subprocess.PIPE,
-        cwd=root,
-        env={**os.environ, "PYTHONPATH": str(root)},
-    )
-    assert child.stdout is not None
-    for line in child.stdout:
-        if line.split() == [name.encode(), b"50"]:
-            child.send_signal(signal.SIGKILL)
-            break
+    command = [sys.executable, "-c", KILLED, str(tmp_path), name]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, cwd=root, env={**os.environ, "PYTHONPATH": str(root)}
+    ) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            if line.split() == [name.encode(), b"50"]:
+                child.send_signal(signal.SIGKILL)
+                break
     assert child.wait() == -signal.SIGKILL
     left = tree_bytes(tmp_path / "exports")
     assert {k: v for k, v in left.items() if k.startswith(f"{name}/")} == old
