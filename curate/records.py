@@ -171,12 +171,14 @@ class Done:
         sidecars: Further temporary files that belong to it.
         figures: Counts for the funnel, e.g. ``{"frames": 48}``. Summed over videos by ``curate status``.
         note: What the user should know although it worked (e.g. how much of a damaged video was lost).
+        sha256: Hex SHA-256 of the artefact, where the stage knows it already; else whoever commits it looks.
     """
 
     artefact: Path | None = None
     sidecars: tuple[Path, ...] = ()
     figures: Mapping[str, int | float] = field(default_factory=dict)
     note: str = ""
+    sha256: str = ""
 
 
 @dataclass(frozen=True)

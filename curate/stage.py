@@ -6,13 +6,14 @@ the paths of its inputs and a folder to write into; it answers with one of three
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
-from curate.files.atomic import is_planted
+from curate.files.atomic import clear, is_planted
 from curate.records import Outcome, Video
 
 OptionsT = TypeVar("OptionsT")
@@ -67,12 +68,15 @@ class Files:
         stem: File stem of the video, equal to its id.
         progress: Call it whenever the stage got on: a frame, a block of bytes. A worker that is silent for long is
             ended.
+        attempt: Marks the temporary files of one attempt, which no other one ever writes to: what is being made (a
+            part of the fingerprint), a ``-``, and what no other attempt has. No dots.
     """
 
     inputs: Mapping[str, Path]
     folder: Path
     stem: str
     progress: Callable[[], None] = field(default=_nobody_listens, compare=False)
+    attempt: str = ""
 
     def watched(self, items: Iterable[ItemT]) -> Iterator[ItemT]:
         """The same items; each is a sign of progress."""
@@ -81,21 +85,69 @@ class Files:
             yield item
 
     def temporary(self, suffix: str) -> Path:
-        """Path to write to; the same for every attempt, so that an interrupted download can resume.
+        """Path to write to; the same for every call of this attempt, and no other attempt's.
 
         A link that stands there, which may lead anywhere, is taken away.
         """
-        path = self.folder / f".{self.stem}.tmp{suffix}"
+        mark = f"-{self.attempt}" if self.attempt else ""
+        path = self.folder / f".{self.stem}.tmp{mark}{suffix}"
         if is_planted(path):
             path.unlink()
         return path
 
     def final(self, temporary: Path) -> Path:
-        """Name under which a temporary file of this video is committed."""
-        prefix = f".{self.stem}.tmp"
-        if temporary.parent != self.folder or not temporary.name.startswith(prefix):
+        """Name under which a temporary file of this video, whatever attempt made it, is committed."""
+        name = _TEMPORARY.fullmatch(temporary.name)
+        if temporary.parent != self.folder or name is None or name[1] != self.stem:
             raise ValueError(f"{temporary} is not a temporary file of {self.stem} in {self.folder}")
-        return self.folder / (self.stem + temporary.name[len(prefix) :])
+        return self.folder / (self.stem + (name[3] or ""))
+
+    def adopt(self, suffix: str) -> Path:
+        """Take over what an earlier attempt at the same thing left unfinished, so that a download can resume.
+
+        Everything else that attempts at this video left is removed. Whoever makes an attempt holds the video
+        (`curate.workspace.locks`), so that all earlier ones have ended.
+
+        Args:
+            suffix: As for `temporary`; files whose names go on after it with a dot belong to it.
+
+        Returns:
+            ``temporary(suffix)``.
+        """
+        found: dict[str, dict[Path, str]] = {}
+        for path, owner, attempt, rest in temporaries(self.folder):
+            if owner != self.stem:
+                continue
+            wanted = (rest == suffix or rest.startswith(f"{suffix}.")) and not is_planted(path)
+            if attempt == self.attempt and wanted:
+                continue
+            same = not attempt or attempt.partition("-")[0] == self.attempt.partition("-")[0]
+            if same and wanted and path.is_file():
+                found.setdefault(attempt, {})[path] = rest
+            else:
+                clear(path)
+        most = max(found, key=lambda attempt: sum(path.stat().st_size for path in found[attempt]), default="")
+        for attempt, files in found.items():
+            for path, rest in files.items():
+                if attempt == most:
+                    path.replace(self.temporary(rest))
+                else:
+                    path.unlink()
+        return self.temporary(suffix)
+
+
+_TEMPORARY = re.compile(r"\.([A-Za-z0-9_-]{1,64})\.tmp(?:-([A-Za-z0-9_-]*))?(\..*)?", re.DOTALL)
+
+
+def temporaries(folder: Path) -> Iterator[tuple[Path, str, str, str]]:
+    """The temporary files in the folder of a stage.
+
+    Yields:
+        Path, stem of the video, attempt (empty in workspaces of a version that did not tell them apart), suffix.
+    """
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if name := _TEMPORARY.fullmatch(path.name):
+            yield path, name[1], name[2] or "", name[3] or ""
 
 
 class Stage(ABC, Generic[OptionsT]):
@@ -112,6 +164,8 @@ class Stage(ABC, Generic[OptionsT]):
     """Folder of the workspace that holds its artefacts."""
     inputs: ClassVar[tuple[str, ...]] = ()
     """Names of upstream stages whose artefacts it reads."""
+    resumes: ClassVar[bool] = False
+    """Whether an attempt can go on with what an earlier one left unfinished (`Files.adopt`)."""
     version: ClassVar[int] = 1
     """Raised when the stage's output changes for unchanged options; part of the fingerprint."""
 

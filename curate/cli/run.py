@@ -17,8 +17,9 @@ from curate.report.audit import report_audit
 from curate.report.funnel import Funnel, funnel, render, render_troubles
 from curate.report.masks import explain_masks
 from curate.review.uncertain import review_uncertain
-from curate.run.pipeline import STAGES
+from curate.run.pipeline import HEALINGS, STAGES
 from curate.run.session import Session, Sources, open_session, run_export, run_stages
+from curate.workspace.seals import DamagedArtefact
 
 UNTIL = (*STAGES, "export")
 
@@ -278,7 +279,7 @@ def _work(ctx: click.Context, session: Session, stages: Sequence[str], shard: tu
         click.echo(halt, err=True)
     left_out = False
     if export:
-        left_out = _export_if_any(ctx, session, result, shard)
+        left_out = _export_if_any(ctx, session, result, stages, shard)
     elif not quiet:
         _say_waiting(result, stages)
     return 2 if result.troubles or progress.halts or bad_rows or left_out else 0
@@ -325,11 +326,22 @@ def _say_waiting(result: Funnel, stages: Sequence[str]) -> None:
         click.echo(f"{waiting} videos wait for an earlier stage ({', '.join(earlier)})")
 
 
-def _export_if_any(ctx: click.Context, session: Session, result: Funnel, shard: tuple[int, int]) -> bool:
-    """Write the shards if this run may and there is anything; returns whether any video was left out."""
+def _export_if_any(
+    ctx: click.Context, session: Session, result: Funnel, stages: Sequence[str], shard: tuple[int, int]
+) -> bool:
+    """Write the shards if this run may and there is anything; returns whether any video was left out.
+
+    Artefacts that turn out to be damaged are made again first.
+    """
     if shard[1] > 1:
         click.echo("shards are written by 'curate export' once every --shard has finished")
     elif result.complete:
+        for _ in range(HEALINGS):
+            try:
+                return _export(ctx, session)
+            except DamagedArtefact as damage:
+                click.echo(f"{damage.path} is not as {damage.stage} left it: it is made again", err=True)
+                run_stages(session, stages, Progress(session.pipeline.pending(stages, shard), quiet=True), shard=shard)
         return _export(ctx, session)
     else:
         click.echo("no video is complete, so no shards were written", err=True)

@@ -109,7 +109,7 @@ def worker_main(connection: Connection, setup: WorkerSetup, beats: Any) -> None:
     _log_to_standard_error(setup.log_level)
     _die_with_parent()
     if setup.lock is not None:
-        from curate.workspace.tree import hold_shared
+        from curate.workspace.locks import hold_shared
 
         hold_shared(setup.lock)
 

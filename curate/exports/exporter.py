@@ -132,6 +132,7 @@ def export_dataset(
 
     Raises:
         CurateError: An unknown format, no frame to export, or a folder that cannot be written.
+        DamagedArtefact: A file is not the one that its stage left. What is finished waits for the next call.
     """
     if unknown := [name for name in options.formats if name not in FORMATS]:
         raise CurateError(f"export.formats: unknown format {unknown[0]!r}; known: {', '.join(FORMATS)}")

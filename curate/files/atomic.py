@@ -1,7 +1,8 @@
 """Files that appear whole or not at all, and only where they are meant to.
 
 Everything is written under a temporary name in its own folder, flushed to disk and then renamed, so that a file under
-its final name is always whole.
+its final name is always whole. Temporary names are unique: no two writers, be they processes on one machine or on many
+that share a disk, ever write one file.
 
 A workspace may come from a stranger, with links planted where curate is about to write or to clear up. So new files
 are created under names that were not there, files of curate's own are opened without following a link, and what is
@@ -12,11 +13,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
+import socket
 import stat
 from collections.abc import Mapping
 from pathlib import Path
+
+
+def unique_tag() -> str:
+    """A text that no other process has and that this one gets once: ``{host}-{pid}-{random}``.
+
+    Letters, digits, ``_`` and ``-`` only. Host and process are for people: hosts of a cluster may share a name, and
+    numbers of processes come again.
+    """
+    host = re.sub(r"[^A-Za-z0-9]", "_", socket.gethostname())[:24]
+    return f"{host}-{os.getpid()}-{secrets.token_hex(6)}"
 
 
 def commit(files: Mapping[Path, Path]) -> None:
@@ -58,10 +71,10 @@ def temporary_beside(path: Path) -> Path:
     """Make an empty file in the folder of ``path`` under a name that nothing and nobody else has.
 
     Returns:
-        ``.{name}.{random}.tmp``, for the caller to fill and to rename or remove.
+        ``.{name}.{tag}.tmp`` with a `unique_tag`, for the caller to fill and to rename or remove.
     """
     while True:
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+        temporary = path.with_name(f".{path.name}.{unique_tag()}.tmp")
         with contextlib.suppress(FileExistsError):
             os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666))
             return temporary

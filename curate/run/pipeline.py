@@ -7,11 +7,13 @@ and nothing above.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,13 +21,16 @@ from typing import Any, Literal
 from curate.acquire.estimate import Estimate, estimate
 from curate.config import Config, fingerprint_fields
 from curate.engine.protocol import Answer, Engine, Halt, Task
+from curate.files.atomic import clear
 from curate.files.bounded import parse_json, read_bounded
 from curate.files.digest import digest
-from curate.records import Video
+from curate.records import Reason, Video
 from curate.run.stage_work import StageAnswer, StageSpec, StageTask, StageWork, record
-from curate.stage import Files, Stage
+from curate.stage import Files, Stage, temporaries
 from curate.workspace.ledger import Event, LedgerWriter, Record, read_ledger
+from curate.workspace.locks import Shard, shard_of
 from curate.workspace.retry_policy import may_retry
+from curate.workspace.seals import Seal
 from curate.workspace.tree import Workspace
 
 STAGES: Mapping[str, str] = {
@@ -39,6 +44,9 @@ STAGES: Mapping[str, str] = {
     "audit": "curate.stages.audit:AuditStage",
 }
 """Stages that work video by video, in order, with where their classes are."""
+
+HEALINGS = 2
+"""How often in one run a stage sends its inputs back for being damaged, before it is a failure like any other."""
 
 State = Literal["done", "dropped", "failed", "pending"]
 
@@ -105,7 +113,15 @@ class Pipeline:
         self._base = {name: self._stage_fingerprint(name) for name in self.specs}
         self._rank = {video.id: i for i, video in enumerate(self.videos)}
         self._depth = {name: i for i, name in enumerate(self.specs)}
-        self._records = read_ledger(workspace.ledger_folder)
+        self._read: dict[str, int] = {}
+        self._records: dict[tuple[str, str], Record] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the ledger again, if anything was written to it since; to be called once the videos are held."""
+        found = {path.name: path.stat().st_size for path in self.workspace.ledger_folder.glob("*.jsonl")}
+        if found != self._read:
+            self._read, self._records = found, read_ledger(self.workspace.ledger_folder)
 
     def _stage_fingerprint(self, name: str) -> dict[str, Any]:
         spec = self.specs[name]
@@ -141,18 +157,71 @@ class Pipeline:
         if record is None or record.last.fingerprint != fingerprint:
             return "pending"
         last = record.last
-        if last.outcome == "done":
-            return "done" if not last.artefact or self._artefact(stage, last).exists() else "pending"
-        if last.outcome == "dropped":
-            return "dropped"
+        if last.outcome in ("done", "dropped"):
+            return last.outcome if self._is_there(stage, last) else "pending"
         if last.outcome == "failed":
             assert last.reason is not None
             again = last.retryable and may_retry(last.reason, tries=record.tries, last=last.time, now=time.time())
             return "pending" if again else "failed"
         return "pending"
 
+    def _is_there(self, stage: str, event: Event) -> bool:
+        """Whether the files that an event speaks of are there, in the size that they had; of unsealed ones, whether."""
+        if event.files:
+            folder = self.workspace.root / self.specs[stage].stage.folder
+            return all(seal.has_size(folder / name) for name, seal in event.files.items())
+        return event.outcome == "dropped" or not event.artefact or self._artefact(stage, event).exists()
+
     def _artefact(self, stage: str, event: Event) -> Path:
         return self.workspace.root / self.specs[stage].stage.folder / event.artefact
+
+    def seals(self, video: Video, stages: Iterable[str] | None = None) -> dict[str, dict[Path, Seal]]:
+        """What the files of a video are known by, for each stage that is done; empty for files without a seal.
+
+        Args:
+            video: The video.
+            stages: Only of these; all that are switched on if not given.
+        """
+        found: dict[str, dict[Path, Seal]] = {}
+        for stage in self.specs if stages is None else stages:
+            record = self._records.get((video.id, stage))
+            if stage in self.specs and record is not None and record.last.outcome == "done":
+                folder = self.workspace.root / self.specs[stage].stage.folder
+                found[stage] = {folder / name: seal for name, seal in record.last.files.items()}
+        return found
+
+    def send_back(self, video: Video, stages: Collection[str], why: str) -> None:
+        """Void what is known of a video at some stages, in the ledger too, so that they are done again."""
+        with contextlib.closing(LedgerWriter(self.workspace.ledger_folder)) as ledger:
+            for stage in stages:
+                last = self._records[video.id, stage].last
+                event = Event(
+                    time.time(), video.id, stage, "reset", last.fingerprint, detail=why, attempt=last.attempt + 1
+                )
+                ledger.append(event)
+                self._note(event)
+
+    def send_back_damaged(self, videos: Iterable[Video]) -> list[Path]:
+        """Read every file of some videos whole, and send back the stages whose files are not as they left them.
+
+        Returns:
+            The files that are to be made again.
+        """
+        damaged: list[Path] = []
+        for video in videos:
+            for stage, seals in self.seals(video).items():
+                bad = [path for path, seal in seals.items() if not seal.holds(path)]
+                if bad:
+                    self.send_back(video, [stage], f"{bad[0].name} is damaged")
+                damaged += bad
+        return damaged
+
+    def send_back_unsealed(self, videos: Iterable[Video]) -> None:
+        """Send back the stages of some videos whose files have no seal, since one of them is known to be damaged."""
+        for video in videos:
+            for stage, seals in self.seals(video).items():
+                if not seals and self._records[video.id, stage].last.artefact:
+                    self.send_back(video, [stage], "its file has no seal, and the video cannot be exported")
 
     def artefact(self, video: Video, stage: str) -> Path:
         """Path of a stage's artefact for a video that is done there."""
@@ -173,23 +242,26 @@ class Pipeline:
     def run(
         self,
         stages: Sequence[str],
-        shard: tuple[int, int],
+        shard: Shard,
         engine: Engine,
         observe: Callable[[StageTask, StageAnswer], None],
     ) -> None:
-        """Do all that is pending in some stages.
+        """Do all that is pending in some stages; the caller holds the shard.
+
+        A stage that finds an input damaged is not blamed: the stage that made it is done again, and then this one.
+        What earlier runs left half written is removed, and what this one leaves.
 
         Args:
             stages: Names of stages to run; videos pending at another stage are left alone.
-            shard: ``(i, n)``: only every n-th video of the manifest, from the i-th, counted from 0.
+            shard: ``(i, n)``: only videos whose id falls into the i-th of n parts, from 0.
             engine: Runs the tasks.
             observe: Told of every answer.
 
         Raises:
             CurateError: Something that the user can mend keeps the run from going on.
         """
-        index, count = shard
         wanted = set(stages)
+        sent_back: Counter[tuple[str, str]] = Counter()
         ledger = LedgerWriter(self.workspace.ledger_folder)
 
         def ready(video: Video) -> Iterator[Task]:
@@ -204,21 +276,55 @@ class Pipeline:
                 return ()
             event = record(payload, answer, ledger)
             self._note(event)
+            if event.reason is Reason.BAD_ARTEFACT and (suspects := self._suspects(payload)):
+                sent_back[event.video, event.stage] += 1
+                if sent_back[event.video, event.stage] <= HEALINGS:
+                    log.warning("video %s: %s; made again: %s", event.video, event.detail, ", ".join(suspects))
+                    self.send_back(payload.video, (*suspects, event.stage), event.detail)
+                    return ready(payload.video)
             observe(payload, event)
             return ready(payload.video) if event.outcome == "done" else ()
 
         works = {name: StageWork(spec) for name, spec in self.specs.items() if name in wanted}
-        tasks = (task for video in self.videos[index::count] for task in ready(video))
+        tasks = (task for video in self.of_shard(shard) for task in ready(video))
+        self._sweep(shard)
         try:
             engine.run(works, tasks, on_answer)
         finally:
             ledger.close()
+            self._sweep(shard)
 
-    def pending(self, stages: Sequence[str], shard: tuple[int, int]) -> dict[str, int]:
-        """How many videos will reach each stage if nothing is dropped or fails on the way."""
+    def of_shard(self, shard: Shard) -> Iterator[Video]:
+        """Videos of a shard, in manifest order."""
         index, count = shard
+        return (video for video in self.videos if shard_of(video.id, count) == index)
+
+    def _suspects(self, task: StageTask) -> list[str]:
+        """Stages that made the inputs which are damaged; if none can be told so, those whose files have no seal."""
+        inputs = task.files.inputs
+        if damaged := [name for name, seal in task.seals.items() if not seal.holds(inputs[name])]:
+            return damaged
+        return [name for name in inputs if name not in task.seals]
+
+    def _sweep(self, shard: Shard) -> None:
+        """Remove temporary files of a shard's videos, which nobody writes any more, but those a download resumes."""
+        index, count = shard
+        for name in STAGES:
+            stage = stage_class(name)
+            for path, video, _, _ in temporaries(self.workspace.root / stage.folder):
+                if shard_of(video, count) != index or (stage.resumes and self._may_resume(video, name)):
+                    continue
+                with contextlib.suppress(OSError):
+                    clear(path)
+
+    def _may_resume(self, video: str, stage: str) -> bool:
+        record = self._records.get((video, stage))
+        return record is None or record.last.outcome == "reset" or record.last.retryable
+
+    def pending(self, stages: Sequence[str], shard: Shard) -> dict[str, int]:
+        """How many videos will reach each stage if nothing is dropped or fails on the way."""
         counts = dict.fromkeys(stages, 0)
-        for video in self.videos[index::count]:
+        for video in self.of_shard(shard):
             status = list(self.statuses(video))[-1]
             if status.state == "pending" and status.stage in counts:
                 for name in list(counts)[list(counts).index(status.stage) :]:
@@ -240,7 +346,19 @@ class Pipeline:
             stem=video.id,
         )
         rank = (-self._depth[status.stage], self._rank[video.id])
-        return Task(status.stage, video.id, StageTask(status.stage, video, files, status.fingerprint), rank)
+        last = status.record.last if status.record is not None else None
+        voids = last is not None and last.outcome in ("done", "dropped") and not last.files
+        seals = self.seals(video, stage.inputs)
+        payload = StageTask(
+            status.stage,
+            video,
+            files,
+            status.fingerprint,
+            attempt=(last.attempt if last else 0) + 1 + voids,
+            seals={name: seals[name][path] for name, path in files.inputs.items() if path in seals[name]},
+            voids=voids,
+        )
+        return Task(status.stage, video.id, payload, rank)
 
     def complete(self) -> list[Video]:
         """Videos that are done at every stage, in manifest order."""

@@ -66,11 +66,13 @@ def retry(pipeline: Pipeline, chosen: Collection[tuple[Video, StageStatus]]) -> 
             assert event is not None
             writer.append(
                 Event(
-                    time=max(time.time(), event.time + 1e-3),
+                    time=time.time(),
                     video=video.id,
                     stage=status.stage,
                     outcome="reset",
                     fingerprint=status.fingerprint,
+                    detail="asked for",
+                    attempt=event.attempt + 1,
                 )
             )
             counts[str(event.reason)] += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 import os
 import signal
 import threading
@@ -17,18 +18,25 @@ from curate import config
 from curate.config import Config
 from curate.engine import make_engine
 from curate.errors import CurateError
-from curate.files.atomic import commit, temporary_beside
+from curate.files.atomic import temporary_beside, write_atomic
 from curate.manifests import read_manifest
 from curate.run.exclusions import Exclusions, read_exclusions, read_purged, remember_opt_outs
 from curate.run.pipeline import Pipeline
 from curate.run.stage_work import StageAnswer, StageTask
 from curate.version import __version__
+from curate.workspace.seals import DamagedArtefact, SealedFiles
 from curate.workspace.tree import Workspace
 
 if TYPE_CHECKING:
     from curate.exports import ExportEntry, ExportSummary
     from curate.manifests import Format, ManifestReport
     from curate.records import Video
+
+
+log = logging.getLogger(__name__)
+
+_EXPORTED = ("download", "sample", "trim", "mask", "field", "audit")
+"""Stages whose files exports read."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,7 @@ def open_session(
     resolved = config.resolve(
         str(workspace.config_path), workspace.stored_options(*layers, given or {}), *layers, given or {}
     )
-    stored = read_manifest(workspace.manifest_path) if workspace.manifest_path.exists() else None
+    stored = _stored(workspace, replaced=report is not None)
     previous, opted_out = exclusions.split(stored or ())
     if report is not None:
         videos, unlisted = list(report.videos), len({v.id for v in previous} - {v.id for v in report.videos})
@@ -122,27 +130,74 @@ def store(session: Session) -> None:
     Raises:
         CurateError: A video was purged since the session was opened.
     """
-    purged = read_purged(session.workspace)
+    workspace = session.workspace
+    purged = read_purged(workspace)
     if gone := [video.id for video in session.pipeline.videos if purged.covers(video)]:
         raise CurateError(f"{', '.join(gone[:3])} was purged in the meantime: run the same command again")
-    session.workspace.store_options(session.config)
-    remember_opt_outs(session.workspace, session.exclusions.given)
-    if session.report is not None:
-        store_manifest(session.workspace, session.pipeline.videos)
+    with workspace.storing():
+        workspace.store_options(session.config)
+        remember_opt_outs(workspace, session.exclusions.given)
+        if session.report is not None:
+            store_manifest(workspace, session.pipeline.videos)
+        elif not _is_stored_twice(workspace) and (stored := stored_manifest(workspace)) is not None:
+            store_manifest(workspace, stored)
 
 
 def store_manifest(workspace: Workspace, videos: Sequence[Video]) -> None:
-    """Write ``manifest.parquet``, if it would change."""
+    """Write ``manifest.parquet`` and its copy, if they would change."""
     from curate.manifests import write_manifest
 
-    path = workspace.manifest_path
-    temporary = temporary_beside(path)
+    temporary = temporary_beside(workspace.manifest_path)
     try:
         write_manifest(videos, temporary)
-        if not path.exists() or path.read_bytes() != temporary.read_bytes():
-            commit({temporary: path})
+        data = temporary.read_bytes()
     finally:
         temporary.unlink(missing_ok=True)
+    for path in (workspace.manifest_path, workspace.manifest_copy_path):
+        if not path.exists() or path.read_bytes() != data:
+            write_atomic(path, data)
+
+
+def stored_manifest(workspace: Workspace) -> list[Video] | None:
+    """The videos of ``manifest.parquet``, or of its copy where it is damaged; ``None`` if there is neither.
+
+    Raises:
+        CurateError: What there is of both is damaged.
+    """
+    why: str | CurateError = f"{workspace.manifest_path} is missing"
+    for path in (workspace.manifest_path, workspace.manifest_copy_path):
+        if not path.exists():
+            continue
+        try:
+            videos = read_manifest(path)
+        except CurateError as error:
+            why = why if isinstance(why, CurateError) else error
+            continue
+        if path != workspace.manifest_path:
+            log.warning("%s; its copy is used, and takes its place with the next run", why)
+        return videos
+    if isinstance(why, CurateError):
+        raise why
+    return None
+
+
+def _stored(workspace: Workspace, *, replaced: bool) -> list[Video] | None:
+    """The stored manifest; one that will be ``replaced`` may as well be damaged."""
+    try:
+        return stored_manifest(workspace)
+    except CurateError as error:
+        if not replaced:
+            raise CurateError(f"{error}: give the list anew with 'curate run SOURCE'") from error
+        log.warning("%s: it is written anew", error)
+        return None
+
+
+def _is_stored_twice(workspace: Workspace) -> bool:
+    """Whether manifest and copy are there and the same."""
+    try:
+        return workspace.manifest_path.read_bytes() == workspace.manifest_copy_path.read_bytes()
+    except OSError:
+        return False
 
 
 def _read_sources(sources: Sources | None, workspace: Workspace) -> ManifestReport | None:
@@ -172,13 +227,14 @@ def run_stages(
         session: The open workspace; the caller holds nothing, this takes the lock.
         stages: Stage names.
         observe: Told of every answer.
-        shard: ``(i, n)``, from 0.
+        shard: ``(i, n)``, from 0: only videos whose id falls into that part.
 
     Raises:
         CurateError: Another run is at work, the engine does not answer, or a stage cannot be set up.
     """
     with session.workspace.lock(shard) as lock, _terminate_as_interrupt():
         engine = make_engine(session.config.engine, session.workspace.root, lock=lock)
+        session.pipeline.refresh()
         store(session)
         session.pipeline.run(stages, shard, engine, observe)
 
@@ -216,19 +272,21 @@ def run_export(
         partial: Whether an export may lose videos that are not complete now; else it is kept as it is.
 
     Raises:
+        DamagedArtefact: A file is not the one that its stage left. Then all files of all these videos have been read,
+            and every stage with a damaged one is pending again; an export that was there is as it was.
         CurateError: There is no complete video, or another run is at work.
     """
     from curate.exports import ExportSummary, export_dataset
     from curate.run.shrink import lost_videos
 
     pipeline = session.pipeline
-    videos = pipeline.complete()
-    if not videos:
-        raise CurateError(
-            f"no video of {session.workspace.root} is complete, so there is nothing to export: see 'curate status'"
-        )
-    entries = [export_entry(pipeline, video) for video in videos]
     with session.workspace.lock(), _terminate_as_interrupt():
+        pipeline.refresh()
+        videos = pipeline.complete()
+        if not videos:
+            raise CurateError(
+                f"no video of {session.workspace.root} is complete, so there is nothing to export: see 'curate status'"
+            )
         store(session)
         folder = session.workspace.exports_folder
         folder.mkdir(exist_ok=True)
@@ -238,14 +296,20 @@ def run_export(
             formats = dict.fromkeys(name for name in formats if name not in kept)
         if kept and not formats:
             return ExportSummary((), kept=kept)
-        summary = export_dataset(
-            entries,
-            dataclasses.replace(session.config.export, formats=tuple(formats)),
-            folder,
-            fingerprint=pipeline.export_fingerprint(videos),
-            context=export_context(pipeline),
-            progress=progress,
-        )
+        try:
+            summary = export_dataset(
+                [export_entry(pipeline, video) for video in videos],
+                dataclasses.replace(session.config.export, formats=tuple(formats)),
+                folder,
+                fingerprint=pipeline.export_fingerprint(videos),
+                context=export_context(pipeline),
+                progress=progress,
+            )
+        except DamagedArtefact:
+            pipeline.send_back_damaged(videos)
+            raise
+        left_out = {video for made in summary.formats for video in made.left_out}
+        pipeline.send_back_unsealed(video for video in videos if video.id in left_out)
         return dataclasses.replace(summary, stale=tuple(p for p in summary.stale if p.name not in kept), kept=kept)
 
 
@@ -262,6 +326,14 @@ def export_entry(pipeline: Pipeline, video: Video) -> ExportEntry:
         audit=pipeline.made(video, "audit"),
         source_meta=pipeline.source_metadata(video),
         source_file=pipeline.source_file(video),
+        sealed=SealedFiles(
+            video.id,
+            {
+                path: (stage, seal)
+                for stage, seals in pipeline.seals(video, _EXPORTED).items()
+                for path, seal in seals.items()
+            },
+        ),
     )
 
 

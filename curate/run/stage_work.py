@@ -1,7 +1,8 @@
 """The stages as work of an engine: a stage run on one video in a worker, and its outcome recorded here.
 
-A worker writes under temporary names and makes them durable. What it answers is committed by the process that runs the
-pipeline: final names first, then the line in the ledger, so that a worker that comes late changes nothing.
+A worker writes under temporary names that no other attempt has and makes them durable. What it answers is committed by
+the process that runs the pipeline: final names first, then the line in the ledger, so that a worker that comes late
+changes nothing. Inputs are held against their seals before they are read, and what is made is sealed.
 """
 
 from __future__ import annotations
@@ -9,15 +10,17 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from curate.engine.protocol import Attempt, Fault, Finished, Halt, Task
-from curate.files.atomic import commit
+from curate.files.atomic import commit, unique_tag
 from curate.records import Done, Dropped, Failed, Outcome, Reason, Video
 from curate.stage import Files, Stage
 from curate.workspace.ledger import Event, LedgerWriter, event_of
+from curate.workspace.seals import Seal
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,32 @@ class StageTask:
         video: The video.
         files: Its inputs and where to write.
         fingerprint: Written to the ledger with the outcome.
+        attempt: Number of this attempt at the (video, stage), written to the ledger with the outcome.
+        seals: What the inputs are known by, by stage; none for those of which the ledger has no seal.
+        voids: Whether this replaces a file without a seal, so that the ledger must be told before it does: nothing but
+            the ledger's last line would tell the new file from the old one.
     """
 
     stage: str
     video: Video
     files: Files
     fingerprint: str
+    attempt: int = 1
+    seals: Mapping[str, Seal] = field(default_factory=dict)
+    voids: bool = False
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What a worker answers.
+
+    Attributes:
+        outcome: Of the stage.
+        files: Seals of the files of the outcome, by final name.
+    """
+
+    outcome: Outcome
+    files: Mapping[str, Seal] = field(default_factory=dict)
 
 
 StageAnswer = Event | Halt
@@ -54,7 +77,7 @@ StageAnswer = Event | Halt
 
 
 class StageWork:
-    """A `curate.engine.Work` that runs one stage; its results are outcomes.
+    """A `curate.engine.Work` that runs one stage; its results are `StageResult`s.
 
     Attributes:
         resources: As the stage states them.
@@ -73,15 +96,23 @@ class StageWork:
         stage.setup()
         self._stage = stage
 
-    def do(self, task: Task, attempt: Attempt) -> Outcome:
-        """Run the stage on one video and make what it wrote durable."""
+    def do(self, task: Task, attempt: Attempt) -> StageResult:
+        """Check the inputs, run the stage on one video, and make what it wrote durable."""
         assert self._stage is not None, "setup() makes the stage"
         payload: StageTask = task.payload
-        files = dataclasses.replace(payload.files, progress=attempt.progress)
+        for name, seal in payload.seals.items():
+            attempt.progress()
+            if not seal.holds(path := payload.files.inputs[name]):
+                return StageResult(Failed(Reason.BAD_ARTEFACT, f"{path} is not as {name} left it", retryable=True))
+        mark = f"{payload.fingerprint[:8]}-{payload.attempt}-{attempt.token}-{unique_tag()}"
+        files = dataclasses.replace(payload.files, progress=attempt.progress, attempt=mark)
         outcome: Outcome = self._stage.process(payload.video, files)
+        seals = {}
         for path in _temporaries(outcome):
             _make_durable(path)
-        return outcome
+            attempt.progress()
+            seals[files.final(path).name] = _seal(outcome, path)
+        return StageResult(outcome, seals)
 
     def close(self) -> None:
         """Close the stage."""
@@ -92,17 +123,28 @@ class StageWork:
 def record(task: StageTask, answer: Finished | Fault, ledger: LedgerWriter) -> Event:
     """Give the files of an outcome their final names, and write its line in the ledger.
 
+    Where they replace files without a seal, a line one attempt earlier voids those first.
+
     Raises:
         OSError: The disk is full or gone.
     """
-    outcome = answer.result if isinstance(answer, Finished) else Failed(answer.reason, answer.detail, retryable=True)
-    artefact = ""
+    result: StageResult = (
+        answer.result
+        if isinstance(answer, Finished)
+        else StageResult(Failed(answer.reason, answer.detail, retryable=True))
+    )
+    outcome, seals, artefact = result.outcome, result.files, ""
+    if task.voids and _temporaries(outcome):
+        ledger.append(
+            Event(time.time(), task.video.id, task.stage, "reset", task.fingerprint, attempt=task.attempt - 1)
+        )
     try:
         commit({temporary: task.files.final(temporary) for temporary in _temporaries(outcome)})
         if isinstance(outcome, Done | Dropped) and outcome.artefact is not None:
             artefact = task.files.final(outcome.artefact).name
     except FileNotFoundError as error:
         outcome = Failed(Reason.ERROR, f"{error.filename}, which a worker wrote, is not there", retryable=True)
+        seals = {}
     event = event_of(
         outcome,
         time=time.time(),
@@ -111,6 +153,8 @@ def record(task: StageTask, answer: Finished | Fault, ledger: LedgerWriter) -> E
         fingerprint=task.fingerprint,
         seconds=answer.seconds,
         artefact=artefact,
+        attempt=task.attempt,
+        files=seals,
     )
     ledger.append(event)
     return event
@@ -121,6 +165,12 @@ def _temporaries(outcome: Outcome) -> tuple[Path, ...]:
     if isinstance(outcome, Failed):
         return ()
     return (*outcome.sidecars, *(() if outcome.artefact is None else (outcome.artefact,)))
+
+
+def _seal(outcome: Outcome, path: Path) -> Seal:
+    if isinstance(outcome, Done) and outcome.sha256 and path == outcome.artefact:
+        return Seal(path.stat().st_size, outcome.sha256)
+    return Seal.of(path)
 
 
 def _make_durable(path: Path) -> None:

@@ -20,7 +20,6 @@ from curate.acquire.breaker import Breaker
 from curate.acquire.ytdlp import Downloader, FetchError, Found, is_youtube, usable_runtimes, version
 from curate.config import DownloadOptions
 from curate.errors import StageHalted
-from curate.files.atomic import is_planted
 from curate.files.urls import redact_url
 from curate.records import Done, Failed, Outcome, Reason, Video
 from curate.stage import Files, Resources, Stage
@@ -52,6 +51,7 @@ class DownloadStage(Stage[DownloadOptions]):
 
     name = "download"
     folder = "videos"
+    resumes = True
 
     def __init__(self, options: DownloadOptions) -> None:
         super().__init__(options)
@@ -97,7 +97,7 @@ class DownloadStage(Stage[DownloadOptions]):
         link.unlink(missing_ok=True)
         link.symlink_to(os.path.abspath(source))
         sidecar = _write_json(files, _described(video, sums, None))
-        return Done(link, (sidecar,), {"bytes": sums.bytes})
+        return Done(link, (sidecar,), {"bytes": sums.bytes}, sha256=sums.sha256)
 
     def _fetch(self, video: Video, files: Files) -> Outcome:
         while True:
@@ -144,8 +144,7 @@ class DownloadStage(Stage[DownloadOptions]):
         if height is not None and height < self.options.min_height:
             raise FetchError(Reason.LOW_RESOLUTION, f"the best format offered is {height} pixels high")
         self._check_space(files.folder, found.bytes or 0)
-        target = files.temporary(f".{found.format_key}.{found.extension}")
-        _remove_other_attempts(files, keep=target)
+        target = files.adopt(f".{found.format_key}.{found.extension}")
         downloader.fetch(found, target, files.progress)
         return target
 
@@ -172,7 +171,7 @@ class DownloadStage(Stage[DownloadOptions]):
         figures: dict[str, int | float] = {"bytes": sums.bytes}
         if probed.duration is not None:
             figures["seconds"] = round(probed.duration, 3)
-        return Done(final, (_write_json(files, described),), figures)
+        return Done(final, (_write_json(files, described),), figures, sha256=sums.sha256)
 
     def _check_promises(self, found: Found, probed: Probe) -> None:
         stated, actual = found.duration, probed.duration
@@ -269,13 +268,6 @@ def _extension(extension: str, probed: Probe | None) -> str:
     if extension in EXTENSIONS:
         return extension
     return "mp4" if "mp4" in probed.container else "mkv" if "matroska" in probed.container else "video"
-
-
-def _remove_other_attempts(files: Files, keep: Path) -> None:
-    """Remove partial files of other formats, which must never be continued with this one, and whatever is no file."""
-    for path in files.folder.glob(f"{files.temporary('').name}.*"):
-        if is_planted(path) or (path != keep and not path.name.startswith(f"{keep.name}.")):
-            path.unlink(missing_ok=True)
 
 
 def _described(video: Video, sums: Digests, probed: Probe | None) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from curate.records import Video
 from curate.run.pipeline import Pipeline
 from curate.run.session import export_context, export_entry
 from curate.workspace.ledger import read_ledger
+from curate.workspace.seals import DamagedArtefact
 
 _READ = ("sample", "trim", "mask")
 """Stages whose artefacts an export reads; the formats of videos read the downloaded file too."""
@@ -148,6 +149,9 @@ class ExportPurge:
             (made,) = export_dataset(
                 entries, options, folder.parent, fingerprint=fingerprint, context=context, progress=self.progress
             ).formats
+        except DamagedArtefact as error:
+            self.pipeline.send_back_damaged(videos)
+            return "kept", f"{error}; then purge again"
         except CurateError as error:
             return "kept", str(error)
         why = f"{made.frames} frames of {made.videos} videos"

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curate.errors import CurateError
-from curate.manifests import read_manifest
 from curate.manifests.opt_out import OptOuts
 from curate.records import Video
 from curate.run.exclusions import bury, read_purged
 from curate.run.pipeline import STAGES, stage_class
-from curate.run.session import open_session, store_manifest
+from curate.run.session import open_session, store_manifest, stored_manifest
 from curate.takedown.mentions import Mention, Search, mentions_any, search_tree
 from curate.workspace.ledger import forget, read_ledger
 from curate.workspace.tree import Workspace
@@ -92,7 +91,7 @@ def purge(
         problems = []
         bury(workspace, asked.ids, asked.sources)
         try:
-            stored = read_manifest(workspace.manifest_path) if workspace.manifest_path.exists() else None
+            stored = stored_manifest(workspace)
         except CurateError as error:
             stored = None
             problems.append(

@@ -1,7 +1,12 @@
 """What happened to each (video, stage): append-only event files, one per writing process, united on read.
 
-A line is written after the artefact it speaks of is durable. A process killed while writing leaves at most a torn
-last line, which readers ignore.
+A line is written after the artefact it speaks of is durable, and tells its files' seals (`curate.workspace.seals`), so
+that a file that was renamed into its place and whose line was never written is not taken for an older one. A process
+killed while writing leaves at most a torn last line, which readers ignore.
+
+Events of one (video, stage) are ordered by the number of the attempt, which is one more than the highest that was known
+when the attempt began; whoever works on a video holds its shard and has read the ledger, so that no clock decides what
+came last. Times order only what has the same number: the lines of a version of curate that did not count.
 """
 
 from __future__ import annotations
@@ -13,15 +18,15 @@ import logging
 import math
 import os
 import re
-import socket
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from curate.files.atomic import open_own, write_atomic
+from curate.files.atomic import open_own, sync_folder, unique_tag, write_atomic
 from curate.files.bounded import lines_bounded, open_regular, parse_json
 from curate.records import VIDEO_ID, Done, Dropped, Failed, Outcome, Reason
+from curate.workspace.seals import Seal
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +47,8 @@ class Event:
         time: Unix seconds when the outcome was known.
         video: Video id.
         stage: Stage name.
-        outcome: ``done``, ``dropped``, ``failed``, or ``reset`` (a person asked for another try).
+        outcome: ``done``, ``dropped``, ``failed``, or ``reset``: what was known is void and the work is to be done
+            again, because a person asked for it, or since a file is damaged or about to be replaced.
         fingerprint: Of options, weights and everything upstream.
         reason: For ``dropped`` and ``failed``.
         detail: Raw text of the cause, or the note of a finished video.
@@ -50,6 +56,9 @@ class Event:
         artefact: File name in the stage's folder, or empty.
         figures: Counts for the funnel.
         seconds: Wall time of the work.
+        attempt: Counts the attempts at this (video, stage), from 1; 0 in ledgers of a version that did not count.
+        files: Seals of the artefact and what belongs to it, by file name in the stage's folder; empty as well in
+            ledgers of that version.
     """
 
     time: float
@@ -63,6 +72,8 @@ class Event:
     artefact: str = ""
     figures: Mapping[str, int | float] = field(default_factory=dict)
     seconds: float = 0.0
+    attempt: int = 0
+    files: Mapping[str, Seal] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """One line of JSON without the line break; fields at their default are left out."""
@@ -72,6 +83,8 @@ class Event:
             required = spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
             if value or required:
                 data[spec.name] = value
+        if self.files:
+            data["files"] = {name: [seal.size, seal.sha256] for name, seal in self.files.items()}
         return json.dumps(data, ensure_ascii=True, separators=(",", ":"))
 
     @classmethod
@@ -91,7 +104,8 @@ class Event:
             reason = Reason(data["reason"]) if data.get("reason") else None
             if reason is None and data["outcome"] in ("failed", "dropped"):
                 raise ValueError("it names no reason")
-            return cls(**{**data, "reason": reason})
+            files = {name: Seal(*seal) for name, seal in data.get("files", {}).items()}
+            return cls(**{**data, "reason": reason, "files": files})
         except (TypeError, KeyError, ValueError) as error:
             raise ValueError(f"is not an event: {error}") from error
 
@@ -108,6 +122,24 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 1 << 62
+
+
+def _is_artefact(value: Any) -> bool:
+    return isinstance(value, str) and _ARTEFACT.fullmatch(value) is not None
+
+
+def _are_seals(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        name and _is_artefact(name) and _is_seal(seal) for name, seal in value.items()
+    )
+
+
+def _is_seal(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and _is_count(value[0]) and _is_text(value[1])
+
+
 _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "time": _is_number,
     "video": lambda value: isinstance(value, str) and VIDEO_ID.fullmatch(value) is not None,
@@ -117,16 +149,27 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "reason": _is_text,
     "detail": _is_text,
     "retryable": lambda value: isinstance(value, bool),
-    "artefact": lambda value: isinstance(value, str) and _ARTEFACT.fullmatch(value) is not None,
+    "artefact": _is_artefact,
     "figures": _are_figures,
     "seconds": _is_number,
+    "attempt": _is_count,
+    "files": _are_seals,
 }
 
 
 def event_of(
-    outcome: Outcome, *, time: float, video: str, stage: str, fingerprint: str, seconds: float, artefact: str
+    outcome: Outcome,
+    *,
+    time: float,
+    video: str,
+    stage: str,
+    fingerprint: str,
+    seconds: float,
+    artefact: str = "",
+    attempt: int = 0,
+    files: Mapping[str, Seal] | None = None,
 ) -> Event:
-    """The event that records an outcome."""
+    """The event that records an outcome; see `Event` for the arguments."""
     common: dict[str, Any] = {
         "time": round(time, 3),
         "video": video,
@@ -134,6 +177,8 @@ def event_of(
         "fingerprint": fingerprint,
         "seconds": round(seconds, 3),
         "artefact": artefact,
+        "attempt": attempt,
+        "files": files or {},
     }
     match outcome:
         case Done():
@@ -153,16 +198,16 @@ def event_of(
 
 
 class LedgerWriter:
-    """Appends events to this process's own file, which is made at the first event. Close it at the end."""
+    """Appends events to a file of its own, which is made at the first event. Close it at the end."""
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / f"{socket.gethostname()}-{os.getpid()}.jsonl"
+        self.path = folder / f"{unique_tag()}.jsonl"
         self._descriptor: int | None = None
 
     def _open(self) -> int:
         if self._descriptor is None:
             self._descriptor = open_own(self.path, os.O_RDWR | os.O_APPEND)
-            _end_torn_line(self._descriptor)
+            sync_folder(self.path.parent)
         return self._descriptor
 
     def append(self, event: Event) -> None:
@@ -186,7 +231,7 @@ class LedgerWriter:
 
 
 def _end_torn_line(descriptor: int) -> None:
-    """End a line that this process, or an earlier one with the same host and pid, could not write whole."""
+    """End a line that could not be written whole."""
     size = os.fstat(descriptor).st_size
     if size and os.pread(descriptor, 1, size - 1) != b"\n":
         os.write(descriptor, b"\n")
@@ -234,13 +279,19 @@ def read_ledger(folder: Path) -> dict[tuple[str, str], Record]:
         folder: The ledger folder; files written at the same time by other processes may be there.
 
     Returns:
-        The state of every (video id, stage name) that has an event. Lines that are not whole events are passed over.
+        The state of every (video id, stage name) that has an event. Lines that are not whole events are passed over;
+        one sentence in the log counts them, but for torn ones, which every kill may leave.
     """
-    return unite(event for path in sorted(folder.glob("*.jsonl")) for event in _events(path))
+    damaged: list[str] = []
+    records = unite(event for path in sorted(folder.glob("*.jsonl")) for event in _events(path, damaged))
+    if damaged:
+        lines = "1 line of the ledger is" if len(damaged) == 1 else f"{len(damaged)} lines of the ledger are"
+        log.warning("%s damaged and passed over; what they told is done again. The first: %s", lines, damaged[0])
+    return records
 
 
-def _events(path: Path) -> Iterator[Event]:
-    """The events of one file; says which lines are none, but for torn ones, which every kill may leave."""
+def _events(path: Path, damaged: list[str]) -> Iterator[Event]:
+    """The events of one file; adds to ``damaged`` what is wrong with other lines."""
     try:
         with open_regular(path) as stream:
             for number, line in enumerate(lines_bounded(stream, _LONGEST_LINE), start=1):
@@ -250,7 +301,8 @@ def _events(path: Path) -> Iterator[Event]:
                     yield Event.from_json(line)
                 except ValueError as error:
                     torn = line is not None and not line.rstrip().endswith(b"}")
-                    log.log(logging.DEBUG if torn else logging.WARNING, "%s:%d %s: passed over", path, number, error)
+                    if not torn:
+                        damaged.append(f"{path}:{number} {error}")
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         log.warning("%s cannot be read (%s): passed over", path, why)
@@ -297,9 +349,9 @@ def _speaks_of(line: bytes, videos: Collection[str]) -> bool:
 
 
 def unite(events: Iterable[Event]) -> dict[tuple[str, str], Record]:
-    """Fold events, in order of time, into one record for each (video, stage)."""
+    """Fold events, in order of attempts and then of time, into one record for each (video, stage)."""
     records: dict[tuple[str, str], Record] = {}
-    for event in sorted(events, key=lambda e: e.time):
+    for event in sorted(events, key=lambda e: (e.attempt, e.time)):
         key = (event.video, event.stage)
         if key in records:
             records[key].add(event)

@@ -17,6 +17,9 @@ MINUTE = 60.0
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
+CLOCKS_DIFFER = 10 * MINUTE
+"""Seconds by which the clocks of two machines may differ without anybody having set one."""
+
 
 @dataclass(frozen=True)
 class RetryPolicy:
@@ -98,9 +101,10 @@ def may_retry(reason: Reason, *, tries: int, last: float, now: float) -> bool:
         reason: Why the last try failed.
         tries: Tries so far, at least 1.
         last: When the last try ended, Unix seconds.
-        now: Unix seconds.
+        now: Unix seconds; before ``last`` where a clock went back or those of two machines differ. Then nobody knows
+            how long the last try lies back: a few minutes are taken for none, more for long enough.
     """
     policy = POLICIES[reason]
     if policy.again != "automatic" or (policy.tries is not None and tries >= policy.tries):
         return False
-    return now - last >= policy.wait
+    return now - last >= policy.wait or last - now > CLOCKS_DIFFER

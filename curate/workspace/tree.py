@@ -7,21 +7,23 @@ its final name is always whole.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from curate import config as configuration
 from curate.errors import CurateError
-from curate.files.atomic import clear, open_own, temporary_beside, write_atomic
+from curate.files.atomic import clear, temporary_beside, write_atomic
 from curate.files.bounded import read_bounded
+from curate.workspace.locks import Shard, hold_gate, hold_shard
 
-WORKSPACE_VERSION = 1
-"""Raised when a newer curate could not use an older workspace as it is."""
+WORKSPACE_VERSION = 2
+"""Raised when an older curate would misread the workspace: since 2, the ledger has attempts and seals."""
+
+READABLE_VERSIONS = frozenset({1, 2})
+"""Versions that this curate opens; the next run writes the present one into the workspace."""
 
 
 class Workspace:
@@ -55,7 +57,7 @@ class Workspace:
             workspace._check_version()
         elif not create:
             raise CurateError(f"{root} is not a workspace yet: make one with 'curate run SOURCE -w {root}'")
-        elif root.is_dir() and any(p.name != "ledger" and not p.name.startswith(".") for p in root.iterdir()):
+        elif root.is_dir() and not workspace._may_become():
             raise CurateError(f"{root} is not empty and not a workspace: name a new or empty folder with -w")
         if not write:
             return workspace
@@ -67,6 +69,12 @@ class Workspace:
             why = error.strerror
             raise CurateError(f"workspace {root} cannot be written: {why}; check the disk and rights") from error
         return workspace
+
+    def _may_become(self) -> bool:
+        """Whether a folder without ``curate.toml`` is empty, or a workspace that lost it or is just being made."""
+        names = {path.name for path in self.root.iterdir() if not path.name.startswith(".")} - {"ledger"}
+        lost_it = self.ledger_folder.is_dir() and self.manifest_path.is_file()
+        return not names or lost_it or self.config_path.exists()
 
     def _check_links(self) -> None:
         """Refuse folders that are links: whoever made the workspace would decide where curate writes and clears up."""
@@ -86,9 +94,12 @@ class Workspace:
             raise CurateError(f"{self.config_path} cannot be read: {error}") from error
         found = re.search(r"^workspace_version\s*=\s*(\d+)\s*$", text, re.MULTILINE)
         if not found:
-            raise CurateError(f"{self.config_path} names no workspace_version: it was not written by curate")
+            raise CurateError(
+                f"{self.config_path} names no workspace_version: it is damaged or was not written by curate; if this "
+                "is your workspace, delete the file and run again with SOURCE and your options"
+            )
         version = int(found.group(1))
-        if version != WORKSPACE_VERSION:
+        if version not in READABLE_VERSIONS:
             raise CurateError(
                 f"workspace {self.root} has version {version}, this curate writes version {WORKSPACE_VERSION}: "
                 "use the curate that made it, or start a new workspace"
@@ -103,6 +114,11 @@ class Workspace:
     def manifest_path(self) -> Path:
         """``manifest.parquet``: one row a video."""
         return self.root / "manifest.parquet"
+
+    @property
+    def manifest_copy_path(self) -> Path:
+        """``manifest.copy.parquet``: the same again, in case the first is damaged."""
+        return self.root / "manifest.copy.parquet"
 
     @property
     def ledger_folder(self) -> Path:
@@ -162,51 +178,32 @@ class Workspace:
             write_atomic(self.config_path, data)
 
     @contextlib.contextmanager
-    def lock(self, shard: tuple[int, int] = (0, 1)) -> Iterator[Path]:
-        """Hold the workspace against a second run for the length of a ``with`` block.
+    def lock(self, shard: Shard = (0, 1)) -> Iterator[Path]:
+        """Hold the videos of a shard, all of them if none is named, for the length of a ``with`` block.
 
-        Runs of different shards of the same split may overlap; anything else excludes one another. Worker processes
-        hold the yielded file shared (`hold_shared`), so that a run that follows a killed one waits for its last
-        workers.
+        Shards that have no video in common may be worked on side by side, by processes on one machine or on several;
+        anything else excludes one another (`curate.workspace.locks`).
+
+        Yields:
+            The file that worker processes hold.
 
         Raises:
-            CurateError: Another run holds it.
+            CurateError: Another run holds videos of this shard.
         """
-        index, count = shard
-        with contextlib.ExitStack() as stack:
-            whole = stack.enter_context(_opened(self.root / ".lock"))
-            own = stack.enter_context(_opened(self.root / f".lock-{index}-of-{count}"))
-            try:
-                fcntl.flock(whole, fcntl.LOCK_NB | (fcntl.LOCK_EX if count == 1 else fcntl.LOCK_SH))
-                fcntl.flock(own, fcntl.LOCK_NB | fcntl.LOCK_EX)
-            except BlockingIOError as error:
-                raise CurateError(f"another curate is at work in {self.root}: wait for it, or stop it") from error
-            workers = self.root / f".workers-{index}-of-{count}"
-            earlier = {workers, *self.root.glob(".workers-*")} if count == 1 else {workers}
-            for held in sorted(earlier):
-                _wait_until_unused(held, seconds=30)
+        with hold_shard(self.root, shard) as workers:
             yield workers
 
+    @contextlib.contextmanager
+    def storing(self) -> Iterator[None]:
+        """Write what all processes share, one of them at a time; whoever does holds a shard as well.
 
-def hold_shared(path: Path) -> int:
-    """Take a shared lock on ``path`` for the rest of the process; returns the descriptor."""
-    descriptor = open_own(path, os.O_RDWR)
-    fcntl.flock(descriptor, fcntl.LOCK_SH)
-    return descriptor
+        What processes that are no more left half written in the root is removed.
 
-
-def _opened(path: Path) -> BinaryIO:
-    return os.fdopen(open_own(path, os.O_RDWR), "r+b")
-
-
-def _wait_until_unused(path: Path, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    with _opened(path) as stream:
-        while True:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError as error:
-                if time.monotonic() > deadline:
-                    raise CurateError(f"workers of an earlier run still hold {path}: stop them") from error
-                time.sleep(0.1)
+        Raises:
+            CurateError: Another process does not let go.
+        """
+        with hold_gate(self.root):
+            for path in self.root.glob(".*"):
+                if path.suffix in (".tmp", ".new"):
+                    clear(path)
+            yield

@@ -25,7 +25,7 @@ def test_a_killed_transfer_goes_on_where_it_was(tmp_path: Path, server: Server, 
         [sys.executable, "-c", "from curate.cli import main; main()", *command], env=environment, start_new_session=True
     )
     deadline = time.monotonic() + 60
-    while not any(p.stat().st_size for p in (tmp_path / "w" / "videos").glob(".-v.tmp.*.part")):
+    while not any(p.stat().st_size for p in (tmp_path / "w" / "videos").glob(".-v.tmp*.part")):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)

@@ -235,7 +235,8 @@ def test_an_export_without_a_record_is_no_proof(tmp_path: Path, video: str, dama
 
 
 def test_a_damaged_manifest_does_not_stop_a_purge_and_is_no_proof(workspace: Path) -> None:
-    (workspace / "manifest.parquet").write_bytes(b"PAR1 damaged")
+    for name in ("manifest.parquet", "manifest.copy.parquet"):
+        (workspace / name).write_bytes(b"PAR1 damaged")
     report = take(workspace, GONE)
     assert not report.proven and "manifest.parquet" in " ".join(report.problems)
     assert GONE in (workspace / "purged.txt").read_text()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from curate.records import Reason
 from curate.workspace.ledger import Event, LedgerWriter, forget, read_ledger, unite
+from curate.workspace.seals import Seal
 
 
 def failed(moment: float, fingerprint: str = "a", reason: Reason = Reason.NETWORK) -> Event:
@@ -25,6 +27,7 @@ def done(moment: float, fingerprint: str = "a") -> Event:
 
 
 texts = st.text(max_size=30)
+names = st.from_regex(r"[A-Za-z0-9_-]{1,12}\.[a-z0-9]{1,4}", fullmatch=True)
 events = st.builds(
     Event,
     time=st.floats(0, 2e9, allow_nan=False),
@@ -35,9 +38,11 @@ events = st.builds(
     reason=st.sampled_from(Reason),
     detail=texts,
     retryable=st.booleans(),
-    artefact=st.just("") | st.from_regex(r"[A-Za-z0-9_-]{1,12}\.[a-z0-9]{1,4}", fullmatch=True),
+    artefact=st.just("") | names,
     figures=st.dictionaries(texts, st.integers(0, 10**9) | st.floats(0, 1e9), max_size=3),
     seconds=st.floats(0, 1e6),
+    attempt=st.integers(0, 10**6),
+    files=st.dictionaries(names, st.builds(Seal, st.integers(0, 10**15), texts), max_size=3),
 )
 
 
@@ -50,7 +55,7 @@ def test_an_event_survives_its_line(event: Event) -> None:
 
 @given(st.lists(events, max_size=12), st.randoms())
 def test_the_state_does_not_depend_on_which_file_holds_an_event(listed: list[Event], random) -> None:
-    distinct = list({e.time: e for e in listed}.values())
+    distinct = list({(e.attempt, e.time): e for e in listed}.values())
     shuffled = distinct.copy()
     random.shuffle(shuffled)
     assert unite(distinct) == unite(shuffled)
@@ -88,6 +93,11 @@ def test_a_changed_fingerprint_starts_the_count_anew() -> None:
         {"figures": {"bytes": "many"}},
         {"figures": [1]},
         {"more": 1},
+        {"attempt": -1},
+        {"attempt": True},
+        {"files": {"v.mp4": [1]}},
+        {"files": {"../v.mp4": [1, "x"]}},
+        {"files": {"v.mp4": ["1", "x"]}},
     ],
     ids=str,
 )
@@ -95,7 +105,9 @@ def test_a_line_with_something_else_in_it_is_no_event_and_named(tmp_path: Path, 
     line = json.dumps({**json.loads(done(5).to_json()), **change})
     (tmp_path / "host-1.jsonl").write_text(f"{done(1).to_json()}\n{line}\n")
     assert read_ledger(tmp_path)["v", "download"].last.time == 1
-    assert "host-1.jsonl:2 " in caplog.text
+    (record,) = caplog.records
+    assert record.getMessage().startswith("1 line of the ledger is damaged and passed over")
+    assert "host-1.jsonl:2 " in record.getMessage()
 
 
 @pytest.mark.parametrize("line", ['{"a":' * 100_000, "[" * 100_000 + "}", "9" * 6000, "x" * 3_000_000], ids=len)
@@ -136,17 +148,39 @@ def test_torn_lines_and_rubbish_are_passed_over(tmp_path: Path) -> None:
     assert len(records) == 1
 
 
-def test_a_writer_ends_the_torn_line_of_an_earlier_process(tmp_path: Path) -> None:
-    writer = LedgerWriter(tmp_path)
-    writer.append(failed(1))
-    writer.close()
-    with open(writer.path, "ab") as stream:
-        stream.write(b'{"time": 2, "vid')
-    again = LedgerWriter(tmp_path)
-    again.append(done(3))
-    again.close()
-    assert again.path == writer.path
-    assert read_ledger(tmp_path)["v", "download"].last == done(3)
+def test_every_writer_has_a_file_of_its_own_even_where_host_and_process_are_the_same(tmp_path: Path) -> None:
+    writers = [LedgerWriter(tmp_path) for _ in range(3)]
+    for moment, writer in enumerate(writers, start=1):
+        writer.append(failed(moment))
+        writer.close()
+    assert len(list(tmp_path.iterdir())) == 3
+    assert read_ledger(tmp_path)["v", "download"].tries == 3
+
+
+def numbered(event: Event, attempt: int) -> Event:
+    return dataclasses.replace(event, attempt=attempt)
+
+
+def test_a_new_success_wins_over_an_old_failure_whatever_the_clocks_say() -> None:
+    first, second = numbered(failed(10_000), 1), numbered(done(10_000 - 3600), 2)
+    for listed in ([first, second], [second, first]):
+        assert unite(listed)["v", "download"].last == second
+
+
+def test_lines_of_a_version_that_did_not_count_are_ordered_by_time_and_come_before_those_of_one_that_does() -> None:
+    old, older, new = done(9_000), failed(8_000), numbered(failed(5), 1)
+    record = unite([new, old, older])["v", "download"]
+    assert (record.last, record.tries) == (new, 1)
+    assert unite([old, older])["v", "download"].last == old
+
+
+def test_damaged_lines_are_counted_in_one_sentence_and_a_torn_last_one_is_not(tmp_path: Path, caplog) -> None:
+    path = tmp_path / "host-1.jsonl"
+    good = done(2).to_json()
+    path.write_text(f'{failed(1).to_json()}\n{{"video":{{}}}}\n{"{" * 100_000}}}\n{good}\n{good[:30]}')
+    assert read_ledger(tmp_path)["v", "download"].last == done(2)
+    (record,) = caplog.records
+    assert record.getMessage().startswith("2 lines of the ledger are damaged") and f"{path}:2 " in record.getMessage()
 
 
 WRITE_FOREVER = """

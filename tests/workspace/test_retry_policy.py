@@ -38,6 +38,12 @@ def test_rate_limited_waits_an_hour_however_often():
     assert may_retry(Reason.RATE_LIMITED, tries=50, last=NOW - HOUR, now=NOW)
 
 
+def test_a_clock_that_went_back_does_not_make_a_video_wait_for_it_to_catch_up():
+    assert may_retry(Reason.RATE_LIMITED, tries=1, last=NOW + HOUR, now=NOW)
+    assert not may_retry(Reason.RATE_LIMITED, tries=1, last=NOW + 30, now=NOW)
+    assert not may_retry(Reason.REMOVED, tries=3, last=NOW + HOUR, now=NOW)
+
+
 @given(reason=st.sampled_from(Reason), tries=st.integers(1, 30), age=st.floats(0, 400 * DAY), more=st.floats(0, DAY))
 def test_waiting_longer_never_takes_a_retry_away(reason, tries, age, more):
     if may_retry(reason, tries=tries, last=NOW - age, now=NOW):

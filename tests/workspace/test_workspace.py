@@ -11,7 +11,8 @@ from curate.config import Config
 from curate.errors import CurateError
 from curate.files.atomic import write_atomic
 from curate.files.digest import digest
-from curate.workspace.tree import WORKSPACE_VERSION, Workspace, hold_shared
+from curate.workspace.locks import hold_shared
+from curate.workspace.tree import WORKSPACE_VERSION, Workspace
 
 
 def make(tmp_path: Path) -> Workspace:

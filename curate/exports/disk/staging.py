@@ -34,6 +34,7 @@ from curate.exports.disk.folder import PICTURE, RECORD, is_inner, old_of, recove
 from curate.files.atomic import clear, clear_planted, sync_folder
 from curate.files.bounded import lines_bounded, open_regular, parse_json
 from curate.files.digest import digest
+from curate.workspace.seals import DamagedArtefact
 
 CHUNK_BYTES = 128_000_000
 """Bytes of pictures after which a chunk ends where nothing else ends it."""
@@ -189,9 +190,9 @@ class Staging:
 def staged(final: Path, inputs: ExportInputs) -> Iterator[Staging]:
     """Fill a folder in a ``with`` block and put it in the place of an older one.
 
-    Should the block raise an error, the older folder stays and what was written is removed. A kill or an interrupt
-    leaves the old folder or the new one, and what is finished for the next call with the same inputs; between the two
-    renames the old one waits as ``.{name}.old``.
+    Should the block raise an error, the older folder stays and what was written is removed. A kill, an interrupt or a
+    damaged artefact, which will be made again, leaves the old folder or the new one, and what is finished for the next
+    call with the same inputs; between the two renames the old one waits as ``.{name}.old``.
 
     Yields:
         Where to write, with what was finished before.
@@ -207,6 +208,8 @@ def staged(final: Path, inputs: ExportInputs) -> Iterator[Staging]:
             staging = Staging(staging_of(final), inputs, checksums)
             yield staging
             _sync_tree(staging.folder)
+    except DamagedArtefact:
+        raise
     except Exception:
         with contextlib.suppress(OSError):
             clear(staging_of(final))

@@ -85,7 +85,9 @@ def read_frames(video: PlannedVideo, policy: FramePolicy, skip: int = 0) -> Iter
 
     Raises:
         BrokenVideo: A file cannot be read, or the tables do not fit together.
+        DamagedArtefact: The frames are not the ones that were sampled.
     """
+    video.entry.sealed.check(video.entry.frames)
     try:
         yield from _join(video, policy, skip)
     except (OSError, pa.ArrowException, KeyError) as error:

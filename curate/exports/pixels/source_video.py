@@ -109,6 +109,7 @@ class SourceVideo:
 
     Raises:
         BrokenVideo: Its artefacts or its file cannot be read.
+        DamagedArtefact: Its frames or its file are not the ones that the stages left.
     """
 
     def __init__(self, video: PlannedVideo, options: ExportOptions, *, short_side: int) -> None:
@@ -118,6 +119,7 @@ class SourceVideo:
         if video.entry.source_file is None:
             raise BrokenVideo(video.id, "its video file is not at hand")
         self._path: Path = video.entry.source_file
+        video.entry.sealed.check(video.entry.frames, self._path)
         try:
             self.segments = self._judge()
             info = probe(self._path)

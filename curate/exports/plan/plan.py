@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from curate.exports.plan.findings import AuditTally, kinds_by_frame
 from curate.files.urls import redact_url
 from curate.records import Video
 from curate.workspace import tables
+from curate.workspace.seals import SealedFiles
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class ExportEntry:
         source_file: The video file, from which the formats of videos are made; ``None`` where it is not at hand.
         fields: Parquet of `tables.field_schema`; ``None`` where nobody looked for the field of view.
         audit: Parquet of `tables.audit_schema`, ordered by ``n``; ``None`` where no audit was made.
+        sealed: What these files are known by; they are checked before they are read.
     """
 
     video: Video
@@ -44,6 +46,7 @@ class ExportEntry:
     source_file: Path | None = None
     fields: Path | None = None
     audit: Path | None = None
+    sealed: SealedFiles = field(default_factory=SealedFiles, compare=False)
 
     @property
     def artefacts(self) -> tuple[Path | None, ...]:
@@ -51,8 +54,13 @@ class ExportEntry:
         return self.frames, self.verdicts, self.regions, self.source_file, self.fields, self.audit
 
 
-def _stamp(path: Path | None) -> list[int]:
-    """Size and time of change, which a file that is written again does not keep; empty if there is none."""
+def _stamp(entry: ExportEntry, path: Path | None) -> list[Any]:
+    """What tells a file from another one in its place; empty if there is none.
+
+    That is its seal, so that one that was damaged and made again is the same, else its size and time of change.
+    """
+    if seal := entry.sealed.seal(path):
+        return [seal.size, seal.sha256]
     try:
         status = path.stat() if path else None
     except FileNotFoundError:
@@ -207,7 +215,7 @@ class Plan:
                 [
                     *(video.id, video.title, video.source, video.licence, video.split, video.first, video.frames),
                     *(sorted(video.too_small), sorted(video.private), video.covered),
-                    *(_stamp(path) for path in video.entry.artefacts),
+                    *(_stamp(video.entry, path) for path in video.entry.artefacts),
                 ]
                 for video in self.videos
             ],
@@ -229,6 +237,8 @@ def make_plan(
 ) -> Plan:
     """Read the verdicts of all videos and decide what is exported.
 
+    Of what has a seal, all but the frames and the video files are checked here; those are when they are read.
+
     Args:
         entries: Finished videos in manifest order.
         options: What to take.
@@ -237,6 +247,7 @@ def make_plan(
 
     Raises:
         CurateError: The fractions of the splits are more than the whole.
+        DamagedArtefact: A file is not the one that its stage left.
     """
     policy = FramePolicy.of(options)
     splits = assign_splits([entry.video for entry in entries], options)
@@ -260,6 +271,7 @@ def make_plan(
 
 
 def _plan_video(entry: ExportEntry, policy: FramePolicy, split: str) -> tuple[PlannedVideo, AuditTally]:
+    entry.sealed.check_all_but(entry.frames, entry.source_file)
     try:
         with pq.ParquetFile(entry.frames) as frames, pq.ParquetFile(entry.verdicts) as verdicts:
             missing = set(tables.frame_schema().names) - set(frames.schema_arrow.names)

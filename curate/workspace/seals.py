@@ -1,0 +1,114 @@
+"""What a file of the workspace is known by, so that another one in its place is noticed.
+
+The ledger keeps the size and the SHA-256 of every file that an outcome left behind, which ties the file to the
+fingerprint of the same line. So a file that was put there by a killed process, whose own line was never written, that
+was cut, or whose bits flipped, is not taken for the one that the line speaks of.
+
+Looking at the size is cheap and done wherever a video's state is asked for. The whole file is read where it is used: as
+the input of a stage, and once for every export that reads it. Lines of the ledger that were written before there were
+seals say nothing: such a file is taken as it is, if it is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from curate.errors import CurateError
+
+
+@dataclass(frozen=True)
+class Seal:
+    """Size in bytes and hex SHA-256 of a file; of the file that it points to, if it is a link."""
+
+    size: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> Seal:
+        """The seal of a file as it is now.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        with path.open("rb") as stream:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+            return cls(stream.tell(), sha256)
+
+    def has_size(self, path: Path) -> bool:
+        """Whether a file is there and has the right size."""
+        try:
+            return path.stat().st_size == self.size
+        except OSError:
+            return False
+
+    def holds(self, path: Path) -> bool:
+        """Whether a file is there and has every byte as it was."""
+        try:
+            return self.has_size(path) and Seal.of(path) == self
+        except OSError:
+            return False
+
+
+class DamagedArtefact(CurateError):
+    """A file of the workspace is gone or is not the one that its stage left there.
+
+    Attributes:
+        path: The file.
+        video: Id of the video.
+        stage: Stage that can make it again.
+    """
+
+    def __init__(self, path: Path, video: str, stage: str) -> None:
+        super().__init__(f"{path} is not as {stage} left it: 'curate run' makes it again")
+        self.path, self.video, self.stage = path, video, stage
+
+
+class SealedFiles:
+    """The files of one video, each read against its seal once as long as it does not change.
+
+    For the many readers of one export; not a guard against a file that changes while it is read.
+
+    Args:
+        video: Id of the video.
+        files: Stage that made a file, and its seal. Files that are not among them are not checked.
+    """
+
+    def __init__(self, video: str = "", files: Mapping[Path, tuple[str, Seal]] | None = None) -> None:
+        self._video = video
+        self._files = dict(files or {})
+        self._sound: set[tuple[Path, int, int]] = set()
+
+    def seal(self, path: Path | None) -> Seal | None:
+        """The seal of a file, if it has one."""
+        return self._files[path][1] if path in self._files else None
+
+    def check(self, *paths: Path | None) -> None:
+        """Hold files against their seals.
+
+        Raises:
+            DamagedArtefact: One is gone, or not as its stage left it.
+        """
+        for path in paths:
+            if path is not None and path in self._files:
+                stage, seal = self._files[path]
+                if not self._holds(path, seal):
+                    raise DamagedArtefact(path, self._video, stage)
+
+    def check_all_but(self, *paths: Path | None) -> None:
+        """Hold all files but some against their seals; raises as `check`."""
+        self.check(*(path for path in self._files if path not in paths))
+
+    def _holds(self, path: Path, seal: Seal) -> bool:
+        try:
+            status = path.stat()
+        except OSError:
+            return False
+        seen = (path, status.st_mtime_ns, status.st_ino)
+        if seen not in self._sound:
+            if not seal.holds(path):
+                return False
+            self._sound.add(seen)
+        return True
