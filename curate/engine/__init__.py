@@ -16,7 +16,6 @@ from curate.engine.protocol import (
     Task,
     Work,
 )
-from curate.errors import CurateError
 
 __all__ = [
     "Answer",
@@ -44,7 +43,9 @@ def make_engine(options: EngineOptions, folder: Path, *, lock: Path | None = Non
         CurateError: The engine is not installed, or does not answer.
     """
     if options.engine == "ray":
-        raise CurateError("this curate has no Ray engine yet: use --engine local")
+        from curate.engine.ray import RayEngine
+
+        return RayEngine(options, folder)
     from curate.engine.local import LocalEngine
 
     return LocalEngine(options, folder, lock=lock)

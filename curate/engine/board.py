@@ -68,6 +68,19 @@ class Board(Generic[PoolT]):
         """Tasks that are given out and not answered."""
         return self._out
 
+    @property
+    def left(self) -> int:
+        """Tasks that wait to be given out."""
+        return self._waiting.total()
+
+    def waits_for(self, pool: PoolT) -> bool:
+        """Whether a task waits for a worker of a pool."""
+        return any(self._waiting[kind] for kind, own in self._pools.items() if own == pool)
+
+    def pool(self, task: Task) -> PoolT:
+        """The pool whose workers do a task."""
+        return self._pools[task.kind]
+
     def add(self, tasks: Iterable[Task]) -> None:
         """Take tasks in."""
         for task in tasks:

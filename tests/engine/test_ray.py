@@ -1,0 +1,132 @@
+"""The Ray engine on a cluster of two nodes on this machine."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from curate.cli import run_command
+from curate.records import Reason
+from curate.workspace.ledger import read_ledger
+from tests.engine.bench import Bench
+from tests.engine.stages import DiesInSetup
+from tests.rendered import render_operation
+
+ROOT = Path(__file__).parents[2]
+
+
+class Cluster:
+    """Two nodes of one core each, the first of which may download."""
+
+    def __init__(self) -> None:
+        from ray.cluster_utils import Cluster
+
+        self._cluster = Cluster(
+            initialize_head=True,
+            head_node_args={"num_cpus": 1, "resources": {"curate_download": 1}, "object_store_memory": 100 << 20},
+        )
+        self.address = self._cluster.address
+        self._second = self._cluster.add_node(num_cpus=1, object_store_memory=100 << 20)
+        self._cluster.wait_for_nodes()
+
+    def lose_a_node(self) -> None:
+        self._cluster.remove_node(self._second, allow_graceful=False)
+
+    def close(self) -> None:
+        self._cluster.shutdown()
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    pytest.importorskip("ray")
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    made = Cluster()
+    yield made
+    made.close()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@pytest.mark.slow
+def test_a_cluster_answers_as_the_local_engine_does(cluster: Cluster, tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    trace.mkdir()
+    titles = ("", "drop", "raise", "abort", "", "long")
+    bench = Bench(tmp_path, engine="ray", address=cluster.address, trace=str(trace), silence=4.0).run(*titles)
+    assert bench.event("v0").artefact == "v0.txt"
+    assert (tmp_path / "after" / "v4.txt").read_text() == "v4\nv4\n"
+    assert bench.event("v1").reason is Reason.NOT_SURGICAL
+    assert bench.event("v2").reason is Reason.ERROR
+    assert bench.event("v3").reason is Reason.CRASHED
+    assert len(list(trace.glob("v3-*"))) == 2  # the second try is another node's
+    assert len(list(trace.glob("v2-*"))) == 1
+    assert not list(tmp_path.glob("**/.seen-*"))
+
+
+@pytest.mark.slow
+def test_a_stage_that_cannot_be_set_up_stops_on_a_cluster_too(cluster: Cluster, tmp_path: Path) -> None:
+    bench = Bench(tmp_path, engine="ray", address=cluster.address, stage=DiesInSetup).run("", "", "", "")
+    (halt,) = bench.halts()
+    assert "while it was set up" in halt.message
+    assert not read_ledger(tmp_path / "ledger")
+
+
+@pytest.mark.slow
+def test_the_loss_of_a_node_costs_no_video_anything(cluster: Cluster, tmp_path: Path) -> None:
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    for seed in range(6):
+        render_operation(videos / f"v{seed}.mp4", before=1, surgery=6, after=1, seed=seed)
+    formats = ["--export-formats", "parquet,webdataset", "-q"]
+    local, remote = tmp_path / "local", tmp_path / "remote"
+    assert run_command(["run", str(videos), "-w", str(local), *formats]) == 0
+
+    def strike() -> None:
+        while len(list((remote / "scores").glob("*.parquet"))) < 2:
+            time.sleep(0.1)
+        cluster.lose_a_node()
+        lost.append(time.time())
+
+    lost: list[float] = []
+    threading.Thread(target=strike, daemon=True).start()
+    engine = ["--engine", "ray", "--address", cluster.address]
+    assert run_command(["run", str(videos), "-w", str(remote), *formats, *engine]) == 0
+    records = read_ledger(remote / "ledger")
+    assert {record.last.outcome for record in records.values()} == {"done"}
+    assert sum(record.last.time > lost[0] for record in records.values()) > 10  # there was much to do when it went
+    assert contents(remote / "exports") == contents(local / "exports")
+    assert not list(remote.glob("*/.*.tmp*"))
+
+
+def test_an_address_where_no_ray_answers_is_one_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("ray")
+    (tmp_path / "videos").mkdir()
+    render_operation(tmp_path / "videos" / "v.mp4", before=1, surgery=1, after=1)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    arguments = ["run", str(tmp_path / "videos"), "-w", str(tmp_path / "w"), "--engine", "ray", "--address", address]
+    assert run_command(arguments) == 1
+    said = capfd.readouterr().err
+    assert f"no Ray answers at {address}" in said
+    assert "Traceback" not in said
+
+
+def test_without_ray_the_engine_says_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "videos").mkdir()
+    render_operation(tmp_path / "videos" / "v.mp4", before=1, surgery=1, after=1)
+    code = "import sys; sys.modules['ray'] = None; from curate.cli import main; main(sys.argv[1:])"
+    arguments = ["run", str(tmp_path / "videos"), "-w", str(tmp_path / "w"), "--engine", "ray"]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith("error: Ray is not installed: pip install 'curate[ray]'")
