@@ -131,7 +131,8 @@ def export_dataset(
         progress: Called as ``progress(format, frames)`` with the number of frames done in that format so far.
 
     Raises:
-        CurateError: An unknown format, no frame to export, or a folder that cannot be written.
+        CurateError: An unknown format, or a folder that cannot be written.
+        NothingToExport: No frame to export.
         DamagedArtefact: A file is not the one that its stage left. What is finished waits for the next call.
     """
     if unknown := [name for name in options.formats if name not in FORMATS]:
@@ -162,6 +163,28 @@ def _check_fields(entries: Sequence[ExportEntry], options: ExportOptions) -> Non
         )
 
 
+class NothingToExport(CurateError):
+    """No video gives a frame.
+
+    Attributes:
+        left_out: Ids of the videos that cannot be read.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.left_out = tuple(plan.left_out)
+        if plan.left_out:
+            video_id, why = next(iter(plan.left_out.items()))
+            super().__init__(
+                f"nothing to export: {len(plan.left_out)} videos cannot be read, the first is {video_id}: {why}; "
+                "run again, and if that does not help, delete its artefacts"
+            )
+        else:
+            super().__init__(
+                f"nothing to export: none of the {len(plan.without_frames)} videos has a frame that export.include and "
+                "export.uncertain take; look at their verdicts"
+            )
+
+
 @dataclass
 class _Run:
     """One call of `export_dataset`."""
@@ -187,7 +210,7 @@ class _Run:
         while True:
             plan = self._plan(name, broken)
             if not plan.videos:
-                raise CurateError(_why_empty(plan))
+                raise NothingToExport(plan)
             try:
                 record = self._write(name, final, fingerprint, plan, broken)
             except BrokenVideo as error:
@@ -235,7 +258,7 @@ class _Run:
             if (encode := FORMATS[name].encode) is not None:
                 plan = encode(dataset, folder)
                 if not plan.videos:
-                    raise CurateError(_why_empty(plan))
+                    raise NothingToExport(plan)
                 dataset = replace(dataset, plan=plan)
             facts = FORMATS[name].write(dataset, folder)
             write_tables(dataset, folder)
@@ -263,19 +286,6 @@ class _Run:
             }
             write_record(folder, record)
         return record
-
-
-def _why_empty(plan: Plan) -> str:
-    if plan.left_out:
-        video_id, why = next(iter(plan.left_out.items()))
-        return (
-            f"nothing to export: {len(plan.left_out)} videos cannot be read, the first is {video_id}: {why}; "
-            "delete its artefacts and run again"
-        )
-    return (
-        f"nothing to export: none of the {len(plan.without_frames)} videos has a frame that export.include and "
-        "export.uncertain take; look at their verdicts"
-    )
 
 
 def _summary(name: str, folder: Path, record: Mapping[str, Any], *, written: bool) -> FormatSummary:

@@ -277,6 +277,7 @@ def run_export(
         CurateError: There is no complete video, or another run is at work.
     """
     from curate.exports import ExportSummary, export_dataset
+    from curate.exports.exporter import NothingToExport
     from curate.run.shrink import lost_videos
 
     pipeline = session.pipeline
@@ -307,6 +308,9 @@ def run_export(
             )
         except DamagedArtefact:
             pipeline.send_back_damaged(videos)
+            raise
+        except NothingToExport as empty:
+            pipeline.send_back_unsealed(video for video in videos if video.id in empty.left_out)
             raise
         left_out = {video for made in summary.formats for video in made.left_out}
         pipeline.send_back_unsealed(video for video in videos if video.id in left_out)
