@@ -65,7 +65,7 @@ def source_flags(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 shard_flag = click.option(
-    "--shard", type=Shard(), default="0/1", help="Work on every n-th video from the i-th, for job arrays."
+    "--shard", type=Shard(), default="0/1", help="Work on the i-th of n parts of the videos (from 0), for job arrays."
 )
 
 
