@@ -57,6 +57,7 @@ def environment() -> dict[str, str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("page", RUN, ids=lambda page: str(page.relative_to(ROOT)))
 def test_blocks_of_a_page_run_one_after_the_other(page, finished, tmp_path):
     place = tmp_path / "reader"
