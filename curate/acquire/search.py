@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from curate.files.csv_file import csv_text
 from curate.files.text import printable
 from curate.records import VIDEO_ID
 
@@ -124,13 +123,14 @@ def merged(hits: Iterable[Hit]) -> list[Hit]:
 
 def to_csv(hits: Iterable[Hit]) -> str:
     """A manifest that the other commands read."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for hit in hits:
-        duration = "" if hit.duration is None else f"{hit.duration:g}"
-        writer.writerow([hit.id, hit.url, hit.title, duration, hit.channel, ";".join(hit.procedures), hit.licence])
-    return text.getvalue()
+    rows = (
+        (hit.id, hit.url, hit.title, _duration(hit), hit.channel, ";".join(hit.procedures), hit.licence) for hit in hits
+    )
+    return csv_text(COLUMNS, rows)
+
+
+def _duration(hit: Hit) -> str:
+    return "" if hit.duration is None else f"{hit.duration:g}"
 
 
 def _line(value: Any) -> str:

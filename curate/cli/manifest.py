@@ -13,8 +13,8 @@ import click
 
 from curate.cli.common import verbosity
 from curate.errors import CurateError
+from curate.files.text import printable
 from curate.manifests import FORMATS, ManifestReport, read_sources
-from curate.manifests.entries import printable
 from curate.manifests.store import Kind, write_table
 
 if TYPE_CHECKING:

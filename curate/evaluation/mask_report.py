@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from curate.evaluation.mask_frames import Image
 from curate.evaluation.mask_pictures import TILE, Picture
 from curate.evaluation.masks import MaskReport
+from curate.files.csv_file import CsvWriter
 
 TRUTH, REGION = (0, 255, 0), (255, 220, 0)
 """RGB of the outlines of what was to be covered and of what is covered."""
@@ -71,12 +71,11 @@ def write(report: MaskReport, folder: Path, about: dict[str, Any]) -> list[Path]
     folder.mkdir(parents=True, exist_ok=True)
     content = {**about, "ways": {way: figures.summary() for way, figures in report.figures.items()}}
     (folder / "report.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
-    with open(folder / "frames.csv", "w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(FRAME_COLUMNS)
+    with open(folder / "frames.csv", "w", newline="", encoding="utf-8") as stream:
+        writer = CsvWriter(stream, FRAME_COLUMNS)
         for source, time, way, score in report.rows:
             sums = [sum(counts.values()) for counts in (score.drawn, score.covered, score.overlays, score.found)]
-            writer.writerow([source, time, way, *sums, score.regions, score.right, score.free, score.lost])
+            writer.write([source, time, way, *sums, score.regions, score.right, score.free, score.lost])
     written = [folder / "report.json", folder / "frames.csv"]
     for name, pictures in (("misses.jpg", report.misses), ("false_alarms.jpg", report.false_alarms)):
         path = folder / name

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.errors import CurateError
+from curate.files.csv_file import unguarded
 from curate.manifests.folder import VIDEO_SUFFIXES
 from curate.records import SURGICAL
 
@@ -179,7 +180,7 @@ def _from_csv(path: Path, text: str, folder: Path) -> list[Truth]:
     sequences: dict[str, str] = {}
     for row in reader:
         where = f"{path}:{reader.line_num}"
-        name = row["file"]
+        name = unguarded(row["file"])
         listed = overlays.setdefault(name, [])
         sequences.setdefault(name, row.get("sequence") or "")
         try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +15,7 @@ from curate.evaluation.classifier import Floats, Scored, figures, markdown
 from curate.evaluation.labels import LabelledFrame
 from curate.evaluation.plots import write_plots
 from curate.files.atomic import write_atomic
+from curate.files.csv_file import csv_text
 from curate.nets.classifier import Classifier
 from curate.nets.preprocess import decode
 from curate.predict.predictor import decode_image
@@ -150,8 +149,4 @@ def _write_json(path: Path, value: Any) -> None:
 
 
 def _write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_atomic(path, text.getvalue().encode("utf-8", "backslashreplace"))
+    write_atomic(path, csv_text(list(rows[0]), rows).encode("utf-8", "backslashreplace"))

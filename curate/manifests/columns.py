@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from curate.errors import CurateError
+from curate.files.text import printable
 from curate.manifests.cells import is_empty, says_nothing
-from curate.manifests.entries import Entry, RowError, bad_row, printable, shown
+from curate.manifests.entries import Entry, RowError, bad_row, shown
 from curate.manifests.fields import listed
 from curate.manifests.folder import is_video
 from curate.manifests.youtube_id import YOUTUBE_ID, id_behind

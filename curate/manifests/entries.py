@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from curate.manifests.secrets import without_secrets
+from curate.files.text import printable
+from curate.files.urls import redact
 from curate.records import Video
 
 CONTENT_LIMIT = 200
@@ -86,15 +87,10 @@ class RowError(ValueError):
 def bad_row(file: str, row: int, content: object, problem: object) -> BadRow:
     """Make a `BadRow` whose content is short and safe to print."""
     text = content if isinstance(content, str) else repr(content)
-    shown = printable(without_secrets(text[: 10 * CONTENT_LIMIT])[: CONTENT_LIMIT + 1])
+    shown = printable(redact(text[: 10 * CONTENT_LIMIT])[: CONTENT_LIMIT + 1])
     if len(shown) > CONTENT_LIMIT:
         shown = shown[: CONTENT_LIMIT - 3] + "..."
-    return BadRow(printable(file), row, shown, printable(without_secrets(str(problem))))
-
-
-def printable(text: str) -> str:
-    """A text that a terminal shows as it is: anything else is replaced, line breaks and lone surrogates included."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return BadRow(printable(file), row, shown, printable(redact(str(problem))))
 
 
 def shown(value: object, limit: int = CONTENT_LIMIT) -> str:

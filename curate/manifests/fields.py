@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from curate.files.text import printable
+from curate.files.urls import redact
 from curate.manifests.cells import (
     CELL_LIMIT,
     CellError,
@@ -18,9 +20,8 @@ from curate.manifests.cells import (
     is_empty,
     says_nothing,
 )
-from curate.manifests.entries import Listed, RowError, printable, shown
+from curate.manifests.entries import Listed, RowError, shown
 from curate.manifests.identity import checked_path, checked_video_id, clean_text, local_id, parse_url
-from curate.manifests.secrets import without_secrets
 from curate.manifests.youtube_id import canonical_url, checked_id, id_behind, is_youtube
 from curate.records import DOMAINS, Video
 
@@ -115,7 +116,7 @@ class _Row:
         try:
             return reader(value)
         except (CellError, ValueError, OverflowError) as error:
-            self.notes.append(f"{name} {printable(without_secrets(shown(value, 60)))} {error}: left empty")
+            self.notes.append(f"{name} {printable(redact(shown(value, 60)))} {error}: left empty")
             return None
 
     def text(self, name: str) -> str:

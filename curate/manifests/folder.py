@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from curate.errors import CurateError
-from curate.manifests.entries import Entry, LeftOut, Listed, bad_row, printable
+from curate.files.text import printable
+from curate.manifests.entries import Entry, LeftOut, Listed, bad_row
 from curate.manifests.identity import carried_id, clean_text, local_id, short_hash
 from curate.manifests.sniff import is_dicom_video, looks_like_dicom, looks_like_video
 from curate.manifests.text import is_text

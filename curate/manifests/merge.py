@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from curate.files.urls import redact_url
 from curate.manifests.entries import BadRow, Entry, Ignored, LeftOut, Listed, Remark, bad_row
 from curate.manifests.identity import carried_id, clean_text, local_id, short_hash
 from curate.manifests.opt_out import OptOuts
 from curate.manifests.procedures import UNKNOWN, Taxonomy
-from curate.manifests.secrets import public_url
 from curate.manifests.youtube_id import id_behind
 from curate.records import Video
 
@@ -222,7 +222,7 @@ def merge(first: Video, second: Video) -> tuple[Video, tuple[str, ...]]:
     values["domain"] = second.domain if first.domain == UNKNOWN else first.domain
     if second.is_local and not first.is_local:
         values["source"] = second.source
-        conflicts.append(f"source: kept {second.source!r}, not {public_url(first.source)!r}")
+        conflicts.append(f"source: kept {second.source!r}, not {redact_url(first.source)!r}")
     return replace(first, **values), tuple(conflicts)  # type: ignore[arg-type]
 
 

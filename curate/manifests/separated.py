@@ -11,8 +11,9 @@ from typing import IO, Literal
 
 from curate.errors import CurateError
 from curate.files.csv_file import unguarded
+from curate.files.text import printable
 from curate.manifests.columns import check_columns, entry, known_names, names_a_video, no_columns
-from curate.manifests.entries import BadRow, Entry, Ignored, Remark, bad_row, printable
+from curate.manifests.entries import BadRow, Entry, Ignored, Remark, bad_row
 from curate.manifests.text import Line, Lines
 
 HEADER_LINES = 100

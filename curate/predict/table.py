@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 
 from curate.errors import CurateError
 from curate.files.atomic import commit
+from curate.files.csv_file import CsvWriter
 from curate.records import Region
 from curate.workspace.tables import prediction_schema
 
@@ -103,9 +103,13 @@ class PredictionWriter:
 
     def _csv(self) -> Callable[[Sequence[Row]], None]:
         stream = self._open.enter_context(self._temporary.open("w", encoding="utf-8", newline=""))
-        writer = csv.DictWriter(stream, prediction_schema().names, lineterminator="\n")
-        writer.writeheader()
-        return lambda rows: writer.writerows({**row, "regions": json.dumps(row["regions"])} for row in rows)
+        writer = CsvWriter(stream, prediction_schema().names)
+
+        def write(rows: Sequence[Row]) -> None:
+            for row in rows:
+                writer.write({**row, "regions": json.dumps(row["regions"])})
+
+        return write
 
     def _jsonl(self) -> Callable[[Sequence[Row]], None]:
         stream = self._open.enter_context(self._temporary.open("w", encoding="utf-8"))

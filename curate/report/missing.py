@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from datetime import UTC, datetime
 from pathlib import Path
 
 from curate.files.atomic import write_atomic
+from curate.files.csv_file import csv_text
 from curate.files.text import printable
 from curate.files.urls import redact_url
 from curate.run.pipeline import Pipeline
@@ -31,12 +30,12 @@ def missing_videos(pipeline: Pipeline) -> list[dict[str, str]]:
         rows.append(
             {
                 "id": video.id,
-                "title": _cell(video.title),
+                "title": printable(video.title),
                 "procedures": "|".join(video.procedures),
                 "source": redact_url(video.source),
                 "state": status.state,
                 "reason": str(event.reason) if event is not None and event.reason else "",
-                "text": _cell(event.detail) if event is not None else "",
+                "text": printable(event.detail) if event is not None else "",
                 "tries": str(record.tries) if tried and record else "0",
                 "first_try": _clock(record.first_failure) if tried and record else "",
                 "last_try": _clock(event.time) if tried and event else "",
@@ -48,18 +47,8 @@ def missing_videos(pipeline: Pipeline) -> list[dict[str, str]]:
 def write_missing(pipeline: Pipeline, path: Path) -> int:
     """Write the rows of `missing_videos` as CSV; returns how many there are."""
     rows = missing_videos(pipeline)
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_atomic(path, text.getvalue().encode("utf-8", "backslashreplace"))
+    write_atomic(path, csv_text(COLUMNS, rows).encode("utf-8", "backslashreplace"))
     return len(rows)
-
-
-def _cell(text: str) -> str:
-    """Untrusted text on one line, which a spreadsheet does not take for a formula."""
-    line = printable(text)
-    return f"'{line}" if line.startswith(("=", "+", "-", "@")) else line
 
 
 def _clock(seconds: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -12,6 +11,7 @@ import pyarrow.parquet as pq
 import simplejpeg
 
 from curate.errors import CurateError
+from curate.files.csv_file import CsvWriter
 from curate.records import UNCERTAIN
 from curate.run.session import Session
 from curate.vision.contact_sheet import COLUMNS, Cell, contact_sheet, thumbnail
@@ -62,8 +62,7 @@ def write_review(videos: Iterable[JudgedVideo], folder: Path) -> int:
     """
     count = 0
     with (folder / "frames.csv").open("w", newline="", encoding="utf-8") as stream:
-        table = csv.writer(stream, lineterminator="\n")
-        table.writerow(HEADER)
+        table = CsvWriter(stream, HEADER)
         rows = (row for video in videos for row in _uncertain(video))
         numbered = (_Row(line, *row) for line, row in enumerate(rows, 2))
         page = 0
@@ -74,7 +73,7 @@ def write_review(videos: Iterable[JudgedVideo], folder: Path) -> int:
                 picture = Path(row.video) / f"{row.n:06d}.jpg"
                 (folder / row.video).mkdir(exist_ok=True)
                 (folder / picture).write_bytes(row.jpeg)
-                table.writerow((row.video, row.n, repr(row.timestamp), f"{row.p_surgical:.4f}", picture.as_posix(), ""))
+                table.write((row.video, row.n, repr(row.timestamp), f"{row.p_surgical:.4f}", picture.as_posix(), ""))
                 caption = (f"line {row.line}, {row.p_surgical:.2f}", f"{row.video} {row.timestamp:.1f} s")
                 cells.append(Cell(thumbnail(simplejpeg.decode_jpeg(row.jpeg)), caption))
             (folder / f"sheet-{page:04d}.jpg").write_bytes(contact_sheet(cells))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from curate.exports.disk.staging import Chunk, Staging
 from curate.exports.formats.dataset import Dataset
 from curate.exports.pixels.frames import ExportFrame
 from curate.exports.pixels.render import Renderer
+from curate.files.csv_file import CsvWriter
 from curate.version import __version__
 
 REGION = pa.struct(
@@ -256,8 +256,7 @@ def write_tables(dataset: Dataset, folder: Path) -> None:
     ]
     pq.write_table(pa.Table.from_pylist(rows, VIDEO_SCHEMA), folder / "videos.parquet", compression=_TEXT_COMPRESSION)
     with open(folder / "procedures.csv", "w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(field.name for field in dataclasses.fields(ProcedureRow))
+        writer = CsvWriter(stream, [field.name for field in dataclasses.fields(ProcedureRow)])
         for row in dataset.procedures:
             numbers = (f"{row.frames:.10g}", f"{row.hours:.6f}", f"{row.weight:.9f}")
-            writer.writerow((row.split, row.procedure, row.videos, *numbers))
+            writer.write((row.split, row.procedure, row.videos, *numbers))
