@@ -45,13 +45,24 @@ class CsvWriter:
 
     def __init__(self, stream: TextIO, columns: Sequence[str], delimiter: str = ",") -> None:
         self._columns = tuple(columns)
-        self._writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
-        self._writer.writerow(columns)
+        self._stream = stream
+        self._delimiter = delimiter
+        self._quoted = re.compile(f'[{re.escape(delimiter)}"\r\n]|^ ')
+        self.write(self._columns)
 
     def write(self, row: Mapping[str, Any] | Sequence[Any]) -> None:
         """Write a row: values by column, or in their order."""
         values = [row[column] for column in self._columns] if isinstance(row, Mapping) else row
-        self._writer.writerow([_cell(value) for value in values])
+        line = self._delimiter.join(map(self._cell, values))
+        self._stream.write((line or '""' if len(values) == 1 else line) + "\n")
+
+    def _cell(self, value: Any) -> str:
+        if value is None:
+            return ""
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        text = guarded(value) if isinstance(value, str) else str(value)
+        return '"' + text.replace('"', '""') + '"' if self._quoted.search(text) else text
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any] | Sequence[Any]], delimiter: str = ",") -> str:
@@ -61,12 +72,6 @@ def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any] | Sequence
     for row in rows:
         writer.write(row)
     return out.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return guarded(value) if isinstance(value, str) else value
 
 
 def read_csv(path: Path, columns: Sequence[str], what: str) -> Iterator[tuple[int, dict[str, str]]]:

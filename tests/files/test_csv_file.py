@@ -20,14 +20,14 @@ FORMULAS = [
     "'=1",
     "''-x",
 ]
-CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00\r"), max_size=20) | st.sampled_from(
+CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20) | st.sampled_from(
     FORMULAS
 )
 
 
 @pytest.mark.parametrize("text", FORMULAS)
 def test_no_cell_starts_a_formula_and_all_are_read_back(text):
-    (_, row) = csv.reader(io.StringIO(csv_text(["a", "b"], [[text, "x"]])))
+    (_, row) = csv.reader(io.StringIO(csv_text(["a", "b"], [[text, "x"]]), newline=""))
     assert row[0][0] not in "=+-@\t\r\n\N{FULLWIDTH EQUALS SIGN}"
     assert unguarded(row[0]) == text
 
@@ -43,7 +43,7 @@ def test_what_is_written_is_read_back(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("c") / "t.csv"
     path.write_text(csv_text(["a", "b"], rows), encoding="utf-8", newline="")
     read = [(row["a"], row["b"]) for _, row in read_csv(path, ["a", "b"], "table")]
-    assert read == [row for row in rows if any(row)] or read == rows
+    assert read == rows
 
 
 def test_numbers_stay_numbers():
