@@ -38,6 +38,7 @@ COMMANDS: CommandTable = {
     "purge": ("curate.cli.purge:purge", "Remove videos for good, from the workspace and all its exports."),
     "push": ("curate.cli.push:push", "Copy exports to object storage, and only what changed."),
     "retry": ("curate.cli.retry:retry", "Give failed videos another try."),
+    "slurm": ("curate.cli.slurm:slurm", "Write the script of a Slurm job array over a workspace."),
     "status": ("curate.cli.status:status", "The funnel: videos and frames by stage, outcome and reason."),
     "doctor": ("curate.cli.doctor:doctor", "Check this machine, and a workspace if one is named."),
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from curate.cli.common import verbosity
+from curate.cli.common import say, verbosity
 from curate.cli.options import Layer, say_unused_formats, stage_flags
 from curate.cli.progress import FrameCounter, Progress
 from curate.errors import CurateError
@@ -183,7 +183,7 @@ def trim(
     code = _work(ctx, session, ["trim"], shard, export=False)
     if review:
         videos, frames = review_uncertain(session, review)
-        click.echo(f"{frames} uncertain frames of {videos} videos to decide: {review}")
+        say(f"{frames} uncertain frames of {videos} videos to decide: {review}")
     ctx.exit(code)
 
 
@@ -207,7 +207,7 @@ def mask(
     code = _work(ctx, session, ["mask"], shard, export=False)
     for video in explain:
         folder, count = explain_masks(session, video)
-        click.echo(f"{video}: {count} frames with their boxes drawn: {folder}")
+        say(f"{video}: {count} frames with their boxes drawn: {folder}")
     ctx.exit(code)
 
 
@@ -240,7 +240,7 @@ def audit(
     code = _work(ctx, session, ["audit"], shard, export=False)
     if report:
         folder, videos, pictures = report_audit(session)
-        click.echo(f"{videos} videos with findings, {pictures} pictures: {folder / 'index.html'}")
+        say(f"{videos} videos with findings, {pictures} pictures: {folder / 'index.html'}")
     ctx.exit(code)
 
 
@@ -272,7 +272,7 @@ def _work(ctx: click.Context, session: Session, stages: Sequence[str], shard: tu
         progress.close()
     result = funnel(session.pipeline)
     if not quiet:
-        click.echo(render(result, procedures=False))
+        say(render(result, procedures=False))
     if result.troubles:
         click.echo(render_troubles(result), err=True)
     for halt in progress.halts:
@@ -323,7 +323,7 @@ def _say_waiting(result: Funnel, stages: Sequence[str]) -> None:
     earlier = names[: names.index(stages[0])]
     waiting = sum(result.stages[name].pending for name in earlier)
     if waiting and not first.pending:
-        click.echo(f"{waiting} videos wait for an earlier stage ({', '.join(earlier)})")
+        say(f"{waiting} videos wait for an earlier stage ({', '.join(earlier)})")
 
 
 def _export_if_any(
@@ -334,7 +334,7 @@ def _export_if_any(
     Artefacts that turn out to be damaged are made again first.
     """
     if shard[1] > 1:
-        click.echo("shards are written by 'curate export' once every --shard has finished")
+        say("shards are written by 'curate export' once every --shard has finished")
     elif result.complete:
         for _ in range(HEALINGS):
             try:
@@ -357,9 +357,7 @@ def _export(ctx: click.Context, session: Session) -> bool:
         state = "written" if made.written else "up to date"
         if not quiet:
             size = made.size / 1e6
-            click.echo(
-                f"{made.name}: {made.frames} frames of {made.videos} videos, {size:.1f} MB, {state}: {made.folder}"
-            )
+            say(f"{made.name}: {made.frames} frames of {made.videos} videos, {size:.1f} MB, {state}: {made.folder}")
         for video, why in made.left_out.items():
             click.echo(f"left out of {made.name}: {video}: {why}", err=True)
     if summary.stale:

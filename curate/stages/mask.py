@@ -15,10 +15,12 @@ import numpy.typing as npt
 
 from curate.config import MaskOptions
 from curate.errors import BadArtefact
+from curate.files.ahead import ahead
 from curate.files.digest import sha256_of
 from curate.nets.detect import overlay, text_detector
 from curate.nets.detect.regions import RegionFinder
 from curate.nets.detect.yolo import model_files
+from curate.nets.device import available_threads
 from curate.nets.onnx_session import providers
 from curate.records import Done, Failed, Outcome, Reason, Video
 from curate.stage import Files, Resources, Stage
@@ -27,6 +29,9 @@ from curate.workspace.tables import region_schema
 from curate.workspace.tables.regions import BoxWriter
 
 Image = npt.NDArray[np.uint8]
+
+DECODED_AHEAD = 8
+"""Pictures that may wait for the network: 50 MB of 1080p."""
 
 
 class MaskStage(Stage[MaskOptions]):
@@ -88,12 +93,19 @@ class MaskStage(Stage[MaskOptions]):
 def decoded_frames(frames: Path, wanted: frozenset[int]) -> Iterator[tuple[int, Image]]:
     """The wanted frames of a ``frames`` table, in its order.
 
+    Where the worker has threads, as that of a GPU has, the next ones are decoded while the network works on one.
+
     Yields:
         ``n``, and the image: RGB, uint8, shape (height, width, 3).
 
     Raises:
         BadArtefact: The table or one of its JPEGs cannot be read.
     """
+    decoded = _decode(frames, wanted)
+    return ahead(decoded, DECODED_AHEAD) if available_threads() > 1 else decoded
+
+
+def _decode(frames: Path, wanted: frozenset[int]) -> Iterator[tuple[int, Image]]:
     import simplejpeg
 
     for n, jpeg in wanted_jpegs(frames, wanted):

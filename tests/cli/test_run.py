@@ -26,6 +26,7 @@ from curate.cli import run_command
 from curate.workspace.ledger import read_ledger
 from tests.rendered import render_operation, render_slides
 
+CURATE = (sys.executable, "-c", "from curate.cli import main; main()")
 FORMATS = ("--export-formats", "parquet,lmdb,lmdb-lemon")
 
 
@@ -328,3 +329,45 @@ def test_help_answers_without_heavy_imports() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "run " in done.stdout and "status" in done.stdout
+
+
+def test_a_reader_that_leaves_after_a_line_costs_nothing(videos: Path, tmp_path: Path) -> None:
+    """As ``curate run ... | head -1`` does."""
+    command = [
+        sys.executable,
+        "-c",
+        "from curate.cli import main; main()",
+        "run",
+        str(videos),
+        "-w",
+        str(tmp_path / "w"),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read().decode()
+    assert process.returncode == 0, said
+    assert "Traceback" not in said and "error" not in said
+    assert list((tmp_path / "w" / "exports" / "parquet").rglob("*.parquet"))
+
+
+def test_a_closed_terminal_ends_a_run_as_an_interrupt_does(videos: Path, tmp_path: Path) -> None:
+    """SIGHUP of the parent alone."""
+    command = [
+        sys.executable,
+        "-c",
+        "from curate.cli import main; main()",
+        "run",
+        str(videos),
+        "-w",
+        str(tmp_path / "w"),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        while not list((tmp_path / "w" / "frames").glob("*.parquet")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGHUP)
+        _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in error.decode() and "Traceback" not in error.decode()
