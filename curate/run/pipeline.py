@@ -13,7 +13,7 @@ import importlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -168,8 +168,8 @@ class Pipeline:
     def _is_there(self, stage: str, event: Event) -> bool:
         """Whether the files that an event speaks of are there, in the size that they had; of unsealed ones, whether."""
         if event.files:
-            folder = self.workspace.root / self.specs[stage].stage.folder
-            return all(seal.has_size(folder / name) for name, seal in event.files.items())
+            folder = f"{self.workspace.root}/{self.specs[stage].stage.folder}"
+            return all(seal.has_size(f"{folder}/{name}") for name, seal in event.files.items())
         return event.outcome == "dropped" or not event.artefact or self._artefact(stage, event).exists()
 
     def _artefact(self, stage: str, event: Event) -> Path:
@@ -190,16 +190,13 @@ class Pipeline:
                 found[stage] = {folder / name: seal for name, seal in record.last.files.items()}
         return found
 
-    def send_back(self, video: Video, stages: Collection[str], why: str) -> None:
+    def _send_back(self, ledger: LedgerWriter, video: Video, stages: Iterable[str], why: str) -> None:
         """Void what is known of a video at some stages, in the ledger too, so that they are done again."""
-        with contextlib.closing(LedgerWriter(self.workspace.ledger_folder)) as ledger:
-            for stage in stages:
-                last = self._records[video.id, stage].last
-                event = Event(
-                    time.time(), video.id, stage, "reset", last.fingerprint, detail=why, attempt=last.attempt + 1
-                )
-                ledger.append(event)
-                self._note(event)
+        for stage in stages:
+            last = self._records[video.id, stage].last
+            event = Event(time.time(), video.id, stage, "reset", last.fingerprint, detail=why, attempt=last.attempt + 1)
+            ledger.append(event)
+            self._note(event)
 
     def send_back_damaged(self, videos: Iterable[Video]) -> list[Path]:
         """Read every file of some videos whole, and send back the stages whose files are not as they left them.
@@ -208,20 +205,22 @@ class Pipeline:
             The files that are to be made again.
         """
         damaged: list[Path] = []
-        for video in videos:
-            for stage, seals in self.seals(video).items():
-                bad = [path for path, seal in seals.items() if not seal.holds(path)]
-                if bad:
-                    self.send_back(video, [stage], f"{bad[0].name} is damaged")
-                damaged += bad
+        with contextlib.closing(LedgerWriter(self.workspace.ledger_folder)) as ledger:
+            for video in videos:
+                for stage, seals in self.seals(video).items():
+                    if bad := [path for path, seal in seals.items() if not seal.holds(path)]:
+                        self._send_back(ledger, video, [stage], f"{bad[0].name} is damaged")
+                        damaged += bad
         return damaged
 
     def send_back_unsealed(self, videos: Iterable[Video]) -> None:
         """Send back the stages of some videos whose files have no seal, since one of them is known to be damaged."""
-        for video in videos:
-            for stage, seals in self.seals(video).items():
-                if not seals and self._records[video.id, stage].last.artefact:
-                    self.send_back(video, [stage], "its file has no seal, and the video cannot be exported")
+        with contextlib.closing(LedgerWriter(self.workspace.ledger_folder)) as ledger:
+            for video in videos:
+                for stage, seals in self.seals(video).items():
+                    if not seals and self._records[video.id, stage].last.artefact:
+                        why = "its file has no seal, and the video cannot be exported"
+                        self._send_back(ledger, video, [stage], why)
 
     def artefact(self, video: Video, stage: str) -> Path:
         """Path of a stage's artefact for a video that is done there."""
@@ -280,7 +279,7 @@ class Pipeline:
                 sent_back[event.video, event.stage] += 1
                 if sent_back[event.video, event.stage] <= HEALINGS:
                     log.warning("video %s: %s; made again: %s", event.video, event.detail, ", ".join(suspects))
-                    self.send_back(payload.video, (*suspects, event.stage), event.detail)
+                    self._send_back(ledger, payload.video, (*suspects, event.stage), event.detail)
                     return ready(payload.video)
             observe(payload, event)
             return ready(payload.video) if event.outcome == "done" else ()
