@@ -60,6 +60,26 @@ def say_unused_formats(given: Layer, formats: Sequence[str]) -> None:
             click.echo(f"{flags} is kept for later: {table} is not among the formats", err=True)
 
 
+def refuse_secret(parameter: str, table: str, option: str, value: Any) -> None:
+    """Refuse the value of a flag if it is a secret, which everybody on the machine sees in the list of processes.
+
+    Args:
+        parameter: Name of the flag's parameter in the command that is running.
+        table: Table of the option.
+        option: Its name.
+        value: What was given.
+
+    Raises:
+        CurateError: It holds a secret and was given on the command line; says where it belongs.
+    """
+    source = click.get_current_context().get_parameter_source(parameter)
+    if source is ParameterSource.COMMANDLINE and secrets_of(table, option, value):
+        raise CurateError(
+            f"--{parameter.replace('_', '-')} holds a secret, and everybody on this machine can see command lines: "
+            f"give it as {variable(table, option)} in the environment, or in --config FILE with mode 0600"
+        )
+
+
 @dataclass(frozen=True)
 class _Flag:
     """A flag of one option.
@@ -85,14 +105,8 @@ class _Flag:
         if self.former:
             now = ", ".join(f"--{path[-1]}-{option}".replace("_", "-") for path, option in self.places)
             click.echo(f"--{self.name.replace('_', '-')} is now {now}", err=True)
-        from_line = click.get_current_context().get_parameter_source(self.name) is ParameterSource.COMMANDLINE
         for path, option in self.places:
-            if from_line and secrets_of(path[0], option, value):
-                raise CurateError(
-                    f"--{self.name.replace('_', '-')} holds a secret, and everybody on this machine can see command "
-                    f"lines: give it as {variable(path[0], option)} in the environment, or in --config FILE with mode "
-                    "0600"
-                )
+            refuse_secret(self.name, path[0], option, value)
             table: dict[str, Any] = given
             for part in path:
                 table = table.setdefault(part, {})

@@ -9,7 +9,8 @@ import click
 from curate.acquire.search import Filters, Hit, merged, to_csv
 from curate.acquire.search import search as find
 from curate.cli.common import verbosity
-from curate.config import load_given, resolve
+from curate.cli.options import refuse_secret
+from curate.config import load_given, resolve, variable
 from curate.errors import CurateError
 from curate.files.atomic import write_atomic
 
@@ -25,8 +26,14 @@ from curate.files.atomic import write_atomic
 @click.option(
     "--config", "config_file", type=click.Path(path_type=Path), help="TOML file; its [download] table counts."
 )
-@click.option("--proxy", help="URL of a proxy.")
-@click.option("--cookies", type=click.Path(path_type=Path), help="Netscape cookies file; only read, never written.")
+@click.option("--proxy", envvar=variable("download", "proxy"), show_envvar=True, help="URL of a proxy.")
+@click.option(
+    "--cookies",
+    type=click.Path(path_type=Path),
+    envvar=variable("download", "cookies"),
+    show_envvar=True,
+    help="Netscape cookies file; only read, never written.",
+)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="CSV manifest to write."
 )
@@ -58,6 +65,7 @@ def search(
 
     if output.suffix.lower() != ".csv":
         raise CurateError(f"{output}: the name must end in .csv")
+    refuse_secret("proxy", "download", "proxy", proxy)
     given = {"proxy": proxy, "cookies": cookies}
     layers = [load_given(config_file)] if config_file is not None else []
     options = resolve("options", *layers, {"download": {k: v for k, v in given.items() if v is not None}}).download

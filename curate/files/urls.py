@@ -17,11 +17,15 @@ _SECRET_PARTS = (
 
 _SECRETS = frozenset(
     {
-        *("auth", "hash", "hdnea", "hdntl", "hdnts", "hmac", "ip", "jwt", "key", "keypairid", "lsig", "md5", "pass"),
-        *("policy", "pw", "pwd", "session", "sessionid", "sid", "sig", "sign", "sparams", "st", "username"),
+        *("auth", "expire", "expires", "expiry", "hash", "hdnea", "hdntl", "hdnts", "hmac", "ip", "jwt", "key"),
+        *("keypairid", "lsig", "md5", "pass", "policy", "pw", "pwd", "session", "sessionid", "sid", "sig", "sign"),
+        *("sparams", "st", "ticket", "username", "wmsauthsign"),
     }
 )
-"""Names that are secret as a whole; ``ip`` is where the asker sits."""
+"""Names that are secret as a whole; ``ip`` is where the asker sits, and what expires belongs to a signature."""
+
+_SIGNERS = re.compile(r"(?:x-(?:amz|goog|oss|cos|ms)|q-(?:sign|ak|key))-", re.IGNORECASE)
+"""How the parameters of signed addresses of object stores begin."""
 
 _TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*|[A-Za-z0-9+/_=~.-]{64,}")
 """Values that look like a signature whatever their name: JSON web tokens, and 64 or more characters of a key."""
@@ -57,7 +61,9 @@ def redact(text: str) -> str:
 
 def _without_secrets(parameters: str | None) -> str:
     """``a=1&sig=2`` without those that are secret."""
-    return "&".join(part for part in (parameters or "").split("&") if not _is_secret(part))
+    parts = re.split("[&;]", parameters or "")
+    kept = [part for part in parts if not _is_secret(part)]
+    return (parameters or "") if len(kept) == len(parts) else "&".join(kept)
 
 
 def _is_secret(parameter: str) -> bool:
@@ -66,8 +72,11 @@ def _is_secret(parameter: str) -> bool:
 
 
 def _names_a_secret(name: str) -> bool:
-    plain = re.sub(r"[^a-z0-9]", "", unquote(name).lower())
-    return plain in _SECRETS or any(part in plain for part in _SECRET_PARTS)
+    name = unquote(name).lower()
+    plain = re.sub(r"[^a-z0-9]", "", name)
+    if plain in _SECRETS or _SIGNERS.match(name) or re.split(r"[-_]", name)[-1] in _SECRETS:
+        return True
+    return any(part in plain for part in _SECRET_PARTS)
 
 
 def _redact_path(path: str) -> str:

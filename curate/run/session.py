@@ -104,7 +104,9 @@ def open_session(
     layers = [config.load_given(config_file)] if config_file is not None else []
     # Read and checked before anything is written: a mistake leaves no half-made workspace behind.
     config.resolve("options", *layers, given or {})
-    exclusions = read_exclusions(Workspace(Path(os.path.abspath(root))), sources.opt_out if sources else ())
+    unopened = Workspace(Path(os.path.abspath(root)))
+    unopened.check_kinds()
+    exclusions = read_exclusions(unopened, sources.opt_out if sources else ())
     report = _read_sources(sources, Workspace(root))
     workspace = Workspace.open(root, create=create, write=write)
     resolved = config.resolve(

@@ -47,12 +47,13 @@ class Workspace:
 
         Raises:
             CurateError: It is missing (and ``create`` is false), is not a folder, was made by an incompatible version,
-                holds a link to a folder, or cannot be written.
+                holds a pipe or a link to a folder, or cannot be written.
         """
         root = Path(os.path.abspath(root))
         workspace = cls(root)
         if root.exists() and not root.is_dir():
             raise CurateError(f"workspace {root} is a file, not a folder: name another one with -w")
+        workspace.check_kinds()
         if workspace.config_path.exists():
             workspace._check_version()
         elif not create:
@@ -75,6 +76,16 @@ class Workspace:
         names = {path.name for path in self.root.iterdir() if not path.name.startswith(".")} - {"ledger"}
         lost_it = self.ledger_folder.is_dir() and self.manifest_path.is_file()
         return not names or lost_it or self.config_path.exists()
+
+    def check_kinds(self) -> None:
+        """Refuse pipes, devices and sockets, which would be waited for without end.
+
+        Raises:
+            CurateError: There is one.
+        """
+        for path in sorted(self.root.iterdir()) if self.root.is_dir() else ():
+            if path.exists() and not path.is_file() and not path.is_dir():
+                raise CurateError(f"{path} is neither a file nor a folder: take it out of the workspace")
 
     def _check_links(self) -> None:
         """Refuse folders that are links: whoever made the workspace would decide where curate writes and clears up."""

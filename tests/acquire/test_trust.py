@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import threading
+import warnings
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -114,6 +116,9 @@ def test_pieces_of_a_stream_cannot_lie_there(tmp_path: Path, server: Server, str
     server.files["/talk.m3u8"] = "\n".join(lines).encode()
     refused(Bench(tmp_path, local_addresses=("127.0.0.1",)), server.url("/talk.m3u8"))
     assert {path for path, _ in server.requests} == {"/talk.m3u8"}
+    with warnings.catch_warnings():  # yt-dlp leaves the file that it was about to fill to the garbage collector
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def test_what_is_asked_for_is_fetched_by_a_command(tmp_path: Path, server: Server, capsys) -> None:
@@ -238,6 +243,13 @@ def test_secrets_are_refused_on_the_command_line(tmp_path: Path, flag: str, valu
     assert run_command(["download", "-w", str(tmp_path / "w"), flag, value]) == 1
     shown = capsys.readouterr().err
     assert "holds a secret" in shown and "mode 0600" in shown and "s3cret" not in shown
+
+
+def test_a_search_refuses_a_secret_on_the_command_line_too(tmp_path: Path, capsys) -> None:
+    command = ["search", "x", "-o", str(tmp_path / "found.csv"), "--proxy", "http://user:s3cret@127.0.0.1:9"]
+    assert run_command(command) == 1
+    shown = capsys.readouterr().err
+    assert "CURATE_DOWNLOAD_PROXY" in shown and "s3cret" not in shown
 
 
 def test_secrets_in_a_file_that_others_can_read_are_refused(tmp_path: Path) -> None:

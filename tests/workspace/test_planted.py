@@ -135,6 +135,15 @@ def test_a_folder_that_is_a_link_is_refused(root: Path, precious: Path, name: st
     assert state(precious) == before
 
 
+@pytest.mark.parametrize("name", ["purged.txt", "manifest.parquet", "curate.toml", ".lock", "anything"])
+def test_a_pipe_is_named_and_not_waited_for(root: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    clear(root / name)
+    os.mkfifo(root / name)
+    for command in ("status", "export"):
+        assert run_command([command, "-w", str(root)]) == 1
+        assert f"{name} is neither a file nor a folder" in capsys.readouterr().err
+
+
 def test_the_workspace_itself_may_be_reached_by_a_link(root: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(root)
     Workspace.open(tmp_path / "link")
