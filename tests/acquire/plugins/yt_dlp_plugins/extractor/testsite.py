@@ -48,6 +48,9 @@ class TestSiteIE(InfoExtractor):
                 raise IncompleteRead(partial=10, expected=20)
             case "short":
                 raise ContentTooShortError(10, 20)
+            case "disk":
+                with open("/dev/full", "wb", buffering=0) as full:
+                    full.write(b"x")
             case "bug":
                 raise KeyError("streamingData")
         raise ExtractorError(text)
