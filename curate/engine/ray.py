@@ -50,6 +50,13 @@ SEEN_SECONDS = 10.0
 """How long a node may take to see a file that was just written on the shared disk."""
 
 CONNECT_SECONDS = 5.0
+"""How long an address may take to answer."""
+
+SETTINGS = b"\x04"
+"""Kind of the frame with which either side of HTTP/2 begins (RFC 9113, section 6.5)."""
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + SETTINGS + bytes(5)
+"""What a client of HTTP/2 sends first (RFC 9113, section 3.4), with empty settings."""
 
 LOSSES = 5
 """Times that a task may be lost with its actor or node before it counts as failed: it may be what brings them down."""
@@ -135,13 +142,17 @@ def connect(options: EngineOptions) -> bool:
 
 
 def _answers(address: str) -> bool:
-    """Whether anything listens at ``host:port``; other forms of addresses are left to Ray."""
+    """Whether ``host:port`` speaks HTTP/2, as all of Ray's servers do; other forms of addresses are left to Ray.
+
+    Ray itself waits for minutes before it says that something else listens there.
+    """
     host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not (host and port.isdecimal()):
+    if not (host and port.isdecimal()) or os.environ.get("RAY_USE_TLS", "0") != "0":
         return True
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS):
-            return True
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS) as stream:
+            stream.sendall(PREFACE)
+            return stream.recv(9, socket.MSG_WAITALL)[3:4] == SETTINGS
     except (OSError, OverflowError):
         return False
 

@@ -108,13 +108,34 @@ def test_the_loss_of_a_node_costs_no_video_anything(cluster: Cluster, tmp_path: 
     assert not list(remote.glob("*/.*.tmp*"))
 
 
-def test_an_address_where_no_ray_answers_is_one_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("listening", [False, True])
+def test_an_address_where_no_ray_answers_is_one_sentence(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], listening: bool
+) -> None:
     pytest.importorskip("ray")
     (tmp_path / "videos").mkdir()
     render_operation(tmp_path / "videos" / "v.mp4", before=1, surgery=1, after=1)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        if not listening:
+            server.close()
+        else:
+            threading.Thread(target=hang_up, args=(server,), daemon=True).start()
+        check(tmp_path, address, capfd)
+
+
+def hang_up(server: socket.socket) -> None:
+    """Something that is not Ray."""
+    while True:
+        try:
+            stream, _ = server.accept()
+        except OSError:
+            return
+        stream.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        stream.close()
+
+
+def check(tmp_path: Path, address: str, capfd: pytest.CaptureFixture[str]) -> None:
     arguments = ["run", str(tmp_path / "videos"), "-w", str(tmp_path / "w"), "--engine", "ray", "--address", address]
     assert run_command(arguments) == 1
     said = capfd.readouterr().err
