@@ -57,6 +57,8 @@ class Reason(StrEnum):
     UNSUPPORTED_CODEC = "unsupported_codec"
     ENCRYPTED = "encrypted"
     # decisions
+    OPTED_OUT = "opted_out"
+    DUPLICATE = "duplicate"
     NOT_LISTED = "not_listed"
     NOT_SURGICAL = "not_surgical"
     NO_SURGICAL_RUN = "no_surgical_run"

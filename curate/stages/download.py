@@ -21,7 +21,8 @@ from curate.acquire.ytdlp import Downloader, FetchError, Found, is_youtube, usab
 from curate.config import DownloadOptions
 from curate.errors import StageHalted
 from curate.files.urls import redact_url
-from curate.records import Done, Failed, Outcome, Reason, Video
+from curate.manifests.resolved import Listing
+from curate.records import Done, Dropped, Failed, Outcome, Reason, Video
 from curate.stage import Files, Resources, Stage
 from curate.workspace.retry_policy import POLICIES, is_retryable
 
@@ -59,6 +60,7 @@ class DownloadStage(Stage[DownloadOptions]):
         self._breaker = Breaker(options.breaker, options.trouble_breaker)
         self._pauses = 0
         self._last_visit: dict[str, float] = {}
+        self._listings: dict[Path, Listing] = {}
 
     @property
     def resources(self) -> Resources:
@@ -118,10 +120,13 @@ class DownloadStage(Stage[DownloadOptions]):
             finally:
                 self._last_visit[_host(video.source)] = time.monotonic()
 
-    def _download(self, video: Video, files: Files) -> Done:
+    def _download(self, video: Video, files: Files) -> Done | Dropped:
         """Fetch one video; a refused file is asked for once more with fresh addresses."""
         downloader = self._session(video.source)
         found = downloader.find(video.source)
+        listing = self._listing(files.folder.parent)
+        if (dropped := listing.decide(video, found.info)) is not None:
+            return dropped
         try:
             path = self._fetch_format(downloader, found, files)
         except FetchError as error:
@@ -130,7 +135,15 @@ class DownloadStage(Stage[DownloadOptions]):
             log.info("video %s: %s; asking for it again", video.id, error.text)
             found = downloader.find(video.source)
             path = self._fetch_format(downloader, found, files)
-        return self._accept(video, found, path, files)
+        done = self._accept(video, found, path, files)
+        listing.note(video, found.info)
+        return done
+
+    def _listing(self, workspace: Path) -> Listing:
+        """What the workspace lists and excludes, read once a worker."""
+        if workspace not in self._listings:
+            self._listings[workspace] = Listing.of_workspace(workspace)
+        return self._listings[workspace]
 
     def _session(self, url: str) -> Downloader:
         if self._downloader is None:

@@ -73,6 +73,8 @@ POLICIES: Mapping[Reason, RetryPolicy] = MappingProxyType(
         Reason.TOO_LARGE: NEVER,
         Reason.UNSUPPORTED_CODEC: NEVER,
         Reason.ENCRYPTED: NEVER,
+        Reason.OPTED_OUT: NEVER,
+        Reason.DUPLICATE: NEVER,
         Reason.NOT_LISTED: NEVER,
         Reason.NOT_SURGICAL: NEVER,
         Reason.NO_SURGICAL_RUN: NEVER,
