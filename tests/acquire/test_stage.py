@@ -14,6 +14,7 @@ from curate.acquire.breaker import Breaker
 from curate.config import DownloadOptions
 from curate.errors import StageHalted
 from curate.records import Done, Failed, Reason
+from curate.stage import Files
 from curate.stages import download
 from curate.stages.download import DownloadStage
 from tests.acquire.conftest import Bench
@@ -100,7 +101,7 @@ BOT = says(kind="said", text="Sign in to confirm you're not a bot")
 
 def test_a_rate_limit_is_slept_out_with_the_video_in_hand(tmp_path: Path, monkeypatch):
     pauses: list[float] = []
-    monkeypatch.setattr(download.time, "sleep", pauses.append)
+    monkeypatch.setattr(download, "_sleep", lambda seconds, files: pauses.append(seconds))
     bench = Bench(tmp_path, breaker=2, pause=3600.0)
     assert isinstance(bench.get(LIMITED), Failed)
     with pytest.raises(StageHalted, match="stay pending"):
@@ -111,11 +112,11 @@ def test_a_rate_limit_is_slept_out_with_the_video_in_hand(tmp_path: Path, monkey
 def test_a_rate_limit_that_ends_costs_one_pause_and_no_video(tmp_path: Path, server: Server, monkeypatch):
     pauses: list[float] = []
 
-    def recover(seconds: float) -> None:
+    def recover(seconds: float, files: Files) -> None:
         pauses.append(seconds)
         server.behave("/clip.mp4", then=Serve())
 
-    monkeypatch.setattr(download.time, "sleep", recover)
+    monkeypatch.setattr(download, "_sleep", recover)
     monkeypatch.setattr(download, "_is_this_machine", lambda url: False)
     server.behave("/clip.mp4", then=Status(429))
     bench = Bench(tmp_path, breaker=1, pause=100.0)
@@ -125,7 +126,7 @@ def test_a_rate_limit_that_ends_costs_one_pause_and_no_video(tmp_path: Path, ser
 
 def test_a_dead_network_is_waited_for_a_shorter_time(tmp_path: Path, monkeypatch):
     pauses: list[float] = []
-    monkeypatch.setattr(download.time, "sleep", pauses.append)
+    monkeypatch.setattr(download, "_sleep", lambda seconds, files: pauses.append(seconds))
     bench = Bench(tmp_path, trouble_breaker=1, pause=3600.0)
     with pytest.raises(StageHalted, match="connection"):
         bench.get(says(kind="transport"))
