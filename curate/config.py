@@ -171,7 +171,7 @@ class SampleOptions:
 
 @dataclass(frozen=True)
 class ClassifyOptions:
-    """Probability that a frame shows surgery, from a timm network."""
+    """Probability that a frame shows surgery."""
 
     model: str = option(
         "default",
@@ -210,7 +210,7 @@ class TrimOptions:
 
 @dataclass(frozen=True)
 class MaskOptions:
-    """Regions of surgical frames that are not surgery, stored as boxes."""
+    """Regions of surgical frames that are not surgery."""
 
     detector: Literal["text", "none"] = option("text", "Which detector looks at single frames; none runs none.")
     threshold: float = option(
@@ -233,14 +233,14 @@ class MaskOptions:
 
 @dataclass(frozen=True)
 class FieldOptions:
-    """The endoscope's field of view: a circle or rectangle in a dark surround, one a shot."""
+    """The endoscope's field of view, one a shot."""
 
     method: Literal["shots", "none"] = option("shots", "shots: look for the field of view; none: do not.")
 
 
 @dataclass(frozen=True)
 class AuditOptions:
-    """What may identify a person on the frames that are kept: faces, and text like a name, date or identifier."""
+    """What may identify a person on the kept frames."""
 
     faces: bool = option(True, "Look for faces.")
     face_threshold: float = option(0.4, "Smallest score of a face.", low=0, high=1)
@@ -298,7 +298,10 @@ class ClipsOptions:
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What goes into the shards, and how: what all formats share, and a table for each that has options of its own."""
+    """What goes into the shards, and how.
+
+    All formats share what stands here itself; a format with options of its own has a table of them.
+    """
 
     formats: tuple[str, ...] = option(
         ("parquet", "lmdb"),

@@ -5,38 +5,39 @@ Commands are imported when they are asked for, so that ``curate --help`` answers
 
 from __future__ import annotations
 
-import errno
-import os
 import sys
 from collections.abc import Sequence
 
 import click
 
+from curate.cli.exits import exit_code_of
 from curate.cli.lazy import CommandTable, LazyGroup
 from curate.cli.terminal import printable_streams
-from curate.errors import CurateError
 from curate.version import __version__
 
 COMMANDS: CommandTable = {
     "run": ("curate.cli.run:run", "Everything: from a list of videos to shards."),
     "manifest": ("curate.cli.manifest:manifest", "Check, convert and count lists of videos."),
     "search": ("curate.cli.search:search", "Find videos on YouTube and write a manifest."),
-    "download": ("curate.cli.run:download", "Fetch the videos; local files are linked."),
-    "screen": ("curate.cli.run:screen", "Drop videos that do not show surgery; off by default."),
-    "sample": ("curate.cli.run:sample", "Take frames at a fixed rate, by presentation time."),
-    "classify": ("curate.cli.run:classify", "Tell surgical from non-surgical frames."),
-    "trim": ("curate.cli.run:trim", "Give verdicts and cut what lies outside the surgery."),
-    "mask": ("curate.cli.run:mask", "Find regions that are not surgery."),
-    "field": ("curate.cli.run:field", "Find the endoscope's field of view, shot by shot."),
-    "audit": ("curate.cli.run:audit", "Find faces, names, dates and identifiers on the kept frames."),
+    "download": ("curate.cli.stages:download", "Fetch the videos; local files are linked."),
+    "screen": ("curate.cli.stages:screen", "Drop videos that do not show surgery; off by default."),
+    "sample": ("curate.cli.stages:sample", "Take frames at a fixed rate, by presentation time."),
+    "classify": ("curate.cli.stages:classify", "Tell surgical from non-surgical frames."),
+    "trim": ("curate.cli.stages:trim", "Give verdicts and cut what lies outside the surgery."),
+    "mask": ("curate.cli.stages:mask", "Find regions that are not surgery."),
+    "field": ("curate.cli.stages:field", "Find the endoscope's field of view, shot by shot."),
+    "audit": ("curate.cli.stages:audit", "Find faces, names, dates and identifiers on the kept frames."),
     "export": ("curate.cli.run:export", "Write the shards."),
     "predict": ("curate.cli.predict:predict", "The models alone, on images and videos."),
     "evaluate": ("curate.cli.evaluate:evaluate", "Measure models and finished runs against known truth."),
     "train": ("curate.cli.train:train", "Train models on your own labels."),
-    "models": ("curate.cli.models:models", "List, fetch and check the weights."),
+    "models": ("curate.cli.models:models", "List, show, fetch and check the weights."),
     "verify": ("curate.cli.verify:verify", "Check exports: checksums, counts, keys, pictures."),
     "purge": ("curate.cli.purge:purge", "Remove videos for good, from the workspace and all its exports."),
     "push": ("curate.cli.push:push", "Copy exports to object storage, and only what changed."),
+    "report": ("curate.cli.report:report", "Masks, audit, uncertain frames, missing videos, the funnel."),
+    "plan": ("curate.cli.plan:plan", "What the next run would do, and why; time and disk."),
+    "clean": ("curate.cli.clean:clean", "Remove files that nobody needs any more."),
     "retry": ("curate.cli.retry:retry", "Give failed videos another try."),
     "slurm": ("curate.cli.slurm:slurm", "Write the script of a Slurm job array over a workspace."),
     "status": ("curate.cli.status:status", "The funnel: videos and frames by stage, outcome and reason."),
@@ -64,47 +65,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run_command(arguments: Sequence[str] | None = None) -> int:
     """Run a command in this process and return its exit code."""
     with printable_streams():
-        return _run(arguments)
-
-
-def _run(arguments: Sequence[str] | None) -> int:
-    try:
-        code = cli.main(args=arguments, prog_name="curate", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
-        return 1
-    except click.ClickException as error:
-        error.show()
-        return 1
-    except CurateError as error:
-        _say(f"error: {error}")
-        return 1
-    except (click.Abort, KeyboardInterrupt):
-        _say("interrupted; what was finished is kept, run the same command again to go on")
-        return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
-        advice = "; free space or name another disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
-        _say(f"error: {error.strerror or error}{where}{advice}")
-        return 1
-    except Exception as error:
-        return _report_bug(error)
-    return code if isinstance(code, int) else 0
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)
-
-
-def _report_bug(error: Exception) -> int:
-    """Keep the traceback in a file and tell the user where it is."""
-    import tempfile
-    import traceback
-
-    with tempfile.NamedTemporaryFile("w", prefix="curate-error-", suffix=".txt", delete=False) as stream:
-        traceback.print_exception(error, file=stream)
-    _say(f"error: unexpected {type(error).__name__}: {error}\nThis is a fault in curate. Details are in {stream.name}")
-    return 1
+        return exit_code_of(lambda: cli.main(args=arguments, prog_name="curate", standalone_mode=False))

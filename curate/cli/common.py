@@ -1,10 +1,9 @@
-"""What every command shares: verbosity, and how lines reach the user."""
+"""What every command shares: verbosity, and how log lines reach the user."""
 
 from __future__ import annotations
 
 import functools
 import logging
-import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -13,12 +12,14 @@ import click
 
 from curate.files.text import PrintableFormatter
 
+_META = "curate.verbosity"
+
 
 def verbosity(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command ``-q`` and ``-v`` and set up logging before it runs.
 
     Log lines go to standard error: warnings by default, errors only with ``-q``, details with ``-v``, everything with
-    ``-vv``. The level is also left in ``click.get_current_context().meta["curate.verbosity"]`` (-1, 0, 1, 2).
+    ``-vv``.
     """
 
     @click.option("-q", "--quiet", is_flag=True, help="Only errors and the result.")
@@ -27,18 +28,15 @@ def verbosity(command: Callable[..., Any]) -> Callable[..., Any]:
     def wrapper(*args: Any, quiet: bool, verbose: int, **kwargs: Any) -> Any:
         level = -1 if quiet else min(verbose, 2)
         set_up_logging(level)
-        click.get_current_context().meta["curate.verbosity"] = level
+        click.get_current_context().meta[_META] = level
         return command(*args, **kwargs)
 
     return wrapper
 
 
-def say(text: str) -> None:
-    """Print a line of the result. Where nobody reads it any more, as after ``| head -1``, the work goes on unheard."""
-    try:
-        click.echo(text)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def is_quiet() -> bool:
+    """Whether the command that is running was given ``-q``."""
+    return bool(click.get_current_context().meta.get(_META, 0) < 0)
 
 
 def set_up_logging(level: int) -> None:

@@ -9,6 +9,7 @@ import click
 
 from curate.acquire.estimate import Estimate, estimate
 from curate.cli.common import verbosity
+from curate.cli.exits import ExitCode
 from curate.config import DownloadOptions, load_given, resolve
 from curate.errors import CurateError
 from curate.run.doctor import Check, check_disk, check_machine, check_writable
@@ -21,8 +22,7 @@ from curate.workspace.tree import Workspace
 @click.option("-w", "--workspace", type=click.Path(path_type=Path), help="Workspace folder, existing or planned.")
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="TOML file with option tables.")
 @verbosity
-@click.pass_context
-def doctor(ctx: click.Context, source: tuple[str, ...], workspace: Path | None, config_file: Path | None) -> None:
+def doctor(source: tuple[str, ...], workspace: Path | None, config_file: Path | None) -> None:
     """Check packages, JavaScript runtime, GPU, disk and cookies; each line says what to do.
 
     With SOURCE, or in a workspace that has a manifest, the disk is compared with what is still to be downloaded.
@@ -42,7 +42,8 @@ def doctor(ctx: click.Context, source: tuple[str, ...], workspace: Path | None, 
         checks += _show([check_disk(folder, cost, options)])
     except CurateError as error:
         checks += _show([Check("manifest", "error", str(error)), check_disk(folder, None, options)])
-    ctx.exit(1 if any(check.state == "error" for check in checks) else 0)
+    if any(check.state == "error" for check in checks):
+        raise click.exceptions.Exit(ExitCode.ERROR)
 
 
 def _show(checks: Iterable[Check]) -> list[Check]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from curate.cli.common import verbosity
+from curate.cli.common import is_quiet, verbosity
+from curate.cli.exits import leave, say
 from curate.cli.meter import Meter
 from curate.config import TrimOptions
 from curate.errors import CurateError
@@ -23,10 +24,7 @@ from curate.errors import CurateError
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, or cuda:N.")
 @verbosity
-@click.pass_context
-def classifier(
-    ctx: click.Context, labels: Path, model: str, output: Path, threshold: float | None, device: str
-) -> None:
+def classifier(labels: Path, model: str, output: Path, threshold: float | None, device: str) -> None:
     """Say how good a frame classifier is on labelled frames.
 
     LABELS is a CSV with file and label (surgical or non-surgical), and optionally source, group and licence. OUTPUT
@@ -48,11 +46,11 @@ def classifier(
     from curate.stages.trim import operating_point
 
     loaded = load_classifier(model, device=device)
-    quiet = ctx.meta["curate.verbosity"] < 0
+    quiet = is_quiet()
     with Meter("evaluate", len(frames), "picture", quiet=quiet) as meter:
         read, p, broken = score(loaded, frames, meter, available_threads())
     for frame, why in broken:
-        click.echo(f"{labels}:{frame.line}: left out, the picture cannot be read: {why}", err=True)
+        say(f"{labels}:{frame.line}: left out, the picture cannot be read: {why}")
     if {frame.surgical for frame in read} != {True, False}:
         raise CurateError(f"{labels}: no picture of one of the labels can be read, so there is nothing to compare")
     own = loaded.config
@@ -62,4 +60,4 @@ def classifier(
     click.echo(markdown(result))
     if not quiet:
         click.echo(f"\nreport, plots and contact sheets: {output}")
-    ctx.exit(2 if broken else 0)
+    leave(failures=broken)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from curate.cli.common import verbosity
+from curate.cli.exits import leave, say
 from curate.errors import BadArtefact, CurateError
 
 
@@ -16,8 +17,7 @@ from curate.errors import BadArtefact, CurateError
 @click.option("-w", "--workspace", type=click.Path(path_type=Path), required=True, help="Workspace folder.")
 @click.option("--json", "as_json", is_flag=True, help="All figures as JSON.")
 @verbosity
-@click.pass_context
-def run(ctx: click.Context, truth_folder: Path, workspace: Path, as_json: bool) -> None:
+def run(truth_folder: Path, workspace: Path, as_json: bool) -> None:
     """Compare a finished workspace with the truth about its videos, second by second.
 
     TRUTH_FOLDER holds a file VIDEO_ID.json for each video, of the form
@@ -58,6 +58,6 @@ def run(ctx: click.Context, truth_folder: Path, workspace: Path, as_json: bool) 
                 why = f"has damaged verdicts: {error}"
         if why:
             missing += 1
-            click.echo(f"{name}: {why}", err=True)
+            say(f"{name}: {why}")
     click.echo(json.dumps(summary(results), indent=2) if as_json else markdown(results))
-    ctx.exit(2 if missing else 0)
+    leave(failures=missing)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from curate.cli.common import verbosity
+from curate.cli.exits import leave
 from curate.errors import CurateError
 from curate.files.text import printable
 from curate.manifests import FORMATS, ManifestReport, read_sources
@@ -54,8 +55,7 @@ def manifest() -> None:
 @manifest.command()
 @_inputs
 @verbosity
-@click.pass_context
-def check(ctx: click.Context, sources: tuple[str, ...], format: Format | None, opt_out: tuple[Path, ...]) -> None:
+def check(sources: tuple[str, ...], format: Format | None, opt_out: tuple[Path, ...]) -> None:
     """List bad rows, cells left empty, files left out, duplicates, unknown procedures and opt-outs."""
     report = read_sources(sources, format=format, opt_out=opt_out)
     _section("bad rows", map(str, report.bad_rows))
@@ -73,7 +73,7 @@ def check(ctx: click.Context, sources: tuple[str, ...], format: Format | None, o
     _section("opted out", (f"{video.id}: {video.origin}" for video in report.opted_out))
     _section("marked as no surgery by their source, kept", report.uninformative)
     click.echo(_summary(report))
-    ctx.exit(2 if report.bad_rows else 0)
+    leave(failures=report.bad_rows)
 
 
 @manifest.command()
@@ -82,10 +82,7 @@ def check(ctx: click.Context, sources: tuple[str, ...], format: Format | None, o
     "-o", "--output", required=True, type=click.Path(path_type=Path), help=f"File to write: {', '.join(KINDS)}."
 )
 @verbosity
-@click.pass_context
-def convert(
-    ctx: click.Context, sources: tuple[str, ...], format: Format | None, opt_out: tuple[Path, ...], output: Path
-) -> None:
+def convert(sources: tuple[str, ...], format: Format | None, opt_out: tuple[Path, ...], output: Path) -> None:
     """Write one normalised list, by the ending of its name.
 
     In CSV and TSV the procedures of a video stand in one cell with ";" between them, and a text that a spreadsheet
@@ -103,22 +100,19 @@ def convert(
         logger.warning("%s", remark)
     _write(report, output, kind)
     click.echo(f"{output}: {_summary(report)}")
-    ctx.exit(2 if report.bad_rows else 0)
+    leave(failures=report.bad_rows)
 
 
 @manifest.command()
 @_inputs
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @verbosity
-@click.pass_context
-def stats(
-    ctx: click.Context, sources: tuple[str, ...], format: Format | None, opt_out: tuple[Path, ...], as_json: bool
-) -> None:
+def stats(sources: tuple[str, ...], format: Format | None, opt_out: tuple[Path, ...], as_json: bool) -> None:
     """Count rows, videos, procedures, domains, robots and resolutions."""
     report = read_sources(sources, format=format, opt_out=opt_out)
     figures = count(report)
     click.echo(json.dumps(figures, ensure_ascii=False, indent=2) if as_json else _table(figures))
-    ctx.exit(2 if report.bad_rows else 0)
+    leave(failures=report.bad_rows)
 
 
 def count(report: ManifestReport) -> dict[str, Any]:

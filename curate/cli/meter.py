@@ -6,9 +6,9 @@ import sys
 import time
 from typing import Never
 
-import click
 from tqdm import tqdm
 
+from curate.cli.exits import say
 from curate.cli.terminal import unwrapped
 
 LOG_SECONDS = 10.0
@@ -52,4 +52,4 @@ class Meter:
             rate = self._done / max(now - self._started, 1e-9)
             left = round((self._total - self._done) / rate)
             counts = f"{self._done}/{self._total} {self._unit}s, {rate:.1f}/s"
-            click.echo(f"{self._name}: {counts}, {left // 60}:{left % 60:02d} left", err=True)
+            say(f"{self._name}: {counts}, {left // 60}:{left % 60:02d} left")

@@ -3,47 +3,74 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from curate.cli.common import verbosity
+from curate.cli.exits import leave, say
 from curate.errors import CurateError
+
+if TYPE_CHECKING:
+    from curate.nets.catalogue import KnownModel
 
 
 @click.group()
 def models() -> None:
-    """List, fetch, convert and check weights."""
+    """List, show, fetch, convert and check weights."""
 
 
 @models.command(name="list")
 @verbosity
 def list_models() -> None:
-    """Say which models there are, where they are, and what their cards say of them."""
-    from curate.nets.catalogue import card_of, card_section, digests, known_models
+    """One line a model: name, kind, where it is, licence."""
+    from curate.nets.catalogue import known_models
+
+    rows = [(model.name, model.kind, _place(model), model.licence) for model in known_models()]
+    head = ("name", "kind", "where", "licence")
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    for row in (head, *rows):
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+@models.command()
+@click.argument("name", metavar="NAME")
+@verbosity
+def show(name: str) -> None:
+    """Print what is known of a model, its digests, and its card."""
+    from curate.nets.catalogue import card_of, digests, known_model, known_models
     from curate.nets.weights.hub import find_pulled
 
-    for model in known_models():
-        pulled = find_pulled(model.hub) if model.hub else None
-        if not model.hub:
-            place = "shipped"
-        elif pulled is None:
-            place = f"not here: curate models pull {model.name}"
-        else:
-            place = f"pulled from {model.hub} at {pulled.commit[:12]}"
-        click.echo(f"{model.name}  ({model.kind}, {place})")
-        for label, text in (
-            ("address", f"https://huggingface.co/{model.hub}" if model.hub else ""),
-            ("licence", model.licence),
-            ("preprocessing", model.preprocessing),
-            ("note", model.note),
-            ("card", str(card_of(model.name) or "") if not model.hub else ""),
-        ):
-            if text:
-                click.echo(f"    {label}: {text}")
-        for line in card_section(model.name, "Figures") if not model.hub else ():
-            click.echo(f"    | {line}")
-        for name, digest in digests(model).items():
-            click.echo(f"    sha256: {digest}  {name}")
+    model = known_model(name)
+    if model is None:
+        raise CurateError(f"no model {name!r}; known: {', '.join(known.name for known in known_models())}")
+    pulled = find_pulled(model.hub) if model.hub else None
+    for label, text in (
+        ("name", model.name),
+        ("kind", model.kind),
+        ("where", _place(model)),
+        ("address", f"https://huggingface.co/{model.hub}" if model.hub else ""),
+        ("commit", pulled.commit if pulled else ""),
+        ("licence", model.licence),
+        ("preprocessing", model.preprocessing),
+        ("note", model.note),
+    ):
+        if text:
+            click.echo(f"{label}: {text}")
+    for file, digest in digests(model).items():
+        click.echo(f"sha256: {digest}  {file}")
+    card = None if model.hub else card_of(model.name)
+    if card is not None:
+        click.echo(f"card: {card}\n\n{card.read_text(encoding='utf-8').strip()}")
+
+
+def _place(model: KnownModel) -> str:
+    """Where a model is, in few words."""
+    from curate.nets.weights.hub import find_pulled
+
+    if not model.hub:
+        return "shipped"
+    return "pulled" if find_pulled(model.hub) else "not here"
 
 
 @models.command()
@@ -101,8 +128,7 @@ def convert(files: tuple[Path, ...], output: Path | None) -> None:
 @models.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @verbosity
-@click.pass_context
-def check(ctx: click.Context, names: tuple[str, ...]) -> None:
+def check(names: tuple[str, ...]) -> None:
     """Verify the digests of models and run each once; without NAME, all that are on this machine.
 
     Exit codes: 0 all good, 1 wrong usage, 2 a model is missing or damaged.
@@ -120,5 +146,5 @@ def check(ctx: click.Context, names: tuple[str, ...]) -> None:
             click.echo(f"{model.name}: {check_model(model)}")
         except CurateError as error:
             bad += 1
-            click.echo(f"{model.name}: FAILED: {error}", err=True)
-    ctx.exit(2 if bad else 0)
+            say(f"{model.name}: FAILED: {error}")
+    leave(failures=bad)

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
+import cloup
 from click.core import ParameterSource
+from cloup import OptionGroup
 
+from curate.cli.exits import say
 from curate.config import MOVED, NONE, Table, option_fields, option_tables, variable
 from curate.errors import CurateError
 from curate.trust import secrets_of
@@ -25,7 +28,8 @@ def stage_flags(*plain: str, prefixed: Sequence[str] = ()) -> Callable[[Callable
 
     The command gets one extra keyword argument ``given``, a `Layer` with the values that were on the command line.
     Defaults are not filled in: they come last, after ``curate.toml``. With ``export`` come the tables of its formats,
-    whose flags carry the format's name in every command (``--video-crf``), and hidden flags of former names.
+    whose flags carry the format's name in every command (``--video-crf``), and hidden flags of former names. Flags of a
+    table make a group in the help of a `cloup.Command`.
 
     Args:
         plain: Names of tables, as in `Config`, whose flags are the options' names (``--rate``).
@@ -57,7 +61,7 @@ def say_unused_formats(given: Layer, formats: Sequence[str]) -> None:
     for table, values in given.get("export", {}).items():
         if isinstance(values, dict) and table not in formats:
             flags = ", ".join(f"--{table}-{option}".replace("_", "-") for option in values)
-            click.echo(f"{flags} is kept for later: {table} is not among the formats", err=True)
+            say(f"{flags} is kept for later: {table} is not among the formats")
 
 
 def refuse_secret(parameter: str, table: str, option: str, value: Any) -> None:
@@ -104,7 +108,7 @@ class _Flag:
         """
         if self.former:
             now = ", ".join(f"--{path[-1]}-{option}".replace("_", "-") for path, option in self.places)
-            click.echo(f"--{self.name.replace('_', '-')} is now {now}", err=True)
+            say(f"--{self.name.replace('_', '-')} is now {now}")
         for path, option in self.places:
             refuse_secret(self.name, path[0], option, value)
             table: dict[str, Any] = given
@@ -117,10 +121,12 @@ class _Flag:
 def _flags_of(table: Table, *, prefixed: bool) -> Iterator[_Flag]:
     """The flags of a table; those of a format carry its name whether or not those of the export do."""
     prefix = f"{table.path[-1]}-" if prefixed or len(table.path) > 1 else ""
+    title = f"Export as {table.path[-1]}" if len(table.path) > 1 else table.name.capitalize()
+    group = OptionGroup(title, help=(table.kind.__doc__ or "").splitlines()[0])
     for spec, kind in option_fields(table.kind):
         name = (prefix + spec.name).replace("-", "_")
         source = variable(table.path[0], spec.name) if spec.metadata["run_only"] else None
-        flag = _option(name, spec.default, spec.metadata, kind, source=source)
+        flag = _option(name, spec.default, spec.metadata, kind, group=group, source=source)
         yield _Flag(name, ((table.path, spec.name),), flag)
     if table.path == ("export",):
         yield from _former_flags(prefix)
@@ -139,7 +145,7 @@ def _former_flags(prefix: str) -> Iterator[_Flag]:
         name = (prefix + former).replace("-", "_")
         if name not in present:
             spec, kind = options[moved[0]]
-            flag = _option(name, spec.default, spec.metadata, kind, hidden=True)
+            flag = _option(name, spec.default, spec.metadata, kind, group=None)
             yield _Flag(name, tuple((("export", table), option) for table, option in moved), flag, former=True)
 
 
@@ -149,28 +155,24 @@ def _option(
     metadata: Mapping[str, Any],
     kind: Any,
     *,
-    hidden: bool = False,
+    group: OptionGroup | None,
     source: str | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A flag; ``source`` is an environment variable that gives the option too."""
+    """The flag of one option, in a group of the help; hidden without one.
+
+    ``source`` is an environment variable that gives the option too.
+    """
+    shared: dict[str, Any] = {"default": None, "group": group, "hidden": group is None}
+    shared |= {"envvar": source, "show_envvar": True}
     flag = "--" + name.replace("_", "-")
     shown = "not set" if default is None or default == "" else default
     if kind is bool:
         text = f"{metadata['help']}  [default: {'on' if default else 'off'}]"
-        return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text, hidden=hidden)
+        return cloup.option(f"{flag}/--no-{flag[2:]}", name, help=text, **shared)
     if typing.get_origin(kind) is tuple:
         shown = ",".join(map(str, default)) or "not set"
     text = f"{metadata['help']}  [default: {shown}]"
-    return click.option(
-        flag,
-        name,
-        type=_click_type(kind, metadata),
-        default=None,
-        help=text,
-        hidden=hidden,
-        envvar=source,
-        show_envvar=True,
-    )
+    return cloup.option(flag, name, type=_click_type(kind, metadata), help=text, **shared)
 
 
 def _click_type(kind: Any, metadata: Mapping[str, Any]) -> click.ParamType:
@@ -183,12 +185,19 @@ def _click_type(kind: Any, metadata: Mapping[str, Any]) -> click.ParamType:
         return _Optional(_click_type(inner[0], metadata))
     low, high = metadata["low"], metadata["high"]
     if kind is int:
-        return click.IntRange(None if low is None else int(low), None if high is None else int(high))
+        whole = click.IntRange(None if low is None else int(low), None if high is None else int(high))
+        return click.INT if low is high is None else _named(whole, "int")
     if kind is float:
-        return click.FloatRange(low, high)
+        return click.FLOAT if low is high is None else _named(click.FloatRange(low, high), "float")
     if kind is Path:
         return click.Path(path_type=Path, resolve_path=True)
     return click.STRING
+
+
+def _named(kind: click.ParamType, name: str) -> click.ParamType:
+    """A type that the help calls by a shorter name than click does; the help tells the bounds anyway."""
+    kind.name = name
+    return kind
 
 
 class _Optional(click.ParamType):

@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from curate.cli.common import verbosity
+from curate.cli.common import is_quiet, verbosity
+from curate.cli.exits import leave, say
 from curate.config import load_toml, resolve
 
 LOG_SECONDS = 10.0
@@ -48,9 +49,7 @@ DETECTORS: dict[str, dict[str, Any]] = {
     help="File to write: .parquet, .csv or .jsonl.",
 )
 @verbosity
-@click.pass_context
 def predict(
-    ctx: click.Context,
     inputs: tuple[str, ...],
     model: str | None,
     rate: float | None,
@@ -90,7 +89,7 @@ def predict(
     from curate.predict.table import PredictionWriter
 
     paths = input_files(inputs)
-    progress = _Progress(len(paths), quiet=ctx.meta["curate.verbosity"] < 0)
+    progress = _Progress(len(paths), quiet=is_quiet())
     verdicts: Counter[str] = Counter()
     broken = 0
     with PredictionWriter(output) as writer:
@@ -98,17 +97,17 @@ def predict(
             progress.on(answer.path)
             if isinstance(answer, Broken):
                 broken += 1
-                click.echo(f"failed: {answer.path}: {' '.join(answer.why.split())[:200]}", err=True)
+                say(f"failed: {answer.path}: {' '.join(answer.why.split())[:200]}")
                 continue
             verdicts[answer.verdict] += 1
             shown = os.fsencode(answer.path).decode("utf-8", "backslashreplace")
             writer.add(shown, answer.timestamp, answer.p_surgical, answer.verdict, answer.regions)
-    if ctx.meta["curate.verbosity"] >= 0:
+    if not is_quiet():
         counts = ", ".join(f"{count} {name}" for name, count in sorted(verdicts.items()))
         click.echo(f"{output}: {verdicts.total()} rows of {len(paths) - broken} files{': ' if counts else ''}{counts}")
     if broken:
-        click.echo(f"{broken} of {len(paths)} files could not be read", err=True)
-    ctx.exit(2 if broken else 0)
+        say(f"{broken} of {len(paths)} files could not be read")
+    leave(failures=broken)
 
 
 class _Progress:
@@ -129,4 +128,4 @@ class _Progress:
         if not self._quiet and now - self._said >= LOG_SECONDS:
             self._said = now
             rate = self._rows / (now - self._started)
-            click.echo(f"predict: file {self._begun}/{self._files}, {self._rows} rows, {rate:.1f}/s", err=True)
+            say(f"predict: file {self._begun}/{self._files}, {self._rows} rows, {rate:.1f}/s")

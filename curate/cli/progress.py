@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Never
 
-import click
 from tqdm import tqdm
 
+from curate.cli.exits import say
 from curate.cli.terminal import unwrapped
 from curate.engine.protocol import Halt
 from curate.files.text import printable
@@ -80,13 +80,13 @@ class Progress:
         elapsed = max(now - self._seconds[stage], 1e-9)
         rate = finished / elapsed
         left = max(total - finished, 0) / rate
-        click.echo(f"{stage}: {finished}/{total} videos, {rate * 60:.1f}/min, {_clock(left)} left", err=True)
+        say(f"{stage}: {finished}/{total} videos, {rate * 60:.1f}/min, {_clock(left)} left")
 
     def _say(self, text: str) -> None:
         if self._terminal:
             tqdm.write(printable(text), file=unwrapped(sys.stderr))
         else:
-            click.echo(text, err=True)
+            say(text)
 
     def close(self) -> None:
         """Leave the bars as they stand."""
@@ -125,7 +125,7 @@ class FrameCounter:
         elif not self._quiet and now - self._said >= LOG_SECONDS:
             self._said = now
             rate = frames / max(now - self._started, 1e-9)
-            click.echo(f"export {name}: {frames} frames, {rate:.0f}/s", err=True)
+            say(f"export {name}: {frames} frames, {rate:.0f}/s")
 
 
 def _clock(seconds: float) -> str:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
-from curate.cli.common import verbosity
+from curate.cli.common import is_quiet, verbosity
+from curate.cli.exits import leave, say
+from curate.cli.flags import workspace_flag
 from curate.cli.progress import FrameCounter
 from curate.errors import CurateError
 from curate.manifests.entries import RowError
@@ -20,15 +22,14 @@ _SHOWN = 20
 
 
 @click.command()
-@click.option("-w", "--workspace", type=click.Path(path_type=Path), required=True, help="Workspace folder.")
+@workspace_flag
 @click.option(
     "--ids", type=click.Path(path_type=Path), multiple=True, help="File with an id or a URL a line; repeatable."
 )
 @click.option("--id", "words", metavar="ID", multiple=True, help="An id or a URL; repeatable.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @verbosity
-@click.pass_context
-def purge(ctx: click.Context, workspace: Path, ids: tuple[Path, ...], words: tuple[str, ...], yes: bool) -> None:
+def purge(workspace: Path, ids: tuple[Path, ...], words: tuple[str, ...], yes: bool) -> None:
     """Remove videos for good, from the workspace and from all its exports, and prove it.
 
     The ids stay in purged.txt of the workspace, so that no run brings the videos back. Exports are written again from
@@ -37,24 +38,24 @@ def purge(ctx: click.Context, workspace: Path, ids: tuple[Path, ...], words: tup
     """
     asked = _asked(ids, words)
     for row in asked.bad_rows:
-        click.echo(f"bad row: {row}", err=True)
+        say(f"bad row: {row}")
     if not yes:
         _confirm(workspace, asked)
-    quiet = ctx.meta["curate.verbosity"] < 0
+    quiet = is_quiet()
     with FrameCounter(quiet=quiet) as counter:
         report = remove(workspace, asked, lists=ids, progress=counter)
     if not quiet:
         _say_done(report)
     remains = [export for export in report.exports if export.state == "kept"]
     for export in remains:
-        click.echo(f"{export.folder} still holds {', '.join(export.videos) or 'what it held'}: {export.why}", err=True)
+        say(f"{export.folder} still holds {', '.join(export.videos) or 'what it held'}: {export.why}")
     for mention in report.remaining[:_SHOWN]:
-        click.echo(f"remains: {mention}", err=True)
+        say(f"remains: {mention}")
     if len(report.remaining) > _SHOWN:
-        click.echo(f"and {len(report.remaining) - _SHOWN} more places", err=True)
+        say(f"and {len(report.remaining) - _SHOWN} more places")
     for problem in report.problems:
-        click.echo(f"no proof: {problem}", err=True)
-    ctx.exit(0 if report.proven and not asked.bad_rows else 2)
+        say(f"no proof: {problem}")
+    leave(failures=asked.bad_rows or not report.proven)
 
 
 def _asked(ids: tuple[Path, ...], words: tuple[str, ...]) -> OptOuts:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from curate.cli.common import verbosity
+from curate.cli.common import is_quiet, verbosity
 from curate.cli.terminal import unwrapped
 from curate.files.text import printable
 
@@ -17,8 +17,7 @@ from curate.files.text import printable
 @click.argument("export", type=click.Path(path_type=Path))
 @click.argument("url")
 @verbosity
-@click.pass_context
-def push(ctx: click.Context, export: Path, url: str) -> None:
+def push(export: Path, url: str) -> None:
     """Copy an export to object storage, or bring an earlier copy in step.
 
     EXPORT is the folder of one format, such as W/exports/lmdb, or a folder that holds some; then each goes to a folder
@@ -32,7 +31,7 @@ def push(ctx: click.Context, export: Path, url: str) -> None:
     from curate.exports.disk.folder import RECORD
     from curate.exports.push import push_export
 
-    quiet = ctx.meta["curate.verbosity"] < 0
+    quiet = is_quiet()
     inner = sorted(path.parent for path in export.glob(f"*/{RECORD}")) if export.is_dir() else []
     folders = [export] if (export / RECORD).exists() or not inner else inner
     for folder in folders:

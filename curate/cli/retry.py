@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from curate.cli.common import verbosity
+from curate.cli.flags import workspace_flag
 from curate.records import Reason
 from curate.run.pipeline import STAGES
 from curate.run.retry import failures, parse_age
@@ -15,7 +16,7 @@ from curate.run.session import open_session
 
 
 @click.command()
-@click.option("-w", "--workspace", type=click.Path(path_type=Path), required=True, help="Workspace folder.")
+@workspace_flag
 @click.option("--stage", type=click.Choice(list(STAGES)), required=True, help="Stage at which they failed.")
 @click.option(
     "--reason", "reasons", type=click.Choice([str(r) for r in Reason]), multiple=True, help="Only these; repeatable."

@@ -8,7 +8,8 @@ import click
 
 from curate.acquire.search import Filters, Hit, merged, to_csv
 from curate.acquire.search import search as find
-from curate.cli.common import verbosity
+from curate.cli.common import is_quiet, verbosity
+from curate.cli.exits import leave, say
 from curate.cli.options import refuse_secret
 from curate.config import load_given, resolve, variable
 from curate.errors import CurateError
@@ -38,9 +39,7 @@ from curate.files.atomic import write_atomic
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="CSV manifest to write."
 )
 @verbosity
-@click.pass_context
 def search(
-    ctx: click.Context,
     queries: tuple[str, ...],
     number: int,
     require: tuple[str, ...],
@@ -87,7 +86,7 @@ def search(
     found = merged(hits)
     write_atomic(output, to_csv(found).encode("utf-8", "backslashreplace"))
     if broken:
-        click.echo(f"error: {broken}", err=True)
-    if ctx.meta["curate.verbosity"] >= 0:
+        say(f"error: {broken}")
+    if not is_quiet():
         click.echo(f"{len(found)} videos in {output}; next: curate download {output} -w WORKSPACE")
-    ctx.exit(2 if broken else 0)
+    leave(failures=broken)

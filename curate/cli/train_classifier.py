@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from curate.cli.common import verbosity
+from curate.cli.common import is_quiet, verbosity
 from curate.cli.meter import Meter
 from curate.errors import CurateError
 
@@ -55,9 +55,7 @@ if TYPE_CHECKING:
     help="Folder that keeps the pictures' features for other trainings.  [default: in OUTPUT, until it is finished]",
 )
 @verbosity
-@click.pass_context
 def classifier(
-    ctx: click.Context,
     labels: Path,
     output: Path,
     backbone: str,
@@ -96,7 +94,7 @@ def classifier(
     from curate.training.own import TrainingSettings, look_at, readable, train, usual_pictures
     from curate.training.start import start_from
 
-    quiet = ctx.meta["curate.verbosity"] < 0
+    quiet = is_quiet()
     start = start_from(backbone, output.resolve().name)
     course = TrainingSettings(
         pictures or usual_pictures(len(frames)),

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from curate.cli.common import verbosity
+from curate.cli.common import is_quiet, verbosity
+from curate.cli.exits import leave
 from curate.cli.terminal import unwrapped
 from curate.files.text import printable
 
@@ -20,8 +21,7 @@ _SHOWN = 20
 @click.argument("export", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--decode/--no-decode", default=True, show_default=True, help="Decode every picture.")
 @verbosity
-@click.pass_context
-def verify(ctx: click.Context, export: tuple[Path, ...], decode: bool) -> None:
+def verify(export: tuple[Path, ...], decode: bool) -> None:
     """Check exports: files, checksums, counts, keys, pictures.
 
     EXPORT is the folder of one format, such as W/exports/lmdb, or a folder that holds some. The exit code is 2 if
@@ -30,7 +30,7 @@ def verify(ctx: click.Context, export: tuple[Path, ...], decode: bool) -> None:
     from curate.exports.check.verify import verify_export
     from curate.exports.disk.folder import RECORD
 
-    quiet = ctx.meta["curate.verbosity"] < 0
+    quiet = is_quiet()
     unsound = False
     for named in export:
         inner = sorted(path.parent for path in named.glob(f"*/{RECORD}")) if named.is_dir() else []
@@ -51,5 +51,4 @@ def verify(ctx: click.Context, export: tuple[Path, ...], decode: bool) -> None:
             if not (count or quiet):
                 click.echo(f"{folder}: sound")
             unsound |= count > 0
-    if unsound:
-        ctx.exit(2)
+    leave(failures=unsound)

@@ -144,6 +144,13 @@ def test_the_pages_show_each_finding_escape_titles_and_load_nothing_from_elsewhe
     assert "AAA: 99/99/9999" in page.text and "Jane" not in page.text
 
 
+def test_the_report_family_writes_the_same_pages(reported: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.read_bytes() for path in (reported / "report").rglob("*") if path.is_file()}
+    assert run_command(["report", "audit", "-w", str(reported)]) == 0
+    assert f"1 videos with findings, 4 pictures: {reported}/report/audit/index.html" in capsys.readouterr().out
+    assert {path: path.read_bytes() for path in (reported / "report").rglob("*") if path.is_file()} == before
+
+
 def test_a_browser_shows_the_pictures_and_runs_no_script(reported: Path, tmp_path: Path) -> None:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from curate.cli import COMMANDS, cli
+from curate.cli import COMMANDS, cli, run_command
 from curate.cli.options import Layer, stage_flags
 from curate.config import Config, option_fields, option_tables, resolve
 from curate.run.pipeline import STAGES
@@ -122,5 +123,26 @@ def test_every_command_of_the_help_exists_and_every_stage_is_a_command() -> None
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command) and command.name == name
         assert command.help and not command.hidden
-        if not isinstance(command, click.Group):
-            assert {"--quiet", "--verbose"} <= {flag for p in command.params for flag in p.opts}, name
+
+
+def leaves(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """A command, or those of its group and of the groups in it, with their names."""
+    if not isinstance(command, click.Group):
+        yield path, command
+        return
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        inner = command.get_command(context, name)
+        assert inner is not None
+        yield from leaves(inner, (*path, name))
+
+
+EVERY = dict(leaves(cli, ()))
+
+
+@pytest.mark.parametrize("path", EVERY, ids=" ".join)
+def test_every_command_takes_q_and_v_and_has_help(path: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert {"-q", "-v"} <= {flag for p in EVERY[path].params for flag in p.opts}
+    assert run_command([*path, "--help"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"Usage: curate {' '.join(path)} ") and "None]" not in said

@@ -319,18 +319,6 @@ def test_status_shows_the_funnel(finished: Path, capsys: pytest.CaptureFixture[s
     assert sum(data["stages"]["trim"][k] for k in ("done", "pending")) == 2
 
 
-def test_help_answers_without_heavy_imports() -> None:
-    code = (
-        "import sys; from curate.cli import run_command; run_command(['--help']); "
-        "names = {'torch', 'timm', 'cv2', 'av', 'pyarrow', 'pandas', 'yt_dlp', 'onnxruntime', 'numpy'}; "
-        "heavy = names & set(sys.modules); "
-        "sys.exit(f'imported: {heavy}' if heavy else 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "run " in done.stdout and "status" in done.stdout
-
-
 def test_a_reader_that_leaves_after_a_line_costs_nothing(videos: Path, tmp_path: Path) -> None:
     """As ``curate run ... | head -1`` does."""
     command = [

@@ -13,7 +13,7 @@ import torch
 
 from curate.cli import run_command
 from curate.errors import CurateError
-from curate.nets.catalogue import card_section, known_models
+from curate.nets.catalogue import card_of, card_section, digests, known_models
 from curate.nets.classifier import load_classifier
 from curate.nets.torchvision_repair import import_timm
 from curate.nets.weights import hub
@@ -186,20 +186,44 @@ def test_a_repository_that_does_not_tell_its_kinds(endpoint: Hub) -> None:
         resolve_model("two/places")
 
 
-def test_the_list_names_every_model_with_licence_and_preprocessing(
+def test_the_list_has_a_line_for_every_model(endpoint: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["models", "list"]) == 0
+    head, *before = capsys.readouterr().out.splitlines()
+    assert head.split() == ["name", "kind", "where", "licence"]
+    hub.pull(LEMON_HUB)
+    assert run_command(["models", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()[1:]
+    listed = known_models()
+    assert {model.kind for model in listed} == {"frame", "storyboard", "detector"}
+    assert len(lines) == len(before) == len(listed)
+    for model, line, was in zip(listed, lines, before, strict=True):
+        name, kind, *_ = line.split()
+        assert (name, kind) == (model.name, model.kind) and line.endswith(model.licence)
+        assert ("shipped" if not model.hub else "pulled") in line and (
+            "shipped" if not model.hub else "not here"
+        ) in was
+
+
+def test_a_model_is_shown_with_what_is_known_of_it_and_its_card(
     endpoint: Hub, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hub.pull(LEMON_HUB)
-    assert run_command(["models", "list"]) == 0
-    said = capsys.readouterr().out
-    listed = known_models()
-    assert {model.kind for model in listed} == {"frame", "storyboard", "detector"}
-    for model in listed:
-        assert model.licence and model.preprocessing and f"{model.name}  ({model.kind}" in said
-    for name in ("overlay", "frames-duo"):
-        lines = card_section(name, "Figures")
-        assert lines and all(line in said for line in lines)
-        assert not any(line.startswith("|") for line in lines)
-    assert endpoint.commit(LEMON_HUB)[:12] in said
+    for model in known_models():
+        assert run_command(["models", "show", model.name]) == 0
+        said = capsys.readouterr().out
+        assert model.licence and model.preprocessing
+        assert all(text in said for text in (model.kind, model.licence, model.preprocessing, model.note))
+        assert all(f"sha256: {digest}  {file}" in said for file, digest in digests(model).items()) and digests(model)
+        assert (f"commit: {endpoint.commit(model.hub)}" if model.hub else "where: shipped") in said
+        card = card_of(model.name)
+        assert card is None or card.read_text(encoding="utf-8").strip() in said
+    assert card_of("overlay") is not None
+    lines = card_section("overlay", "Figures")
+    assert lines and not any(line.startswith("|") for line in lines)
+    assert run_command(["models", "show", "lemming"]) == 1
+    assert "no model 'lemming'; known: frames-duo" in capsys.readouterr().err
+
+
+def test_a_shipped_model_need_not_be_pulled(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["models", "pull", "overlay"]) == 0
     assert "is shipped" in capsys.readouterr().out

@@ -1,0 +1,82 @@
+"""How commands end: their exit codes, and what is said where something went wrong."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from enum import IntEnum
+
+import click
+
+from curate.errors import CurateError
+
+
+class ExitCode(IntEnum):
+    """What a command tells the shell."""
+
+    DONE = 0
+    ERROR = 1
+    """Wrong usage or configuration: nothing was begun, or it could not go on."""
+    FAILURES = 2
+    """All was done that could be, and something failed; it was named."""
+    INTERRUPTED = 130
+
+
+def say(text: object) -> None:
+    """Write a line to standard error."""
+    click.echo(text, err=True)
+
+
+def show(text: str) -> None:
+    """Print a line of the result. Where nobody reads it any more, as after ``| head -1``, the work goes on unheard."""
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def leave(*, failures: object) -> None:
+    """End a command that has done all it could; ``failures`` is true, or not empty, if something failed."""
+    if failures:
+        raise click.exceptions.Exit(ExitCode.FAILURES)
+
+
+def exit_code_of(command: Callable[[], object]) -> int:
+    """Run a command; whatever it raises becomes words on standard error and an exit code, never a traceback."""
+    try:
+        code = command()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return ExitCode.ERROR
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.ERROR
+    except CurateError as error:
+        say(f"error: {error}")
+        return ExitCode.ERROR
+    except (click.Abort, KeyboardInterrupt):
+        say("interrupted; what was finished is kept, run the same command again to go on")
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.DONE
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        advice = "; free space or name another disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        say(f"error: {error.strerror or error}{where}{advice}")
+        return ExitCode.ERROR
+    except Exception as error:
+        return _report_bug(error)
+    return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _report_bug(error: Exception) -> ExitCode:
+    """Keep the traceback in a file and tell the user where it is."""
+    with tempfile.NamedTemporaryFile("w", prefix="curate-error-", suffix=".txt", delete=False) as stream:
+        traceback.print_exception(error, file=stream)
+    say(f"error: unexpected {type(error).__name__}: {error}\nThis is a fault in curate. Details are in {stream.name}")
+    return ExitCode.ERROR

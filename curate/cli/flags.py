@@ -1,0 +1,59 @@
+"""Flags written by hand that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from curate.manifests import FORMATS
+
+Command = Callable[..., Any]
+
+
+class Shard(click.ParamType):
+    """``i/n`` with 0 <= i < n."""
+
+    name = "i/n"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Parse the text; fails with what is expected."""
+        if isinstance(value, tuple):
+            return value
+        index, _, count = str(value).partition("/")
+        if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
+            self.fail(f"{value!r} is not i/n with 0 <= i < n, such as 0/8", param, ctx)
+        return int(index), int(count)
+
+
+workspace_flag = click.option(
+    "-w", "--workspace", type=click.Path(path_type=Path), required=True, help="Workspace folder."
+)
+
+config_flag = click.option(
+    "--config", "config_file", type=click.Path(path_type=Path), help="TOML file with option tables."
+)
+
+shard_flag = click.option(
+    "--shard", type=Shard(), default="0/1", help="Work on the i-th of n parts of the videos (from 0), for job arrays."
+)
+
+
+partial_flag = click.option("--partial", is_flag=True, help="Let exports lose videos that are not complete now.")
+
+
+def source_flags(command: Command) -> Command:
+    """The SOURCE argument and the flags about it."""
+    for flag in (
+        click.option(
+            "--opt-out", type=click.Path(path_type=Path), multiple=True, help="File with ids to leave out; repeatable."
+        ),
+        click.option(
+            "--format", "source_format", type=click.Choice(FORMATS), help="Format of SOURCE, if it is not recognised."
+        ),
+        click.argument("source", nargs=-1),
+    ):
+        command = flag(command)
+    return command

@@ -1,0 +1,71 @@
+"""What people look at, written and told of: by ``curate report`` and by flags of the stage commands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from curate.cli.exits import say, show
+from curate.errors import CurateError
+
+if TYPE_CHECKING:
+    from curate.run.session import Session
+
+
+def show_masks(session: Session, videos: Sequence[str]) -> None:
+    """Draw the boxes of some videos.
+
+    Raises:
+        CurateError: A video has none, or is not in the manifest; those of the others are drawn.
+    """
+    from curate.report.masks import explain_masks
+
+    wrong = []
+    for video in videos:
+        try:
+            folder, count = explain_masks(session, video)
+        except CurateError as error:
+            wrong.append(str(error))
+            continue
+        show(f"{video}: {count} frames with their boxes drawn: {folder}")
+    if wrong:
+        raise CurateError("; ".join(wrong))
+
+
+def show_audit(session: Session) -> None:
+    """Write the pages of the privacy audit."""
+    from curate.report.audit import report_audit
+
+    folder, videos, pictures = report_audit(session)
+    show(f"{videos} videos with findings, {pictures} pictures: {folder / 'index.html'}")
+
+
+def show_review(session: Session, folder: Path) -> None:
+    """Lay out the uncertain frames for a person to decide."""
+    from curate.review.uncertain import review_uncertain
+
+    videos, frames = review_uncertain(session, folder)
+    show(f"{frames} uncertain frames of {videos} videos to decide: {folder}")
+
+
+def show_missing(session: Session, path: Path) -> None:
+    """Write the table of videos that are not downloaded; said on standard error, since the funnel may follow."""
+    from curate.report.missing import write_missing
+
+    count = write_missing(session.pipeline, path)
+    say(f"{count} videos that are not downloaded are listed in {path}")
+
+
+def show_funnel(session: Session, *, as_json: bool) -> None:
+    """Print the funnel."""
+    from curate.report.funnel import funnel, render, render_troubles
+
+    result = funnel(session.pipeline)
+    if as_json:
+        show(json.dumps(result.to_json(), indent=2))
+        return
+    show(render(result, procedures=True))
+    if result.troubles:
+        show("\n" + render_troubles(result))

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import click
+import pytest
+
+from curate.cli.exits import ExitCode, exit_code_of, leave
+from curate.errors import CurateError
+
+
+def raising(error: BaseException) -> object:
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (CurateError("no such thing"), 1, "error: no such thing\n"),
+        (click.UsageError("not so"), 1, "Error: not so\n"),
+        (click.Abort(), 130, "run the same command again"),
+        (KeyboardInterrupt(), 130, "run the same command again"),
+        (OSError(errno.ENOSPC, "No space left on device", "/x"), 1, "error: No space left on device: /x; free space"),
+        (OSError(errno.EACCES, "Permission denied", "/x"), 1, "error: Permission denied: /x\n"),
+        (click.exceptions.Exit(2), None, ""),
+    ],
+)
+def test_every_error_has_words_and_a_code(
+    error: BaseException, code: int | None, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if code is None:
+        command = click.Command("x", callback=lambda: raising(error))
+        assert exit_code_of(lambda: command.main([], standalone_mode=False)) == 2
+    else:
+        assert exit_code_of(lambda: raising(error)) == code
+    captured = capsys.readouterr()
+    assert said in captured.err and "Traceback" not in captured.err and not captured.out
+
+
+def test_a_fault_of_ours_is_told_with_the_file_that_holds_the_details(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code_of(lambda: raising(ZeroDivisionError("oh"))) == ExitCode.ERROR
+    said = capsys.readouterr().err
+    assert "unexpected ZeroDivisionError: oh" in said and "Traceback" not in said
+    path = Path(said.split()[-1])
+    assert "Traceback" in path.read_text()
+    path.unlink()
+
+
+def test_a_command_that_failed_in_part_leaves_with_its_code() -> None:
+    leave(failures=[])
+    with pytest.raises(click.exceptions.Exit) as raised:
+        leave(failures=["one"])
+    assert raised.value.exit_code == ExitCode.FAILURES
