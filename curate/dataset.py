@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import simplejpeg
 import torch
 from PIL import Image
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
 from curate.errors import CurateError
-from curate.exports.formats.tables import FRAME_SCHEMA
+from curate.exports.formats.tables import FRAME_SCHEMA, read_videos
 from curate.exports.reading.stores import open_store
 
 COLUMNS = ("key", "video_id", "n", "timestamp")
@@ -105,8 +104,7 @@ class FrameDataset(Dataset[dict[str, Any]]):
             float64, shape (len(self),), with sum 1: for ``torch.utils.data.WeightedRandomSampler``, which takes up to
             2^24 frames.
         """
-        videos = pq.read_table(self.path / "videos.parquet", columns=["video_id", "frame_weight"], use_threads=False)
-        by_video = dict(zip(*(column.to_pylist() for column in videos.columns), strict=True))
+        by_video = dict(read_videos(self.path, "video_id", "frame_weight"))
         encoded = self.store.table(["video_id"]).column(0).combine_chunks().dictionary_encode()
         weights = torch.tensor([by_video[video] for video in encoded.dictionary.to_pylist()], dtype=torch.float64)
         return weights[torch.from_numpy(encoded.indices.to_numpy().astype("int64"))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from os import PathLike
+from typing import Any
 
 
 class CurateError(Exception):
@@ -27,11 +27,11 @@ class BadArtefact(Exception):
     It costs that video only: a stage that reads it fails with it, an export leaves the video out.
 
     Attributes:
-        path: The file.
+        path: The file, by its name or open.
         why: What is wrong with it.
     """
 
-    def __init__(self, path: PathLike[str] | str, why: str) -> None:
+    def __init__(self, path: Any, why: str) -> None:
         super().__init__(f"cannot read {path}: {why}")
         self.path = path
         self.why = why

@@ -137,6 +137,11 @@ class Region(NamedTuple):
     score: float
     model: str
 
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """``(x1, y1, x2, y2)``."""
+        return self[:4]
+
 
 class Finding(NamedTuple):
     """One thing that may identify a person.
@@ -161,6 +166,11 @@ class Finding(NamedTuple):
     y2: int
     pattern: str
     model: str
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """``(x1, y1, x2, y2)``."""
+        return self[2:6]
 
 
 @dataclass(frozen=True)

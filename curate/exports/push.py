@@ -16,22 +16,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyarrow import fs
 
-from curate.errors import CurateError
+from curate.errors import BadArtefact, CurateError
 from curate.exports.disk.folder import RECORD, inner_path, is_inner
+from curate.exports.formats.tables import METADATA
 from curate.exports.reading.stores import open_account
 from curate.files.bounded import parse_json
+from curate.files.parquet import read_rows
 from curate.files.urls import redact, redact_url
 
 JOURNAL = "_push.json"
 """Name of the list of files that are right in an incomplete copy."""
 
-_TABLE = "metadata.parquet"
 _CHUNK = 8 << 20
 _THREADS = 8
 _BATCH_FILES = 512
@@ -110,21 +110,22 @@ def _files(folder: Path, record: Mapping[str, Any]) -> dict[str, File]:
     files = {name: File(facts["size"], facts["sha256"]) for name, facts in record["files"].items()}
     if "loose_bytes" in record:
         try:
-            files |= _loose(pq.ParquetFile(inner_path(folder, _TABLE)))
-        except (OSError, pa.ArrowException, ValueError) as error:
-            raise CurateError(f"{folder / _TABLE} cannot be read: {error}; see 'curate verify {folder}'") from error
+            files |= _loose(inner_path(folder, METADATA))
+        except (BadArtefact, ValueError) as error:
+            why = error.why if isinstance(error, BadArtefact) else error
+            raise CurateError(f"{folder / METADATA} cannot be read: {why}; see 'curate verify {folder}'") from error
     if outside := next((name for name in files if not is_inner(name)), None):
         raise CurateError(f"{folder} names {outside!r}, which leads out of the export: see 'curate verify {folder}'")
     return files
 
 
-def _loose(table: pq.ParquetFile) -> dict[str, File]:
-    """Loose pictures that a table of frames tells of."""
-    found: dict[str, File] = {}
-    for batch in table.iter_batches(columns=["file", "size", "sha256"]):
-        columns = [batch.column(name).to_pylist() for name in ("file", "size", "sha256")]
-        found |= {name: File(size, checksum) for name, size, checksum in zip(*columns, strict=True)}
-    return found
+def _loose(table: Path | IO[bytes]) -> dict[str, File]:
+    """Loose pictures that a table of frames tells of.
+
+    Raises:
+        BadArtefact: The table cannot be read.
+    """
+    return {name: File(size, sha256) for name, size, sha256 in read_rows(table, ("file", "size", "sha256"))}
 
 
 @dataclass(frozen=True)
@@ -257,13 +258,13 @@ class _Push:
             ) from None
         if kind != self.record["format"]:
             raise CurateError(f"{self.place.shown} holds an export in the format {kind}: name another place")
-        if source == RECORD and "loose_bytes" in told and _TABLE in there:
-            if known.get(_TABLE) == self.files[_TABLE]:
+        if source == RECORD and "loose_bytes" in told and METADATA in there:
+            if known.get(METADATA) == self.files[METADATA]:
                 loose = self.files.keys() - self.record["files"].keys()
                 return known | {name: self.files[name] for name in loose}
             try:
-                known |= _loose(pq.ParquetFile(io.BytesIO(self.place.read(_TABLE))))
-            except pa.ArrowInvalid:
+                known |= _loose(io.BytesIO(self.place.read(METADATA)))
+            except BadArtefact:
                 return known  # a damaged table tells of no picture
         return known
 

@@ -24,7 +24,8 @@ ROWS_A_GROUP = 10_000
 ROWS_A_READ = 8192
 """Rows of small columns that are held as Python objects at a time."""
 
-Place = PathLike[str] | str
+Place = PathLike[str] | str | IO[bytes]
+"""A file by its name, or an open one."""
 
 
 @contextmanager
@@ -141,25 +142,27 @@ class RowWriter:
     """Writes rows in the order they come, holding one row group at most; a context manager.
 
     Args:
-        path: File to write: a temporary name, which the caller makes final.
+        sink: File to write, by a temporary name, which the caller makes final, or open for writing.
         schema: Of the table.
         rows_a_group: Rows in one row group.
         options: Further options of `pyarrow.parquet.ParquetWriter`.
     """
 
-    def __init__(
-        self, path: Place | IO[bytes], schema: pa.Schema, *, rows_a_group: int = ROWS_A_GROUP, **options: Any
-    ) -> None:
+    def __init__(self, sink: Any, schema: pa.Schema, *, rows_a_group: int = ROWS_A_GROUP, **options: Any) -> None:
         import pyarrow.parquet as pq
 
         self._schema, self._rows_a_group = schema, rows_a_group
-        self._writer = pq.ParquetWriter(path, schema, **{"compression": "zstd", **options})
+        self._writer = pq.ParquetWriter(sink, schema, **{"compression": "zstd", **options})
         self._rows: list[Mapping[str, Any]] = []
 
     def __enter__(self) -> RowWriter:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write the rows that wait, and the end of the file."""
         with self._writer:
             self.end_group()
 

@@ -34,6 +34,7 @@ from curate.stages.mask import decoded_frames
 from curate.stages.sample import SampleStage
 from curate.stages.trim import TrimStage, operating_point
 from curate.verdicts.rules import judge
+from curate.workspace.tables.verdicts import read_verdicts
 
 if TYPE_CHECKING:
     from curate.nets.classifier import Classifier
@@ -194,10 +195,8 @@ class Predictor:
             except _Unreadable as error:
                 yield Broken(path, str(error))
                 return
-            for (timestamp, p, verdict), regions in zip(
-                _verdict_rows(verdicts), self._regions_of_frames(frames, verdicts), strict=True
-            ):
-                yield Prediction(path, timestamp, p, verdict, regions)
+            for row, regions in zip(read_verdicts(verdicts), self._regions_of_frames(frames, verdicts), strict=True):
+                yield Prediction(path, row.timestamp, row.p_surgical, row.verdict, regions)
 
     def _judged(self, path: Path, folder: Path) -> tuple[Path, Path]:
         """Tables of the sampled frames and of their verdicts."""
@@ -213,16 +212,13 @@ class Predictor:
         As in the mask stage, evidence over time is gathered from surgical and uncertain frames alone; the others are
         looked at apart.
         """
-        import pyarrow.parquet as pq
-
-        table = pq.read_table(verdicts, columns=["n", "verdict"], partitioning=None)
-        numbers, named = table["n"].to_pylist(), table["verdict"].to_pylist()
+        judged = {row.n: row.verdict for row in read_verdicts(verdicts)}
         if self._finder is None:
-            yield from ([] for _ in numbers)
+            yield from ([] for _ in judged)
             return
-        rejected = frozenset(n for n, verdict in zip(numbers, named, strict=True) if verdict == NON_SURGICAL)
+        rejected = frozenset(n for n, verdict in judged.items() if verdict == NON_SURGICAL)
         found = (
-            self._finder.find(decoded_frames(frames, wanted)) for wanted in (frozenset(numbers) - rejected, rejected)
+            self._finder.find(decoded_frames(frames, wanted)) for wanted in (frozenset(judged) - rejected, rejected)
         )
         for _, regions in heapq.merge(*found, key=lambda numbered: numbered[0]):
             yield regions
@@ -309,10 +305,3 @@ def _artefact(outcome: Outcome) -> Path:
         return outcome.artefact
     assert not isinstance(outcome, Done), "the stages used here all make a file"
     raise _Unreadable(f"{outcome.reason}: {outcome.detail}")
-
-
-def _verdict_rows(path: Path) -> Iterator[tuple[float, float, str]]:
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path, columns=["timestamp", "p_surgical", "verdict"], partitioning=None)
-    yield from zip(*(table[name].to_pylist() for name in table.column_names), strict=True)

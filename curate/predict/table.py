@@ -10,12 +10,11 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from curate.errors import CurateError
 from curate.files.atomic import commit
 from curate.files.csv_file import CsvWriter
+from curate.files.parquet import RowWriter
 from curate.records import Region
 from curate.workspace.tables import prediction_schema
 
@@ -97,9 +96,13 @@ class PredictionWriter:
         self._rows = []
 
     def _parquet(self) -> Callable[[Sequence[Row]], None]:
-        schema = prediction_schema()
-        writer = self._open.enter_context(pq.ParquetWriter(self._temporary, schema, compression="zstd"))
-        return lambda rows: writer.write_table(pa.Table.from_pylist(list(rows), schema))
+        writer = self._open.enter_context(RowWriter(self._temporary, prediction_schema(), rows_a_group=ROWS_A_GROUP))
+
+        def write(rows: Sequence[Row]) -> None:
+            for row in rows:
+                writer.add(row)
+
+        return write
 
     def _csv(self) -> Callable[[Sequence[Row]], None]:
         stream = self._open.enter_context(self._temporary.open("w", encoding="utf-8", newline=""))

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import html
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from curate.errors import CurateError
-from curate.records import FINDING_KINDS
+from curate.records import FINDING_KINDS, Finding
 from curate.report.masks import COLOURS, QUALITY, outline
 from curate.run.session import Session
+from curate.workspace.tables.frames import read_frames
+from curate.workspace.tables.regions import read_findings
 
 MOST = 24
 """Pictures of one video at most."""
@@ -92,15 +93,13 @@ def _index_row(video: AuditedVideo) -> str:
 
 def _write_video(video: AuditedVideo, folder: Path) -> int:
     """Write the page and the pictures of one video; returns how many pictures."""
-    import pyarrow.parquet as pq
-
     folder.mkdir()
-    found: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for row in pq.read_table(video.audit).to_pylist():
-        found[row["n"]].append(row)
+    found: dict[int, list[Finding]] = defaultdict(list)
+    for n, finding in read_findings(video.audit):
+        found[n].append(finding)
     chosen = choose(found, MOST)
     figures = []
-    for n, timestamp, jpeg in _frames(video.frames, chosen):
+    for n, timestamp, jpeg in read_frames(video.frames, set(chosen)):
         (folder / f"{n:06d}.jpg").write_bytes(_drawn(jpeg, found[n]))
         said = "; ".join(_said(finding) for finding in found[n])
         figures.append(
@@ -116,7 +115,7 @@ def _write_video(video: AuditedVideo, folder: Path) -> int:
     return len(figures)
 
 
-def choose(found: Mapping[int, Sequence[Mapping[str, Any]]], most: int) -> list[int]:
+def choose(found: Mapping[int, Sequence[Finding]], most: int) -> list[int]:
     """Numbers of frames to show: of every kind the same share, spread evenly over the video.
 
     Args:
@@ -125,7 +124,7 @@ def choose(found: Mapping[int, Sequence[Mapping[str, Any]]], most: int) -> list[
     """
     kinds: dict[str, list[int]] = defaultdict(list)
     for n in sorted(found):
-        for kind in {finding["kind"] for finding in found[n]}:
+        for kind in {finding.kind for finding in found[n]}:
             kinds[kind].append(n)
     chosen: set[int] = set()
     for left, kind in zip(range(len(kinds), 0, -1), sorted(kinds, key=lambda kind: len(kinds[kind])), strict=True):
@@ -135,18 +134,7 @@ def choose(found: Mapping[int, Sequence[Mapping[str, Any]]], most: int) -> list[
     return sorted(chosen)
 
 
-def _frames(frames: Path, wanted: Sequence[int]) -> Iterator[tuple[int, float, bytes]]:
-    import pyarrow.parquet as pq
-
-    numbers = set(wanted)
-    with pq.ParquetFile(frames) as table:
-        for batch in table.iter_batches(batch_size=16, columns=["n", "timestamp", "image"]):
-            for place, n in enumerate(batch.column("n").to_pylist()):
-                if n in numbers:
-                    yield n, batch.column("timestamp")[place].as_py(), batch.column("image")[place].as_py()
-
-
-def _drawn(jpeg: bytes, findings: Iterable[dict[str, Any]]) -> bytes:
+def _drawn(jpeg: bytes, findings: Iterable[Finding]) -> bytes:
     """The frame with its findings drawn, not wider than `WIDEST`, as a JPEG."""
     import cv2
     import simplejpeg
@@ -160,11 +148,11 @@ def _drawn(jpeg: bytes, findings: Iterable[dict[str, Any]]) -> bytes:
     return drawn
 
 
-def _said(finding: Mapping[str, Any]) -> str:
-    colour = "rgb({}, {}, {})".format(*COLOURS[finding["kind"]])
-    shape = f" <code>{html.escape(finding['pattern'])}</code>" if finding["pattern"] else ""
-    kind = f'<span class="kind" style="border-color: {colour}">{finding["kind"]}</span>'
-    return f"{kind}{shape} {finding['score']:.2f} ({html.escape(finding['model'])})"
+def _said(finding: Finding) -> str:
+    colour = "rgb({}, {}, {})".format(*COLOURS[finding.kind])
+    shape = f" <code>{html.escape(finding.pattern)}</code>" if finding.pattern else ""
+    kind = f'<span class="kind" style="border-color: {colour}">{finding.kind}</span>'
+    return f"{kind}{shape} {finding.score:.2f} ({html.escape(finding.model)})"
 
 
 def _clock(seconds: float) -> str:

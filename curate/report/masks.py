@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from curate.errors import CurateError
+from curate.records import Finding, Region
 from curate.run.session import Session
+from curate.workspace.tables.frames import read_frames
+from curate.workspace.tables.regions import read_regions
 
 Image = npt.NDArray[np.uint8]
 
@@ -32,12 +34,12 @@ COLOURS = {
 QUALITY = 90
 
 
-def outline(image: Image, regions: Iterable[dict[str, Any]]) -> Image:
+def outline(image: Image, regions: Iterable[Region | Finding]) -> Image:
     """Draw regions on a copy of a frame: outline, kind, score, and what found it.
 
     Args:
         image: RGB, uint8, shape (height, width, 3).
-        regions: Rows of a ``regions`` or an ``audit`` table.
+        regions: What was found on it.
 
     Returns:
         RGB, uint8, shape of ``image``.
@@ -48,13 +50,13 @@ def outline(image: Image, regions: Iterable[dict[str, Any]]) -> Image:
     height = image.shape[0]
     line, size = max(1, round(height / 360)), max(0.35, height / 1600)
     for region in regions:
-        colour = COLOURS.get(region["kind"], COLOURS["other"])
-        label = f"{region['kind']} {region['score']:.2f} {region['model']}"
-        above = region["y1"] - 2 * line
-        place = (region["x1"], above if above > 30 * size else min(region["y2"] + round(25 * size), height - 2))
+        colour = COLOURS.get(region.kind, COLOURS["other"])
+        label = f"{region.kind} {region.score:.2f} {region.model}"
+        above = region.y1 - 2 * line
+        place = (region.x1, above if above > 30 * size else min(region.y2 + round(25 * size), height - 2))
         cv2.putText(drawn, label, place, cv2.FONT_HERSHEY_SIMPLEX, size, (0, 0, 0), 3 * line, cv2.LINE_AA)
         cv2.putText(drawn, label, place, cv2.FONT_HERSHEY_SIMPLEX, size, colour, line, cv2.LINE_AA)
-        corners = (region["x1"], region["y1"]), (region["x2"] - 1, region["y2"] - 1)
+        corners = (region.x1, region.y1), (region.x2 - 1, region.y2 - 1)
         cv2.rectangle(drawn, *corners, colour, line)
     return drawn
 
@@ -71,24 +73,20 @@ def write_explanations(frames: Path, regions: Path, folder: Path, *, most: int =
     Returns:
         The files written, in order.
     """
-    import pyarrow.parquet as pq
     import simplejpeg
 
-    found: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for row in pq.read_table(regions).to_pylist():
-        found[row["n"]].append(row)
+    found: dict[int, list[Region]] = defaultdict(list)
+    for n, region in read_regions(regions):
+        found[n].append(region)
     numbers = sorted(found)
     if len(numbers) > most:
         numbers = [numbers[i] for i in np.linspace(0, len(numbers) - 1, most).round().astype(int)]
-    wanted, written = set(numbers), []
-    with pq.ParquetFile(frames) as table:
-        for batch in table.iter_batches(batch_size=16, columns=["n", "image"]):
-            for row in batch.to_pylist():
-                if row["n"] in wanted:
-                    drawn = outline(simplejpeg.decode_jpeg(row["image"]), found[row["n"]])
-                    path = folder / f"{row['n']:06d}.jpg"
-                    path.write_bytes(simplejpeg.encode_jpeg(drawn, quality=QUALITY))
-                    written.append(path)
+    written = []
+    for n, _, jpeg in read_frames(frames, set(numbers)):
+        drawn = outline(simplejpeg.decode_jpeg(jpeg), found[n])
+        path = folder / f"{n:06d}.jpg"
+        path.write_bytes(simplejpeg.encode_jpeg(drawn, quality=QUALITY))
+        written.append(path)
     return written
 
 

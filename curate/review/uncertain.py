@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import simplejpeg
 
 from curate.errors import CurateError
@@ -15,6 +14,8 @@ from curate.files.csv_file import CsvWriter
 from curate.records import UNCERTAIN
 from curate.run.session import Session
 from curate.vision.contact_sheet import COLUMNS, Cell, contact_sheet, thumbnail
+from curate.workspace.tables.frames import read_frames
+from curate.workspace.tables.verdicts import read_verdicts
 
 ROWS = 10
 """Rows of pictures on a contact sheet."""
@@ -83,17 +84,11 @@ def write_review(videos: Iterable[JudgedVideo], folder: Path) -> int:
 
 def _uncertain(video: JudgedVideo) -> Iterator[tuple[str, int, float, float, bytes]]:
     """Id, number, time, probability and JPEG of each uncertain frame of a video."""
-    verdicts = pq.read_table(video.verdicts, columns=["n", "p_surgical", "verdict"]).to_pydict()
-    listed = zip(verdicts["n"], verdicts["p_surgical"], verdicts["verdict"], strict=True)
-    wanted = {n: p for n, p, verdict in listed if verdict == UNCERTAIN}
+    wanted = {row.n: row.p_surgical for row in read_verdicts(video.verdicts) if row.verdict == UNCERTAIN}
     if not wanted:
         return
-    with pq.ParquetFile(video.frames) as table:
-        for batch in table.iter_batches(batch_size=16, columns=["n", "timestamp", "image"]):
-            images = batch.column("image")
-            for place, n in enumerate(batch.column("n").to_pylist()):
-                if n in wanted:
-                    yield video.id, n, batch.column("timestamp")[place].as_py(), wanted[n], images[place].as_py()
+    for n, timestamp, jpeg in read_frames(video.frames, wanted):
+        yield video.id, n, timestamp, wanted[n], jpeg
 
 
 def review_uncertain(session: Session, folder: Path) -> tuple[int, int]:

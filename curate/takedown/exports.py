@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from curate import config
 from curate.config import ExportOptions, with_tables
-from curate.errors import CurateError
+from curate.errors import BadArtefact, CurateError
 from curate.exports import ExportEntry, export_dataset
 from curate.exports.disk.folder import RECORD, read_record, recover
 from curate.exports.exporter import FORMATS
@@ -93,7 +93,9 @@ class ExportPurge:
         try:
             shown = videos_in(folder)
             inside = dict.fromkeys([*shown, *record.get("without_frames", ()), *record["left_out"]])
-        except (OSError, ValueError, TypeError) as error:
+        except BadArtefact as error:
+            return Rewritten(folder, "kept", f"it cannot be read ({error.why}); delete it and purge again")
+        except TypeError as error:
             return Rewritten(folder, "kept", f"it cannot be read ({error}); delete it and purge again")
         purged = tuple(video for video in inside if video in self.purged.ids)
         if not purged:

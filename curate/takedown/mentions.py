@@ -12,6 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from curate.errors import BadArtefact
+from curate.files.parquet import open_parquet
+
 _CHUNK = 4 << 20
 _ENCODINGS = (("utf-8", 1), ("utf-16-le", 2), ("utf-32-le", 4))
 """With their bytes a character; UTF-32 is what NumPy's string arrays hold."""
@@ -216,11 +219,8 @@ def _in_bytes(path: Path, finder: _Finder) -> Iterator[Mention]:
 
 def _in_columns(path: Path, videos: Sequence[str]) -> Iterator[Mention]:
     """Ids in the text columns of a Parquet file."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
-        with pq.ParquetFile(path) as file:
+        with open_parquet(path) as file:
             columns = [file.schema.column(i) for i in range(len(file.schema))]
             names = [column.path for column in columns if column.logical_type.type == "STRING"]
             for name in names:
@@ -230,8 +230,8 @@ def _in_columns(path: Path, videos: Sequence[str]) -> Iterator[Mention]:
                     for video in [video for video in left if video in text]:
                         left.remove(video)
                         yield Mention(path, video, f"column {name}", words_with(video, text))
-    except pa.ArrowException as error:
-        yield Mention(path, "", f"unreadable: {error}")
+    except BadArtefact as error:
+        yield Mention(path, "", f"unreadable: {error.why}")
 
 
 def _values(column: Any) -> list[str]:

@@ -13,14 +13,15 @@ from typing import Any
 import lmdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import simplejpeg
 
+from curate.errors import BadArtefact
 from curate.exports.check.video_files import check_movies
 from curate.exports.disk.folder import PICTURE, RECORD, inner_path
 from curate.exports.disk.tar import BLOCK
 from curate.exports.formats.lmdb import index_entries
-from curate.exports.formats.video_files import METADATA, VIDEO_FORMATS
+from curate.exports.formats.tables import METADATA, VIDEOS, read_videos
+from curate.exports.formats.video_files import VIDEO_FORMATS
 from curate.exports.reading.stores import FrameStore, LmdbStore, open_account, open_store
 from curate.files.bounded import parse_json
 from curate.files.machine import usable_cores
@@ -67,9 +68,9 @@ def verify_export(
         damaged = True
         yield problem
     try:
-        videos = _frames_by_video(folder)
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
-        yield Problem("videos.parquet", f"cannot be read: {error}")
+        videos = dict(read_videos(folder, "video_id", "frames"))
+    except BadArtefact as error:
+        yield Problem(VIDEOS, f"cannot be read: {error.why}")
         return
     found: Counter[str] = Counter()
     parts = (METADATA,) if record["format"] in VIDEO_FORMATS else record["counts"]["splits"]
@@ -80,6 +81,9 @@ def verify_export(
                     yield Problem(*said)
             else:
                 yield from _check_split(open_store(folder, part), record, found, decode=decode, progress=progress)
+        except BadArtefact as error:
+            yield Problem(part, f"cannot be read: {error.why}")
+            damaged = True
         except (OSError, pa.ArrowException, lmdb.Error, LookupError, TypeError, AttributeError, ValueError) as error:
             yield Problem(part, f"cannot be read: {error}")
             damaged = True
@@ -116,17 +120,10 @@ def _check_files(folder: Path, record: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(name, f"is not listed in {RECORD}")
 
 
-def _frames_by_video(folder: Path) -> dict[str, int]:
-    table = pq.read_table(folder / "videos.parquet", columns=["video_id", "frames"])
-    return dict(zip(*(column.to_pylist() for column in table.columns), strict=True))
-
-
 def _check_videos(listed: Mapping[str, int], found: Mapping[str, int]) -> Iterator[Problem]:
     for video in sorted(listed.keys() | found.keys()):
         if listed.get(video, 0) != found.get(video, 0):
-            yield Problem(
-                "videos.parquet", f"says {listed.get(video, 0)} frames of {video}, there are {found.get(video, 0)}"
-            )
+            yield Problem(VIDEOS, f"says {listed.get(video, 0)} frames of {video}, there are {found.get(video, 0)}")
 
 
 def _check_split(

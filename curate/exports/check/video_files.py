@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import av
-import pyarrow.parquet as pq
 
 from curate.exports.disk.folder import inner_path
+from curate.exports.formats.tables import METADATA
 from curate.exports.formats.video import frame_key
-from curate.exports.formats.video_files import CLASSES, METADATA, SUFFIX, read_rows
+from curate.exports.formats.video_files import CLASSES, SUFFIX, read_video_files
 from curate.files.bounded import parse_json
 from curate.files.machine import usable_cores
+from curate.files.parquet import read_rows
 from curate.media.probe import MediaError, open_video
 from curate.records import NON_SURGICAL, SURGICAL
 
@@ -45,12 +46,11 @@ def check_movies(
 
     Raises:
         OSError: A file of the export cannot be read.
-        pyarrow.ArrowException: Nor its tables.
-        KeyError: A table has another layout.
+        BadArtefact: Nor its tables.
         ValueError: A list is no list.
     """
     tick = progress or (lambda: None)
-    rows = read_rows(folder, _COLUMNS)
+    rows = read_video_files(folder, _COLUMNS)
     for row in rows:
         found[row["video_id"]] += row["frames"]
         if row["key"] != row["video_id"] and row["key"].rpartition("_")[0] != row["video_id"]:
@@ -123,9 +123,9 @@ def _check_words(folder: Path, row: Row) -> Iterator[Said]:
         if (what := _check_entry(said, row)) != "":
             yield name, f"{key} {what}"
     table = path.with_suffix(".parquet").as_posix()
-    frames = pq.read_table(folder / table, columns=["key", "shown"], use_threads=False)
+    frames = list(read_rows(folder / table, ("key", "shown")))
     said_shown = [said.get("class") == SURGICAL for said in words.values()]
-    if frames.column("key").to_pylist() != list(words) or frames.column("shown").to_pylist() != said_shown:
+    if frames != list(zip(words, said_shown, strict=True)):
         yield table, f"does not agree with {name}"
 
 

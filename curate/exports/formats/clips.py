@@ -16,13 +16,13 @@ from curate.config import ClipsOptions, ExportOptions
 from curate.errors import CurateError
 from curate.exports.formats.dataset import Dataset
 from curate.exports.formats.encoding import encode_all
-from curate.exports.formats.video_files import SUFFIX, Tally, VideoFile, read_rows
-from curate.exports.pixels.frames import Region
+from curate.exports.formats.video_files import SUFFIX, Tally, VideoFile, read_video_files
 from curate.exports.pixels.source_video import OutputFrame, SourceVideo
 from curate.exports.plan.classes import class_of
 from curate.exports.plan.plan import Plan, PlannedVideo
 from curate.media.mp4 import Mp4Writer
 from curate.media.select import TOLERANCE, AtTimes
+from curate.records import Region
 
 VERSION = 1
 """Raised when the bytes written for the same input change."""
@@ -79,7 +79,7 @@ def write_lists(dataset: Dataset, folder: Path) -> dict[str, Any]:
     Returns:
         The number of clips, for ``export.json``.
     """
-    rows = read_rows(folder, ["file", "label", "split"])
+    rows = read_video_files(folder, ["file", "label", "split"])
     for split in dataset.plan.splits():
         lines: dict[str, list[str]] = defaultdict(list)
         for row in rows:

@@ -18,7 +18,7 @@ import numpy as np
 from curate.exports.disk.staging import CHUNK_BYTES
 from curate.exports.disk.tar import BLOCK, TarWriter
 from curate.exports.formats.dataset import Dataset
-from curate.exports.formats.tables import FrameTable, frame_row, made_with, read_places
+from curate.exports.formats.tables import METADATA, FrameTable, frame_row, made_with, read_places
 from curate.exports.plan.classes import class_names, class_of
 from curate.exports.plan.plan import PlannedVideo
 
@@ -46,7 +46,7 @@ def write_dinov2(dataset: Dataset, folder: Path) -> dict[str, Any]:
         BrokenVideo: The artefacts of a video cannot be read.
     """
     classes = class_names(dataset.plan)
-    with FrameTable(folder / "metadata.parquet", made_with(dataset), dataset.staging) as table:
+    with FrameTable(folder / METADATA, made_with(dataset), dataset.staging) as table:
         for split, videos in dataset.plan.splits().items():
             (folder / split).mkdir(exist_ok=True)
             by_class: dict[str, list[PlannedVideo]] = defaultdict(list)
@@ -79,7 +79,7 @@ def _write_tar(dataset: Dataset, videos: list[PlannedVideo], name: str, folder: 
 def _write_entries(dataset: Dataset, classes: list[str], folder: Path) -> None:
     """Write the entries of every split and the names of the classes, by ``metadata.parquet``."""
     index = {name: i for i, name in enumerate(classes)}
-    rows = read_places(folder / "metadata.parquet", ("key", "file", "offset", "size"))
+    rows = read_places(folder / METADATA, ("key", "file", "offset", "size"))
     for split, videos in dataset.plan.splits().items():
         extra = folder / f"{split}-extra"
         extra.mkdir(exist_ok=True)

@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from curate.exports.disk.staging import Chunk
 from curate.exports.formats.dataset import Dataset
 from curate.exports.formats.reuse import Previous, recipe
-from curate.exports.formats.tables import made_with
-from curate.exports.formats.video_files import CLASSES, METADATA, VIDEO_FILE_SCHEMA, VideoFile
+from curate.exports.formats.tables import METADATA, made_with
+from curate.exports.formats.video_files import CLASSES, VIDEO_FILE_SCHEMA, VideoFile
 from curate.exports.plan.classes import class_names, class_of
 from curate.exports.plan.plan import BrokenVideo, Plan, PlannedVideo
 from curate.files.machine import usable_cores
+from curate.files.parquet import RowWriter
 
 EncodeVideo = Callable[[PlannedVideo, Path, Callable[[], None]], Sequence[VideoFile]]
 """Writes the files of a video into an empty folder, calling back for each frame; raises `BrokenVideo`."""
@@ -114,7 +114,7 @@ def encode_all(
     written: dict[str, _Made] = {}
     schema = VIDEO_FILE_SCHEMA.with_metadata(made_with(dataset))
     with (
-        pq.ParquetWriter(folder / METADATA, schema, compression="zstd") as table,
+        RowWriter(folder / METADATA, schema) as table,
         ThreadPoolExecutor(usable_cores()) as pool,
     ):
         futures = [pool.submit(one, video) for video in videos]
@@ -125,7 +125,7 @@ def encode_all(
                     rows = [
                         _row(video, video_file, place(video), labels, made.recipe) for video_file in made.video_files
                     ]
-                    table.write_table(pa.Table.from_pylist(rows, schema))
+                    table.add_group(pa.Table.from_pylist(rows, schema))
         except BaseException:
             stop.set()
             for future in futures:

@@ -12,7 +12,7 @@ from typing import Any
 
 from curate.exports.disk.staging import CHUNK_BYTES
 from curate.exports.formats.dataset import Dataset
-from curate.exports.formats.tables import FrameTable, frame_row, made_with, read_places
+from curate.exports.formats.tables import METADATA, FrameTable, frame_row, made_with, read_places
 from curate.exports.pixels.frames import ExportFrame
 from curate.exports.plan.classes import class_of
 from curate.files.machine import usable_cores
@@ -84,7 +84,7 @@ def write_surgenet(dataset: Dataset, folder: Path) -> dict[str, Any]:
         return f"{frame.video.split}/{class_of(frame.video)}/Batch{i // SURGENET_BATCH}/{file}"
 
     facts = _write_files(dataset, folder, name)
-    rows = read_places(folder / "metadata.parquet", ("split", "file"))
+    rows = read_places(folder / METADATA, ("split", "file"))
     for split, lines in itertools.groupby(rows, key=lambda row: str(row[0])):
         with open(folder / f"{split}.txt", "w", encoding="ascii") as stream:
             stream.writelines(f"{file.rpartition('/')[2]}\n" for _, file in lines)
@@ -112,7 +112,7 @@ def _write_files(dataset: Dataset, folder: Path, name_of: Callable[[ExportFrame,
         folder: Of the export.
         name_of: Path of a frame below the folder, by the frame and its place in the split.
     """
-    path = folder / "metadata.parquet"
+    path = folder / METADATA
     with FrameTable(path, made_with(dataset), dataset.staging, checksums=True) as table:
         for split, videos in dataset.plan.splits().items():
             skip = dataset.staging.frames(split)

@@ -23,7 +23,7 @@ from typing import Any, Literal
 import lmdb
 
 from curate.exports.formats.dataset import Dataset
-from curate.exports.formats.tables import FrameTable, frame_row, made_with
+from curate.exports.formats.tables import METADATA, FrameTable, frame_row, made_with
 from curate.exports.plan.plan import PlannedVideo
 
 VERSION = 1
@@ -89,7 +89,7 @@ def write_lmdb(
     """
     metadata = made_with(dataset) | {"channel_order": channel_order}
 
-    with FrameTable(folder / "metadata.parquet", metadata, dataset.staging) as table:
+    with FrameTable(folder / METADATA, metadata, dataset.staging) as table:
 
         def items(split: str, videos: list[PlannedVideo]) -> Iterator[tuple[bytes, bytes]]:
             keys: list[bytes] = []

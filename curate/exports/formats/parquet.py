@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from curate.exports.disk.folder import link
 from curate.exports.disk.output import OutputFile
@@ -21,6 +20,7 @@ from curate.exports.disk.staging import Chunk
 from curate.exports.formats.dataset import Dataset
 from curate.exports.formats.tables import FRAME_SCHEMA, frame_row, made_with
 from curate.exports.plan.plan import PlannedVideo
+from curate.files.parquet import RowWriter
 
 VERSION = 2
 """Raised when the bytes written for the same input change."""
@@ -125,7 +125,7 @@ class _Shards:
     def __init__(self, dataset: Dataset, split: str) -> None:
         self._staging, self._split, self._schema = dataset.staging, split, schema(dataset)
         self._limit = dataset.options.parquet.shard_size * 1_000_000
-        self._writer: pq.ParquetWriter | None = None
+        self._writer: RowWriter | None = None
         self._file: OutputFile | None = None
         self._size = self._rows = 0
 
@@ -152,7 +152,7 @@ class _Shards:
             self._finish()
         if self._writer is None:
             self._writer = self._open()
-        self._writer.write_table(group)
+        self._writer.add_group(group)
         self._size += size
         self._rows += group.num_rows
         self._staging.checksums.growing(self._path(len(self._staging.of(self._split))), self._size)
@@ -160,12 +160,12 @@ class _Shards:
     def _path(self, number: int) -> Path:
         return self._staging.scratch / f"{self._split}-{number:05d}.parquet"
 
-    def _open(self) -> pq.ParquetWriter:
+    def _open(self) -> RowWriter:
         self._size = self._rows = 0
         columns = _leaves(self._schema)
         pictures = {"image.bytes", "image.path"}
         self._file = OutputFile(self._path(len(self._staging.of(self._split))))
-        return pq.ParquetWriter(
+        return RowWriter(
             self._file,
             self._schema,
             compression={name: "none" if name in pictures else "zstd" for name in columns},

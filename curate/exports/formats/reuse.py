@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from curate.config import MOVED, ExportOptions, format_fields
+from curate.errors import BadArtefact
 from curate.exports.disk.folder import inner_path, link, read_record
-from curate.exports.formats.video_files import METADATA, VideoFile
+from curate.exports.formats.tables import METADATA
+from curate.exports.formats.video_files import VideoFile
 from curate.exports.plan.plan import BrokenVideo, ExportEntry, PlannedVideo
 from curate.files.digest import digest
+from curate.files.parquet import read_columns
+from curate.workspace.tables.frames import read_frame_sizes
 
 _ELSEWHERE = frozenset(
     {
@@ -58,14 +61,16 @@ def recipe(video: PlannedVideo, options: ExportOptions, name: str, version: int)
     """
     entry = video.entry
     try:
-        sizes = pq.read_table(entry.frames, columns=["n", "width", "height"], use_threads=False)
+        sizes = [(frame.n, frame.width, frame.height) for frame in read_frame_sizes(entry.frames)]
         parts = {
             "kind": f"{name} {version}",
             "options": _options(options, name),
-            "sizes": [column.to_pylist() for column in sizes.columns],
+            "sizes": [list(column) for column in zip(*sizes, strict=True)],
             "files": [_checksum(path) if path else None for path in _files(entry)],
         }
-    except (OSError, pa.ArrowException, KeyError) as error:
+    except BadArtefact as error:
+        raise BrokenVideo.by(video.id, error) from error
+    except OSError as error:
         raise BrokenVideo(video.id, f"cannot read its artefacts: {error}") from error
     return digest(parts)
 
@@ -101,10 +106,10 @@ class Previous:
         for name in record["files"]:
             self._files[_stem(name)].append(name)
         try:
-            self._rows = pq.read_table(folder / METADATA, use_threads=False)
+            self._rows = read_columns(folder / METADATA)
             videos = self._rows.column("video_id").to_pylist()
             recipes = self._rows.column("recipe").to_pylist()
-        except (OSError, pa.ArrowException, KeyError):
+        except (BadArtefact, KeyError):
             self._rows = None
             return
         start = 0

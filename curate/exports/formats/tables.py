@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from curate.corpus.balance import ProcedureRow
 from curate.exports.disk.staging import Chunk, Staging
@@ -17,7 +16,14 @@ from curate.exports.formats.dataset import Dataset
 from curate.exports.pixels.frames import ExportFrame
 from curate.exports.pixels.render import Renderer
 from curate.files.csv_file import CsvWriter
+from curate.files.parquet import RowWriter, read_rows, write_table
 from curate.version import __version__
+
+METADATA = "metadata.parquet"
+"""One row a frame, or in the formats of video files one a file."""
+
+VIDEOS = "videos.parquet"
+"""One row a video, beside every export."""
 
 REGION = pa.struct(
     [
@@ -91,13 +97,11 @@ VIDEO_SCHEMA = pa.schema(
         ("frame_weight", pa.float64()),
     ]
 )
-"""``videos.parquet``. ``frame_weight`` is the probability with which a balanced sampler of the video's split draws any
+"""`VIDEOS`. ``frame_weight`` is the probability with which a balanced sampler of the video's split draws any
 one of its frames."""
 
 _PLACE = (("file", pa.string()), ("offset", pa.int64()), ("size", pa.int64()))
 """Where a picture is: file relative to the export, offset and size in bytes; no offset in LMDB."""
-
-_TEXT_COMPRESSION = "zstd"
 
 
 def frame_row(frame: ExportFrame, renderer: Renderer) -> dict[str, Any]:
@@ -206,7 +210,7 @@ class FrameTable:
 
     def _write(self) -> None:
         """Put all rows together, in row groups that do not tell where chunks ended."""
-        with pq.ParquetWriter(self._path, self._schema, compression=_TEXT_COMPRESSION) as writer:
+        with RowWriter(self._path, self._schema) as writer:
             held: list[pa.RecordBatch] = []
             count = 0
             for batch in self._batches():
@@ -219,8 +223,8 @@ class FrameTable:
             if count:
                 self._write_group(writer, held)
 
-    def _write_group(self, writer: pq.ParquetWriter, batches: list[pa.RecordBatch]) -> None:
-        writer.write_table(pa.Table.from_batches(batches, self._schema).combine_chunks())
+    def _write_group(self, writer: RowWriter, batches: list[pa.RecordBatch]) -> None:
+        writer.add_group(pa.Table.from_batches(batches, self._schema).combine_chunks())
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         for path in self._parts:
@@ -231,9 +235,16 @@ class FrameTable:
 
 def read_places(path: Path, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     """Some columns of ``metadata.parquet``, a tuple a frame; few rows are held at a time."""
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(columns=list(columns)):
-            yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
+    return read_rows(path, columns)
+
+
+def read_videos(folder: Path, *columns: str) -> list[tuple[Any, ...]]:
+    """Some columns of the table of videos of an export, a tuple a video.
+
+    Raises:
+        BadArtefact: It cannot be read.
+    """
+    return list(read_rows(folder / VIDEOS, columns))
 
 
 def write_tables(dataset: Dataset, folder: Path) -> None:
@@ -254,7 +265,7 @@ def write_tables(dataset: Dataset, folder: Path) -> None:
         }
         for video in dataset.plan.videos
     ]
-    pq.write_table(pa.Table.from_pylist(rows, VIDEO_SCHEMA), folder / "videos.parquet", compression=_TEXT_COMPRESSION)
+    write_table(folder / VIDEOS, pa.Table.from_pylist(rows, VIDEO_SCHEMA))
     with open(folder / "procedures.csv", "w", newline="", encoding="utf-8") as stream:
         writer = CsvWriter(stream, [field.name for field in dataclasses.fields(ProcedureRow)])
         for row in dataset.procedures:

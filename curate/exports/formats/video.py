@@ -7,15 +7,12 @@ would stand side by side and look like motion. There is no sound: voices are per
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from curate.config import ExportOptions
 from curate.exports.formats.dataset import Dataset
@@ -24,6 +21,7 @@ from curate.exports.formats.tables import REGION
 from curate.exports.formats.video_files import SUFFIX, Tally, VideoFile
 from curate.exports.pixels.source_video import OutputFrame, SourceVideo
 from curate.exports.plan.plan import BrokenVideo, Plan, PlannedVideo
+from curate.files.parquet import RowWriter
 from curate.media.mp4 import Mp4Writer
 from curate.media.select import During
 from curate.records import NON_SURGICAL, SURGICAL
@@ -61,8 +59,6 @@ FRAMES_SCHEMA = pa.schema(
 """``{video_id}.parquet``, one row a frame: ``time`` in seconds in the curated video, ``timestamp`` in the source video,
 ``source_index`` in presentation order there; ``n`` the sample that speaks for the frame, with its ``p_surgical`` and
 ``verdict``; ``shown`` is false for black frames."""
-
-_ROWS = 10_000
 
 
 def encode_videos(dataset: Dataset, folder: Path) -> Plan:
@@ -119,8 +115,7 @@ class _FrameRecords:
     def __init__(self, stem: Path, video_id: str) -> None:
         self._video_id = video_id
         self._json = open(f"{stem}.json", "w", encoding="ascii")  # noqa: SIM115
-        self._table = pq.ParquetWriter(f"{stem}.parquet", FRAMES_SCHEMA, compression="zstd")
-        self._rows: list[dict[str, Any]] = []
+        self._table = RowWriter(f"{stem}.parquet", FRAMES_SCHEMA)
         self._frames = 0
 
     def __enter__(self) -> _FrameRecords:
@@ -128,7 +123,6 @@ class _FrameRecords:
 
     def __exit__(self, *_: object) -> None:
         with self._json, self._table:
-            self._flush()
             self._json.write("\n}\n" if self._frames else "{}\n")
 
     def add(self, output: OutputFrame, time: float) -> None:
@@ -137,7 +131,7 @@ class _FrameRecords:
         boxes = [list(region.box) for region in output.regions] or None
         words = {"class": SURGICAL if output.shown else NON_SURGICAL, "boxes": boxes}
         self._json.write((",\n" if self._frames else "{\n") + f"{json.dumps(key)}: {json.dumps(words)}")
-        self._rows.append(
+        self._table.add(
             {
                 "key": key,
                 "time": time,
@@ -147,14 +141,7 @@ class _FrameRecords:
                 "p_surgical": output.segment.p_surgical,
                 "verdict": output.segment.verdict,
                 "shown": output.shown,
-                "regions": [dataclasses.asdict(region) for region in output.regions],
+                "regions": [region._asdict() for region in output.regions],
             }
         )
         self._frames += 1
-        if len(self._rows) == _ROWS:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._rows:
-            self._table.write_table(pa.Table.from_pylist(self._rows, FRAMES_SCHEMA))
-            self._rows = []

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from curate.exports.formats.tables import REGION
-from curate.exports.pixels.frames import Region
+from curate.exports.formats.tables import METADATA, REGION
 from curate.exports.pixels.source_video import OutputFrame
+from curate.files.parquet import read_rows
+from curate.records import Region
 
 VIDEO_FORMATS = frozenset({"video", "clips"})
 """Formats whose files are videos."""
 
 SUFFIX = ".mp4"
 """Of every video file."""
-
-METADATA = "metadata.parquet"
-"""One row a video file."""
 
 CLASSES = "classes.txt"
 """Names of the procedures, one a line; labels count the lines from 0."""
@@ -129,11 +125,14 @@ class Tally:
             width=width,
             height=height,
             p_surgical=self._p / self.frames,
-            regions=tuple(dataclasses.asdict(region) for region in regions),
+            regions=tuple(region._asdict() for region in regions),
         )
 
 
-def read_rows(folder: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
-    """Some columns of the table of files, a dict a file."""
-    rows: list[dict[str, Any]] = pq.read_table(folder / METADATA, columns=list(columns), use_threads=False).to_pylist()
-    return rows
+def read_video_files(folder: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
+    """Some columns of the table of files, a dict a file.
+
+    Raises:
+        BadArtefact: It cannot be read.
+    """
+    return [dict(zip(columns, row, strict=True)) for row in read_rows(folder / METADATA, columns)]

@@ -14,7 +14,7 @@ from typing import Any
 from curate.exports.disk.staging import Staging
 from curate.exports.disk.tar import BLOCK, TarWriter
 from curate.exports.formats.dataset import Dataset
-from curate.exports.formats.tables import FrameTable, frame_row, made_with
+from curate.exports.formats.tables import METADATA, FrameTable, frame_row, made_with
 from curate.exports.plan.classes import class_names, class_of
 
 VERSION = 1
@@ -49,7 +49,7 @@ def write_webdataset(dataset: Dataset, folder: Path) -> dict[str, Any]:
     classes = class_names(dataset.plan)
     index = {name: i for i, name in enumerate(classes)}
     limit = dataset.options.webdataset.shard_size * 1_000_000
-    with FrameTable(folder / "metadata.parquet", made_with(dataset), dataset.staging) as table:
+    with FrameTable(folder / METADATA, made_with(dataset), dataset.staging) as table:
         for split, videos in dataset.plan.splits().items():
             with _Shards(folder, split, limit, table, dataset.staging) as shards:
                 for frame, jpeg in dataset.pictures(videos, skip=dataset.staging.frames(split)):

@@ -16,8 +16,9 @@ import numpy.typing as npt
 import simplejpeg
 
 from curate.config import ExportOptions
-from curate.exports.pixels.frames import ExportFrame, Region
+from curate.exports.pixels.frames import ExportFrame
 from curate.exports.plan.plan import BrokenVideo
+from curate.records import Region
 from curate.vision.border import Box, black_crop, lemon_crop
 from curate.vision.field_of_view import FieldOfView
 from curate.vision.paint import clip_boxes, paint
@@ -93,7 +94,7 @@ class Renderer:
             box = _moved(region.box, crop, width, height)
             if box is not None:
                 x1, y1, x2, y2 = box
-                moved.append(dataclasses.replace(region, x1=x1, y1=y1, x2=x2, y2=y2))
+                moved.append(region._replace(x1=x1, y1=y1, x2=x2, y2=y2))
         return tuple(moved)
 
     def field(self, frame: ExportFrame) -> FieldOfView | None:

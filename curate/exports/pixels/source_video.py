@@ -22,19 +22,21 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from curate.config import ExportOptions
-from curate.exports.pixels.frames import Region, RegionReader
+from curate.errors import BadArtefact
+from curate.exports.pixels.frames import RegionReader
 from curate.exports.plan.plan import BrokenVideo, FramePolicy, PlannedVideo
 from curate.media.decode import Sampler
 from curate.media.mp4 import mp4_time_base
 from curate.media.probe import MediaError, probe
 from curate.media.select import TOLERANCE, Selection
+from curate.records import Region
 from curate.verdicts.rules import durations
 from curate.vision.cuts import changes
 from curate.vision.paint import clip_boxes, paint
+from curate.workspace.tables.frames import read_frame_sizes
+from curate.workspace.tables.verdicts import read_verdicts
 
 _USUAL_RATE = Fraction(25)
 """Frames a second of a file that does not tell."""
@@ -123,8 +125,8 @@ class SourceVideo:
         try:
             self.segments = self._judge()
             info = probe(self._path)
-        except (OSError, pa.ArrowException, KeyError) as error:
-            raise BrokenVideo(video.id, f"cannot read its artefacts: {error}") from error
+        except BadArtefact as error:
+            raise BrokenVideo.by(video.id, error) from error
         except MediaError as error:
             raise self._unreadable(error) from error
         self.fps = info.fps or _USUAL_RATE
@@ -188,21 +190,17 @@ class SourceVideo:
 
     def _judge(self) -> list[Segment]:
         """Read the verdicts and find out until when each holds."""
-        rows = pq.read_table(
-            self.video.entry.verdicts, columns=["n", "timestamp", "p_surgical", "verdict", "kept"], use_threads=False
-        )
-        sizes = pq.read_table(self.video.entry.frames, columns=["n", "width", "height"], use_threads=False)
-        if not rows.column("n").equals(sizes.column("n")):
+        rows = list(read_verdicts(self.video.entry.verdicts))
+        sizes = list(read_frame_sizes(self.video.entry.frames))
+        if [row.n for row in rows] != [size.n for size in sizes]:
             raise BrokenVideo(self.video.id, "frame numbers of its frames and verdicts do not agree")
-        times = rows.column("timestamp").to_numpy().astype(np.float64)
+        times = np.array([row.timestamp for row in rows], np.float64)
         ends = times + durations(times)
         policy = FramePolicy.of(self._options)
-        verdicts = rows.column("verdict").to_pylist()
-        kept = rows.column("kept").to_numpy()
-        private = [n in self.video.private for n in rows.column("n").to_pylist()]
+        private = [row.n in self.video.private for row in rows]
         shown = [
-            bool(k) and policy.is_surgical(verdict) and not hidden
-            for k, verdict, hidden in zip(kept, verdicts, private, strict=True)
+            row.kept and policy.is_surgical(row.verdict) and not hidden
+            for row, hidden in zip(rows, private, strict=True)
         ]
         starts = times.copy()
         near = [ends[i] >= times[i + 1] - _NEAR and times[i + 1] > times[i] for i in range(len(times) - 1)]
@@ -213,20 +211,18 @@ class SourceVideo:
                 ends[i] = times[i] if private[i + 1] else min(ends[i], change.first)
             elif change.cut is not None and not private[i]:
                 ends[i] = starts[i + 1] = change.cut
-        inside = np.flatnonzero(kept)
-        columns = [rows.column(name).to_pylist() for name in ("n", "p_surgical")]
-        columns += [sizes.column(name).to_pylist() for name in ("width", "height")]
+        inside = np.flatnonzero([row.kept for row in rows])
         return [
             Segment(
-                n=columns[0][i],
+                n=rows[i].n,
                 sample=float(times[i]),
                 start=float(starts[i]),
                 end=max(float(ends[i]), float(times[i]) + 2 * _NEAR),
                 shown=shown[i],
-                p_surgical=columns[1][i],
-                verdict=verdicts[i],
-                width=columns[2][i],
-                height=columns[3][i],
+                p_surgical=rows[i].p_surgical,
+                verdict=rows[i].verdict,
+                width=sizes[i].width,
+                height=sizes[i].height,
             )
             for i in range(int(inside[0]), int(inside[-1]) + 1)
         ]
@@ -285,7 +281,7 @@ class Canvas:
         found = []
         for placed in regions:
             for x1, y1, x2, y2 in clip_boxes([placed.box(width, height, padding)], self.width, self.height):
-                found.append(dataclasses.replace(placed.region, x1=x1, y1=y1, x2=x2, y2=y2))
+                found.append(placed.region._replace(x1=x1, y1=y1, x2=x2, y2=y2))
         return tuple(found)
 
 

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from curate.records import FINDING_KINDS
+from curate.workspace.tables.regions import read_findings
 
 
 @dataclass
@@ -73,16 +72,12 @@ def kinds_by_frame(audit: Path | None) -> Mapping[int, frozenset[str]]:
     """Kinds of findings of each frame that has any, by its number.
 
     Args:
-        audit: Parquet of `curate.workspace.tree.tables.audit_schema`; ``None`` where no audit was made.
+        audit: Parquet of `curate.workspace.tables.audit_schema`; ``None`` where no audit was made.
 
     Raises:
-        OSError, pyarrow.ArrowException, KeyError: It cannot be read.
+        BadArtefact: It cannot be read.
     """
     kinds: dict[int, frozenset[str]] = {}
-    if audit is None:
-        return kinds
-    with pq.ParquetFile(audit) as table:
-        for batch in table.iter_batches(8192, columns=["n", "kind"]):
-            for n, kind in zip(batch.column("n").to_pylist(), batch.column("kind").to_pylist(), strict=True):
-                kinds[n] = kinds.get(n, frozenset()) | {kind}
+    for n, finding in read_findings(audit) if audit else ():
+        kinds[n] = kinds.get(n, frozenset()) | {finding.kind}
     return kinds

@@ -8,17 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from curate import records
 from curate.config import ExportOptions
 from curate.corpus.splits import assign_splits
+from curate.errors import BadArtefact
 from curate.exports.plan.findings import AuditTally, kinds_by_frame
 from curate.files.urls import redact_url
 from curate.records import Video
-from curate.workspace import tables
 from curate.workspace.seals import SealedFiles
+from curate.workspace.tables.frames import count_frames
+from curate.workspace.tables.verdicts import count_verdicts, read_verdicts
 
 
 @dataclass(frozen=True)
@@ -27,14 +26,14 @@ class ExportEntry:
 
     Attributes:
         video: Its row of the manifest.
-        frames: Parquet of `tables.frame_schema`.
-        verdicts: Parquet of `tables.verdict_schema`, one row a sampled frame in the order of ``frames``.
-        regions: Parquet of `tables.region_schema`, ordered by ``n``; ``None`` where no detector ran.
+        frames: Parquet of `frame_schema`.
+        verdicts: Parquet of `verdict_schema`, one row a sampled frame in the order of ``frames``.
+        regions: Parquet of `region_schema`, ordered by ``n``; ``None`` where no detector ran.
         source_meta: What the source told about the video when it was downloaded; ``title`` and ``licence`` are used
             where the manifest is silent.
         source_file: The video file, from which the formats of videos are made; ``None`` where it is not at hand.
-        fields: Parquet of `tables.field_schema`; ``None`` where nobody looked for the field of view.
-        audit: Parquet of `tables.audit_schema`, ordered by ``n``; ``None`` where no audit was made.
+        fields: Parquet of `field_schema`; ``None`` where nobody looked for the field of view.
+        audit: Parquet of `audit_schema`, ordered by ``n``; ``None`` where no audit was made.
         sealed: What these files are known by; they are checked before they are read.
     """
 
@@ -78,6 +77,11 @@ class BrokenVideo(Exception):
     def __init__(self, video_id: str, why: str) -> None:
         super().__init__(why)
         self.video_id = video_id
+
+    @classmethod
+    def by(cls, video_id: str, error: BadArtefact) -> BrokenVideo:
+        """The video of an artefact that cannot be read."""
+        return cls(video_id, f"cannot read its artefacts: {error.path}: {error.why}")
 
 
 @dataclass(frozen=True)
@@ -273,40 +277,33 @@ def make_plan(
 def _plan_video(entry: ExportEntry, policy: FramePolicy, split: str) -> tuple[PlannedVideo, AuditTally]:
     entry.sealed.check_all_but(entry.frames, entry.source_file)
     try:
-        with pq.ParquetFile(entry.frames) as frames, pq.ParquetFile(entry.verdicts) as verdicts:
-            missing = set(tables.frame_schema().names) - set(frames.schema_arrow.names)
-            if missing:
-                raise BrokenVideo(entry.video.id, f"{entry.frames} lacks the columns {', '.join(sorted(missing))}")
-            if frames.metadata.num_rows != verdicts.metadata.num_rows:
-                raise BrokenVideo(
-                    entry.video.id,
-                    f"{entry.frames} has {frames.metadata.num_rows} rows, {entry.verdicts} "
-                    f"{verdicts.metadata.num_rows}: they were not made from the same frames",
-                )
-            return _count(entry, verdicts, policy, split)
-    except (OSError, pa.ArrowException, KeyError) as error:
-        raise BrokenVideo(entry.video.id, f"cannot read its artefacts: {error}") from error
+        frames, verdicts = count_frames(entry.frames), count_verdicts(entry.verdicts)
+        if frames != verdicts:
+            raise BrokenVideo(
+                entry.video.id,
+                f"{entry.frames} has {frames} rows, {entry.verdicts} {verdicts}: "
+                "they were not made from the same frames",
+            )
+        return _count(entry, policy, split)
+    except BadArtefact as error:
+        raise BrokenVideo.by(entry.video.id, error) from error
 
 
-def _count(
-    entry: ExportEntry, verdicts: pq.ParquetFile, policy: FramePolicy, split: str
-) -> tuple[PlannedVideo, AuditTally]:
+def _count(entry: ExportEntry, policy: FramePolicy, split: str) -> tuple[PlannedVideo, AuditTally]:
     taken, first = 0, None
     kinds = kinds_by_frame(entry.audit)
     tally = AuditTally(videos=int(entry.audit is not None), unaudited=int(entry.audit is None))
     begin: tuple[int, float] | None = None
     end = (0, 0.0)
-    for batch in verdicts.iter_batches(8192, columns=["n", "timestamp", "verdict", "kept"]):
-        columns = [batch.column(name).to_pylist() for name in ("n", "timestamp", "verdict", "kept")]
-        for n, timestamp, verdict, kept in zip(*columns, strict=True):
-            end = (n, timestamp)
-            begin = begin or end
-            if kept and first is None:
-                first = n
-            hidden = policy.drops and n in kinds
-            taken += policy.takes(verdict, kept, private=hidden)
-            if entry.audit is not None and kept and policy.is_surgical(verdict):
-                tally.count(kinds.get(n, frozenset()), hidden=hidden)
+    for n, timestamp, _, verdict, kept in read_verdicts(entry.verdicts):
+        end = (n, timestamp)
+        begin = begin or end
+        if kept and first is None:
+            first = n
+        hidden = policy.drops and n in kinds
+        taken += policy.takes(verdict, kept, private=hidden)
+        if entry.audit is not None and kept and policy.is_surgical(verdict):
+            tally.count(kinds.get(n, frozenset()), hidden=hidden)
     spacing = (end[1] - begin[1]) / (end[0] - begin[0]) if begin and end[0] > begin[0] else 0.0
     private = frozenset(kinds if policy.drops else ())
     video = PlannedVideo(entry, first or 0, taken, taken * spacing, split, private=private, covered=policy.covers)

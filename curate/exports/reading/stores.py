@@ -24,7 +24,9 @@ import pyarrow.parquet as pq
 
 from curate.errors import CurateError
 from curate.exports.disk.folder import RECORD, is_inner, load_record
+from curate.exports.formats.tables import METADATA
 from curate.exports.formats.video_files import VIDEO_FORMATS
+from curate.files.parquet import open_parquet, read_columns
 
 _BLOCK = 256
 """Pictures of a block where the format has no blocks of its own."""
@@ -95,10 +97,8 @@ class _SidecarStore(FrameStore):
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Metadata in the order of the pictures."""
-        path = self.folder / "metadata.parquet"
-        chosen = None if columns is None else list(columns)
-        table = pq.read_table(path, columns=chosen, filters=[("split", "=", self.split)], use_threads=False)
-        return table.combine_chunks()
+        path = self.folder / METADATA
+        return read_columns(path, columns, filters=[("split", "=", self.split)]).combine_chunks()
 
 
 class RangeStore(_SidecarStore):
@@ -208,7 +208,8 @@ class ParquetStore(FrameStore):
         """Shards, (shard, row group) of every block, and index of every block's first picture with the total last."""
         shards, groups, starts = self.shards, [], [0]
         for i, path in enumerate(shards):
-            metadata = pq.read_metadata(path)
+            with open_parquet(path) as file:
+                metadata = file.metadata
             for group in range(metadata.num_row_groups):
                 groups.append((i, group))
                 starts.append(starts[-1] + metadata.row_group(group).num_rows)
@@ -244,7 +245,7 @@ class ParquetStore(FrameStore):
         """Metadata in the order of the pictures; the image column is never read."""
         tables = []
         for path in self.shards:
-            with pq.ParquetFile(path) as file:
+            with open_parquet(path) as file:
                 names = [name for name in file.schema_arrow.names if name != "image"] if columns is None else columns
                 tables.append(file.read(columns=list(names), use_threads=False))
         return pa.concat_tables(tables).combine_chunks()
