@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from curate.evaluation.mask_frames import Image, Judged
 from curate.evaluation.mask_truth import IGNORE
 from curate.records import Region
-from curate.vision.paint import cover
-
-if TYPE_CHECKING:
-    from curate.vision.paint import Box
+from curate.vision.boxes import Box, cover
 
 WORST = 24
 """Pictures kept of the worst misses and of the worst false alarms."""

@@ -29,6 +29,7 @@ from curate.errors import CurateError
 from curate.files.csv_file import unguarded
 from curate.manifests.folder import VIDEO_SUFFIXES
 from curate.records import SURGICAL
+from curate.vision.boxes import Box
 
 IGNORE = "ignore"
 """Kind of areas that are neither overlay nor surgery."""
@@ -50,7 +51,7 @@ class Overlay:
     """
 
     kind: str
-    box: tuple[int, int, int, int]
+    box: Box
     start: float = 0.0
     end: float = FOREVER
 

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from curate.config import MaskOptions
 from curate.evaluation.mask_frames import Judged, judged_frames
@@ -20,10 +20,7 @@ from curate.evaluation.mask_pictures import WORST, Picture, Worst, keep_worst
 from curate.evaluation.mask_truth import IGNORE, Truth
 from curate.nets.detect.regions import RegionFinder
 from curate.records import Region
-from curate.vision.paint import cover
-
-if TYPE_CHECKING:
-    from curate.vision.paint import Box
+from curate.vision.boxes import Box, cover, iou
 
 FOUND = 0.5
 """Intersection over union from which a box is found."""
@@ -175,7 +172,7 @@ def score_of(judged: Judged, regions: Sequence[Region]) -> Score:
     overlays = [one for one in judged.overlays if one.kind != IGNORE]
     ignored = cover([one.box for one in judged.overlays if one.kind == IGNORE], width, height)
     real = cover([one.box for one in overlays], width, height)
-    painted = cover([region[:4] for region in regions], width, height)
+    painted = cover([region.box for region in regions], width, height)
     drawn, covered, count, found = (defaultdict[str, int](int) for _ in range(4))
     for kind in sorted({one.kind for one in overlays}):
         area = cover([one.box for one in overlays if one.kind == kind], width, height) & ~ignored
@@ -184,7 +181,7 @@ def score_of(judged: Judged, regions: Sequence[Region]) -> Score:
     on_overlay = [float(real[r.y1 : r.y2, r.x1 : r.x2].mean()) for r in regions]
     ignorable = [bool(ignored[r.y1 : r.y2, r.x1 : r.x2].any()) for r in regions]
     counted = [on for on, skip in zip(on_overlay, ignorable, strict=True) if on > 0 or not skip]
-    for index, _ in match([one.box for one in overlays], [region[:4] for region in regions]):
+    for index, _ in match([one.box for one in overlays], [region.box for region in regions]):
         found[overlays[index].kind] += 1
     free = ~real & ~ignored
     lost = int((painted & free).sum())
@@ -203,12 +200,6 @@ def match(truth: Sequence[Box], found: Sequence[Box]) -> list[tuple[int, int]]:
         if value >= FOUND and all(i != a and j != b for a, b in taken):
             taken.append((i, j))
     return taken
-
-
-def iou(a: Box, b: Box) -> float:
-    """Intersection over union of two half-open boxes with area."""
-    shared = max(min(a[2], b[2]) - max(a[0], b[0]), 0) * max(min(a[3], b[3]) - max(a[1], b[1]), 0)
-    return shared / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared)
 
 
 def _looked_at(

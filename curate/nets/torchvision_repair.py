@@ -3,7 +3,7 @@
 torchvision's wheel on the package index is a CUDA build. Beside a CPU build of torch its shared library does not load,
 the operators it would register are missing, and ``import torchvision`` fails while it describes them
 (``torchvision/_meta_registrations.py``). timm and the torchvision detection models need only one of them,
-non-maximum suppression, which is a few lines of torch.
+non-maximum suppression, which is `curate.vision.boxes.suppress`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import importlib
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from curate.vision.boxes import suppress
 
 if TYPE_CHECKING:
     import torch
@@ -75,17 +77,8 @@ def greedy_nms(boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float) 
     """
     import torch
 
-    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    order = scores.argsort(descending=True, stable=True)
-    kept: list[int] = []
-    while order.numel():
-        best, order = order[0], order[1:]
-        kept.append(int(best))
-        corner = torch.maximum(boxes[best, :2], boxes[order, :2])
-        opposite = torch.minimum(boxes[best, 2:], boxes[order, 2:])
-        overlap = (opposite - corner).clamp(min=0).prod(dim=1)
-        order = order[overlap / (areas[best] + areas[order] - overlap) <= iou_threshold]
-    return torch.tensor(kept, dtype=torch.int64, device=boxes.device)
+    kept = suppress(boxes.cpu().numpy(), scores.cpu().numpy(), iou_threshold)
+    return torch.as_tensor(kept, dtype=torch.int64, device=boxes.device)
 
 
 def _register() -> torch.library.Library:

@@ -12,10 +12,11 @@ from curate.nets.detect import face_detector, text_detector, text_reader
 from curate.nets.detect.face_detector import FaceDetector
 from curate.nets.detect.text_detector import TextDetector
 from curate.nets.detect.text_reader import TextReader
-from curate.privacy.lines import Box, Line, LineReader
+from curate.privacy.lines import Line, LineReader
 from curate.privacy.rules import find_personal
 from curate.privacy.text import plain, redact
 from curate.records import Finding, Region
+from curate.vision.boxes import Box, union
 
 Image = npt.NDArray[np.uint8]
 
@@ -75,7 +76,7 @@ class PersonalFinder:
         """
         found: list[Finding] = []
         if self._faces is not None:
-            found += [Finding("face", face.score, *face[:4], "", "centerface") for face in self._faces.detect(image)]
+            found += [Finding("face", face.score, *face.box, "", "centerface") for face in self._faces.detect(image)]
         if self._lines is not None:
             read = [line for line in self._lines.lines(image, regions) if line.score >= self._least]
             found += [finding for row in rows_of(read) for finding in personal_in(row)]
@@ -120,10 +121,7 @@ def personal_in(row: Sequence[Line]) -> Iterator[Finding]:
         yield Finding(
             found.kind,
             min(line.score for line in touched),
-            min(line.box[0] for line in touched),
-            min(line.box[1] for line in touched),
-            max(line.box[2] for line in touched),
-            max(line.box[3] for line in touched),
+            *union(line.box for line in touched),
             redact(text[found.start : found.end])[:LONGEST_PATTERN],
             found.rule,
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from curate.privacy.finder import in_order
 from curate.records import Finding
+from curate.vision.boxes import iou, union
 
 LONGEST = 3
 """Frames that may lie between two findings of one thing."""
@@ -57,25 +58,15 @@ def _fill(held: deque[Frame], finding: Finding) -> None:
 
 
 def _between(before: Finding, after: Finding) -> Finding:
-    return after._replace(
-        score=min(before.score, after.score),
-        x1=min(before.x1, after.x1),
-        y1=min(before.y1, after.y1),
-        x2=max(before.x2, after.x2),
-        y2=max(before.y2, after.y2),
-        model=MODEL,
-    )
+    x1, y1, x2, y2 = union((before.box, after.box))
+    return after._replace(score=min(before.score, after.score), x1=x1, y1=y1, x2=x2, y2=y2, model=MODEL)
 
 
 def _overlap(one: Finding, other: Finding) -> float:
     """Intersection over union of two findings of a kind; 0 for others."""
     if one.kind != other.kind:
         return 0.0
-    across = min(one.x2, other.x2) - max(one.x1, other.x1)
-    down = min(one.y2, other.y2) - max(one.y1, other.y1)
-    shared = max(across, 0) * max(down, 0)
-    areas = sum((each.x2 - each.x1) * (each.y2 - each.y1) for each in (one, other))
-    return shared / (areas - shared) if shared else 0.0
+    return iou(one.box, other.box)
 
 
 def _sorted(frame: Frame) -> Frame:

@@ -16,9 +16,9 @@ import numpy.typing as npt
 from curate.nets.detect.text_detector import TextDetector
 from curate.nets.detect.text_reader import TextReader
 from curate.records import Region
+from curate.vision.boxes import Box, iou, share_inside
 
 Image = npt.NDArray[np.uint8]
-Box = tuple[int, int, int, int]
 
 OWN_LOOK = frozenset(["text", "logo", "ui", "other"])
 """Kinds of regions in which lines are looked for where the mask stage told none. Windows with pictures (``pip``) are
@@ -96,15 +96,15 @@ class LineReader:
         grey: Image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
         found: list[Line] = []
         new: list[tuple[Box, list[Box]]] = []
-        drawn = [_box(region) for region in regions if region.model == "text"]
+        drawn = [region.box for region in regions if region.model == "text"]
         for box in drawn:
             if not self._recall(grey, box, found):
                 new.append((box, [box]))
         for region in regions:
-            box = _box(region)
+            box = region.box
             if region.model == "text" or region.kind not in OWN_LOOK:
                 continue
-            if any(_share(line, box) >= INSIDE for line in drawn):
+            if any(share_inside(line, box) >= INSIDE for line in drawn):
                 continue
             if not self._recall(grey, box, found):
                 new.append((box, self._seek(image, box)))
@@ -119,7 +119,7 @@ class LineReader:
     def _recall(self, grey: Image, box: Box, found: list[Line]) -> bool:
         """Add the lines of a region that was read before; returns whether it was."""
         for known in self._known:
-            if _overlap(known.region, box) >= SAME_PLACE and _alike(known.look, _cut(grey, known.region)):
+            if iou(known.region, box) >= SAME_PLACE and _alike(known.look, _cut(grey, known.region)):
                 known.seen = self._frame
                 found += known.lines
                 return True
@@ -133,14 +133,10 @@ class LineReader:
         part = image[top : min(box[3] + AROUND * tall, height), left : min(box[2] + tall, width)]
         (seen,) = self._detector.detect([np.ascontiguousarray(part)])
         boxes = [(left + line.x1, top + line.y1, left + line.x2, top + line.y2) for line in seen]
-        inside = [line for line in boxes if _share(line, box) >= INSIDE]
+        inside = [line for line in boxes if share_inside(line, box) >= INSIDE]
         if not inside and tall <= TALLEST * height and box[2] - box[0] >= 2 * tall:
             return [box]
         return inside
-
-
-def _box(region: Region) -> Box:
-    return region.x1, region.y1, region.x2, region.y2
 
 
 def _cut(image: Image, box: Box) -> Image:
@@ -157,20 +153,3 @@ def _alike(a: Image, b: Image) -> bool:
     sums = np.add.reduceat(np.add.reduceat(difference, rows, axis=0), columns, axis=1)
     sizes = np.outer(np.diff([*rows, a.shape[0]]), np.diff([*columns, a.shape[1]]))
     return bool((sums < SAME_LOOK * sizes).all())
-
-
-def _shared(a: Box, b: Box) -> int:
-    return max(min(a[2], b[2]) - max(a[0], b[0]), 0) * max(min(a[3], b[3]) - max(a[1], b[1]), 0)
-
-
-def _area(box: Box) -> int:
-    return (box[2] - box[0]) * (box[3] - box[1])
-
-
-def _overlap(a: Box, b: Box) -> float:
-    shared = _shared(a, b)
-    return shared / max(_area(a) + _area(b) - shared, 1)
-
-
-def _share(inner: Box, outer: Box) -> float:
-    return _shared(inner, outer) / max(_area(inner), 1)

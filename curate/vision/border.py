@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-Box = tuple[int, int, int, int]
+from curate.vision.boxes import Box
 
 BLACK_SHARE = 0.35
 """Rows and columns with a larger share of black pixels belong to the border."""

@@ -11,7 +11,8 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-Box = tuple[int, int, int, int]
+from curate.vision.boxes import Box, clip_boxes, cover
+
 Image = npt.NDArray[np.uint8]
 Fill = Literal["black", "blur", "mean", "inpaint", "none"]
 
@@ -27,30 +28,6 @@ has no detail left, and the time of a blur grows with its width (half a second f
 
 INPAINT_RADIUS = 3
 """Neighbourhood in pixels of the inpainting."""
-
-
-def clip_boxes(boxes: Sequence[Box], width: int, height: int, *, padding: int = 0) -> list[Box]:
-    """Boxes grown by ``padding`` on every side and clipped to the image; those left without area are dropped.
-
-    Args:
-        boxes: Half-open boxes in pixels; may reach over the image's edge.
-        width: Image width in pixels.
-        height: Image height in pixels.
-        padding: Pixels to grow by, at least 0.
-
-    Raises:
-        ValueError: ``padding`` is negative.
-    """
-    if padding < 0:
-        raise ValueError(f"padding must be at least 0 pixels, got {padding}")
-    clipped = []
-    for x1, y1, x2, y2 in boxes:
-        if x2 <= x1 or y2 <= y1:
-            continue
-        grown = (max(x1 - padding, 0), max(y1 - padding, 0), min(x2 + padding, width), min(y2 + padding, height))
-        if grown[2] > grown[0] and grown[3] > grown[1]:
-            clipped.append(grown)
-    return clipped
 
 
 def paint(image: npt.NDArray[np.uint8], boxes: Sequence[Box], *, fill: str = "black", padding: int = 0) -> Image:
@@ -85,18 +62,6 @@ def paint(image: npt.NDArray[np.uint8], boxes: Sequence[Box], *, fill: str = "bl
         "inpaint": _inpaint,
     }
     return painter[fill](image, clipped)
-
-
-def cover(boxes: Sequence[Box], width: int, height: int) -> npt.NDArray[np.bool_]:
-    """Which pixels the boxes cover.
-
-    Returns:
-        bool, shape (height, width).
-    """
-    mask = np.zeros((height, width), dtype=bool)
-    for x1, y1, x2, y2 in clip_boxes(boxes, width, height):
-        mask[y1:y2, x1:x2] = True
-    return mask
 
 
 def _black(image: Image, boxes: list[Box]) -> Image:

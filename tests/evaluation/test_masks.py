@@ -20,8 +20,9 @@ from curate.cli import cli
 from curate.errors import CurateError
 from curate.evaluation.mask_frames import Judged
 from curate.evaluation.mask_truth import ImagesTruth, Overlay, VideoTruth, read_truth
-from curate.evaluation.masks import Figures, iou, match, score_of
+from curate.evaluation.masks import Figures, match, score_of
 from curate.records import Region
+from curate.vision.boxes import iou
 
 BLACK = np.zeros((100, 200, 3), np.uint8)
 

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.nets.detect.fusion import GAP, ONE_OFF, Fusion
-from curate.nets.detect.overlay import OverlayBox
-from curate.nets.detect.text_detector import TextBox
+from curate.records import Region
+from curate.vision.boxes import ScoredBox
 from curate.vision.static_content import WINDOW
 
 WIDTH, HEIGHT = 640, 384
-LOGO = OverlayBox(10, 10, 50, 40, "logo", 0.9)
+LOGO = Region(10, 10, 50, 40, "logo", 0.9, "overlay")
 
 
 class KnownNet:
@@ -23,7 +23,7 @@ class KnownNet:
     Sees overlay everywhere, but nothing in single frames if it is ``blind``, and nothing over time if it is ``moved``.
     """
 
-    def __init__(self, *boxes: OverlayBox) -> None:
+    def __init__(self, *boxes: Region) -> None:
         self.boxes = boxes
         self.threshold = 0.7
         self.bright_is_overlay = False
@@ -36,7 +36,7 @@ class KnownNet:
         surgery = 1 - maps[0] if self.bright_is_overlay else np.full(maps.shape[1:], 0.2 + 0.8 * self.blind, np.float32)
         return np.stack([surgery, *[(1 - surgery) / 4] * 4])
 
-    def find(self, maps: np.ndarray) -> tuple[list[OverlayBox], np.ndarray]:
+    def find(self, maps: np.ndarray) -> tuple[list[Region], np.ndarray]:
         self.windows.append(round(float(maps[8, 0, 0]) * WINDOW))
         return list(self.boxes), np.full(maps.shape[1:], 0.0 if self.moved else 0.8, np.float32)
 
@@ -80,7 +80,7 @@ def test_memory_is_flat():
 
 def test_text_that_no_neighbour_shows_needs_a_higher_score():
     images = [frame(seed) for seed in range(12)]
-    weak, strong = TextBox(50, 50, 150, 70, 0.7 + ONE_OFF / 2), TextBox(300, 200, 400, 220, 0.7 + ONE_OFF)
+    weak, strong = ScoredBox(50, 50, 150, 70, 0.7 + ONE_OFF / 2), ScoredBox(300, 200, 400, 220, 0.7 + ONE_OFF)
     texts = [[weak, strong] if n == 5 else [] for n in range(12)]
     found = dict(fuse(Fusion(None, 0.7), images, texts))
     assert [region[:4] for region in found[5]] == [strong[:4]]
@@ -88,14 +88,14 @@ def test_text_that_no_neighbour_shows_needs_a_higher_score():
 
 def test_text_that_persists_needs_only_the_threshold():
     images = [frame(seed) for seed in range(12)]
-    texts = [[TextBox(50 + n % 2, 50, 150, 70, 0.7)] if 4 <= n < 9 else [] for n in range(12)]
+    texts = [[ScoredBox(50 + n % 2, 50, 150, 70, 0.7)] if 4 <= n < 9 else [] for n in range(12)]
     found = dict(fuse(Fusion(None, 0.7), images, texts))
     assert [n for n, regions in found.items() if regions] == [4, 5, 6, 7, 8]
     assert {region.kind for regions in found.values() for region in regions} == {"text"}
 
 
 def test_the_only_frame_of_a_video_is_judged_by_the_threshold():
-    ((_, regions),) = fuse(Fusion(None, 0.7), [frame(0)], [[TextBox(50, 50, 150, 70, 0.7)]])
+    ((_, regions),) = fuse(Fusion(None, 0.7), [frame(0)], [[ScoredBox(50, 50, 150, 70, 0.7)]])
     assert len(regions) == 1 and regions[0].model == "text"
 
 
@@ -103,7 +103,7 @@ def test_the_only_frame_of_a_video_is_judged_by_the_threshold():
 def test_text_that_the_network_sees_nothing_of_is_dropped(moved, blind, kept):
     net = KnownNet()
     net.moved, net.blind = moved, blind
-    out = fuse(Fusion(net, 0.7), [frame(seed) for seed in range(12)], [[TextBox(50, 50, 150, 70, 0.95)]] * 12)
+    out = fuse(Fusion(net, 0.7), [frame(seed) for seed in range(12)], [[ScoredBox(50, 50, 150, 70, 0.95)]] * 12)
     assert sum(len(regions) for _, regions in out) == kept
 
 
@@ -111,7 +111,7 @@ def test_text_that_the_network_sees_nothing_of_is_dropped(moved, blind, kept):
 def test_text_is_believed_where_there_is_no_evidence_over_time(frames):
     net = KnownNet()
     net.moved = net.blind = True
-    out = fuse(Fusion(net, 0.7), [frame(0)] * frames, [[TextBox(50, 50, 150, 70, 0.95)]] * frames)
+    out = fuse(Fusion(net, 0.7), [frame(0)] * frames, [[ScoredBox(50, 50, 150, 70, 0.95)]] * frames)
     assert sum(len(regions) for _, regions in out) == frames
 
 
@@ -155,7 +155,7 @@ def test_frames_far_apart_are_not_looked_at_together():
 
 def test_both_scores_stay_where_text_lies_in_an_overlay():
     images = [frame(seed, logo=True) for seed in range(3)]
-    texts = [[TextBox(30, 30, 90, 70, 0.72)] if n == 1 else [] for n in range(3)]
+    texts = [[ScoredBox(30, 30, 90, 70, 0.72)] if n == 1 else [] for n in range(3)]
     found = dict(fuse(Fusion(KnownNet(LOGO), 0.7), images, texts))
     assert sorted((region.model, region.score) for region in found[1]) == [("overlay", 0.9), ("text", 0.72)]
 
@@ -169,7 +169,7 @@ def test_overlays_without_evidence_over_time_need_a_higher_score(frames, found):
 
 @pytest.mark.parametrize(("width", "height"), [(640, 384), (641, 383), (100, 50), (1280, 720)])
 def test_boxes_are_rounded_outwards_and_stay_inside(width, height):
-    net = KnownNet(OverlayBox(0, 0, 320, 192, "ui", 0.9), OverlayBox(301, 150, 319, 191, "logo", 0.9))
+    net = KnownNet(Region(0, 0, 320, 192, "ui", 0.9, "overlay"), Region(301, 150, 319, 191, "logo", 0.9, "overlay"))
     image = cv2.resize(frame(0), (width, height))
     ((_, regions),) = fuse(Fusion(net, 0.7), [image])
     (whole,) = [region for region in regions if region.kind == "ui"]

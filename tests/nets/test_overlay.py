@@ -8,7 +8,7 @@ import pytest
 
 from curate.errors import CurateError
 from curate.nets.detect.overlay import CLASSES, OverlayNet, boxes_of, packaged_model
-from curate.vision.paint import cover
+from curate.vision.boxes import cover
 from curate.vision.static_content import COLUMNS, ROWS, statistics
 
 

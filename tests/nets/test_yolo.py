@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.errors import CurateError
-from curate.nets.detect.yolo import Detection, Yolo, letterbox, suppress
+from curate.nets.detect.yolo import Yolo, letterbox, suppress
+from curate.records import Region
 from tests.nets.yolo_models import columns, make_model
 
 IMAGE = np.zeros((360, 720, 3), np.uint8)
@@ -63,7 +64,7 @@ boxes = st.tuples(st.integers(0, 50), st.integers(0, 50), st.integers(1, 30), st
 
 @given(st.lists(boxes, max_size=12))
 def test_suppression_keeps_the_best_and_nothing_alike(drawn):
-    found = [Detection(x, y, x + w, y + h, "logo", score, "m") for x, y, w, h, score in drawn]
+    found = [Region(x, y, x + w, y + h, "logo", score, "m") for x, y, w, h, score in drawn]
     kept = suppress(found)
     assert kept == suppress(kept) == suppress(found[::-1])
     assert not found or kept[0].score == max(one.score for one in found)

@@ -14,7 +14,8 @@ from click.testing import CliRunner
 
 from curate.cli import cli
 from curate.errors import CurateError
-from curate.nets.detect.yolo import Detection, input_size, load, model_files
+from curate.nets.detect.yolo import input_size, load, model_files
+from curate.records import Region
 
 needs_ultralytics = pytest.mark.skipif(
     importlib.util.find_spec("ultralytics") is None, reason="needs the extra 'ultralytics'"
@@ -107,7 +108,7 @@ def test_a_checkpoint_and_its_onnx_give_the_same_boxes(checkpoint: Path, tmp_pat
     assert compared >= 20
 
 
-def place(detection: Detection) -> tuple[object, ...]:
+def place(detection: Region) -> tuple[object, ...]:
     return (detection.kind, *(round(v / 4) for v in detection[:4]), round(detection.score, 2))
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.vision.paint import FILLS, clip_boxes, cover, paint
+from curate.vision.boxes import clip_boxes, cover
+from curate.vision.paint import FILLS, paint
 
 WIDTH, HEIGHT = 48, 36
 

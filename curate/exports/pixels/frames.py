@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from curate.errors import BadArtefact
 from curate.exports.plan.plan import BrokenVideo, FramePolicy, PlannedVideo
 from curate.records import Finding, Region
+from curate.vision.boxes import contains
 from curate.vision.field_of_view import FieldOfView
 from curate.workspace.tables.fields import read_fields
 from curate.workspace.tables.frames import read_frame_groups
@@ -154,14 +155,12 @@ class RegionReader:
 def _painted(finding: Finding) -> Region:
     """What the audit found, as a region: a face, or text."""
     kind = "face" if finding.kind == "face" else "text"
-    return Region(finding.x1, finding.y1, finding.x2, finding.y2, kind, finding.score, finding.model)
+    return Region(*finding.box, kind, finding.score, finding.model)
 
 
 def _lies_in(finding: Region, region: Region) -> bool:
     """Whether a region covers a text that the audit found; faces are told even where something covers them."""
-    x1, y1, x2, y2 = finding.box
-    inside = region.x1 <= x1 and region.y1 <= y1 and x2 <= region.x2 and y2 <= region.y2
-    return inside and finding.kind != "face"
+    return finding.kind != "face" and contains(region.box, finding.box)
 
 
 class _Fields:

@@ -19,9 +19,10 @@ from curate.config import ExportOptions
 from curate.exports.pixels.frames import ExportFrame
 from curate.exports.plan.plan import BrokenVideo
 from curate.records import Region
-from curate.vision.border import Box, black_crop, lemon_crop
+from curate.vision.border import black_crop, lemon_crop
+from curate.vision.boxes import Box, clip, clip_boxes, scale
 from curate.vision.field_of_view import FieldOfView
-from curate.vision.paint import clip_boxes, paint
+from curate.vision.paint import paint
 
 _COLOUR = ("444", "422", "420", "440", "411")
 _FALLBACK = "420"
@@ -209,13 +210,12 @@ class Renderer:
 
 def _moved(box: Box, crop: Box, width: int, height: int) -> Box | None:
     """A box in a picture cropped and resized to ``width`` by ``height``; ``None`` where nothing of it is left."""
-    left, top, right, bottom = crop
-    x1, y1 = max(box[0], left) - left, max(box[1], top) - top
-    x2, y2 = min(box[2], right) - left, min(box[3], bottom) - top
-    if x2 <= x1 or y2 <= y1:
+    part = clip(box, crop)
+    if part is None:
         return None
-    wide, high = right - left, bottom - top
-    return x1 * width // wide, y1 * height // high, -(-x2 * width // wide), -(-y2 * height // high)
+    left, top, right, bottom = crop
+    inside = part[0] - left, part[1] - top, part[2] - left, part[3] - top
+    return scale(inside, (right - left, bottom - top), (width, height))
 
 
 @functools.lru_cache(maxsize=16)

@@ -33,8 +33,9 @@ from curate.media.probe import MediaError, probe
 from curate.media.select import TOLERANCE, Selection
 from curate.records import Region
 from curate.verdicts.rules import durations
+from curate.vision.boxes import Box, clip_boxes, grow, scale
 from curate.vision.cuts import changes
-from curate.vision.paint import clip_boxes, paint
+from curate.vision.paint import paint
 from curate.workspace.tables.frames import read_frame_sizes
 from curate.workspace.tables.verdicts import read_verdicts
 
@@ -293,15 +294,9 @@ class PlacedRegion:
     width: int
     height: int
 
-    def box(self, width: int, height: int, padding: int) -> tuple[int, int, int, int]:
+    def box(self, width: int, height: int, padding: int) -> Box:
         """Its box, grown by ``padding`` pixels of the sample, in a picture of another size, grown to whole pixels."""
-        x1, y1, x2, y2 = self.region.box
-        return (
-            (x1 - padding) * width // self.width,
-            (y1 - padding) * height // self.height,
-            -(-(x2 + padding) * width // self.width),
-            -(-(y2 + padding) * height // self.height),
-        )
+        return scale(grow(self.region.box, padding), (self.width, self.height), (width, height))
 
 
 class _Neighbours:

@@ -8,7 +8,6 @@ in the cell. ``models/faces/README.md`` says where the weights come from.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +15,7 @@ import numpy.typing as npt
 from curate.nets.detect.text_detector import network_size
 from curate.nets.onnx_session import open_session
 from curate.resources import models_folder
+from curate.vision.boxes import ScoredBox, suppress
 
 Image = npt.NDArray[np.uint8]
 
@@ -25,20 +25,10 @@ CELL = 4
 """Network pixels across a cell of the output."""
 
 OVERLAP = 0.3
-"""Intersection over union from which two boxes are one face (``nms`` of the published code)."""
+"""Intersection over union above which two boxes are one face (``nms`` of the published code)."""
 
 MOST = 200
 """Cells looked at in one image, best first; more only come from noise."""
-
-
-class FaceBox(NamedTuple):
-    """A face: a half-open box in pixels of the image, and its probability (0..1)."""
-
-    x1: int
-    y1: int
-    x2: int
-    y2: int
-    score: float
 
 
 def packaged_model() -> Path:
@@ -69,7 +59,7 @@ class FaceDetector:
         self._side = side
         self._threshold = threshold
 
-    def detect(self, image: Image) -> list[FaceBox]:
+    def detect(self, image: Image) -> list[ScoredBox]:
         """Find the faces of an image.
 
         Args:
@@ -89,7 +79,7 @@ class FaceDetector:
         boxes = centres_to_boxes(faces[0, 0], sizes[0], offsets[0], self._threshold)
         boxes[:, 0:4:2] *= width / columns
         boxes[:, 1:4:2] *= height / rows
-        return [_whole(box, width, height) for box in _suppress(boxes)]
+        return [_whole(box, width, height) for box in boxes[suppress(boxes[:, :4], boxes[:, 4], OVERLAP)]]
 
 
 def centres_to_boxes(
@@ -118,24 +108,9 @@ def centres_to_boxes(
     return np.stack([*corners, faces[ys, xs].astype(np.float64)], axis=1)
 
 
-def _suppress(boxes: npt.NDArray[np.float64]) -> list[npt.NDArray[np.float64]]:
-    """Leave out boxes that lie over a surer one."""
-    kept: list[npt.NDArray[np.float64]] = []
-    for box in boxes:
-        if all(_overlap(box, other) < OVERLAP for other in kept):
-            kept.append(box)
-    return kept
-
-
-def _overlap(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:
-    across, down = (max(min(a[k + 2], b[k + 2]) - max(a[k], b[k]), 0.0) for k in (0, 1))
-    areas = ((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b))
-    return float(across * down / (sum(areas) - across * down))
-
-
-def _whole(box: npt.NDArray[np.float64], width: int, height: int) -> FaceBox:
+def _whole(box: npt.NDArray[np.float64], width: int, height: int) -> ScoredBox:
     x1, y1, x2, y2, score = (float(value) for value in box)
-    return FaceBox(
+    return ScoredBox(
         max(int(np.floor(x1)), 0),
         max(int(np.floor(y1)), 0),
         min(int(np.ceil(x2)), width),

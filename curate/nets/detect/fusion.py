@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from curate.nets.detect.overlay import OverlayBox, OverlayNet
-from curate.nets.detect.text_detector import TextBox
+from curate.nets.detect.overlay import OverlayNet
 from curate.records import Region
+from curate.vision.boxes import ScoredBox, iou, scale, share_inside
 from curate.vision.static_content import COLUMNS, DEVIATION, ROWS, WINDOW, gradients, presence, reduce, statistics
 
 Image = npt.NDArray[np.uint8]
@@ -62,26 +61,12 @@ UNSURE = 0.05
 kept for validation: with it 10 of 490 clean frames are touched when looked at alone, at 0.03 it is 14."""
 
 
-class _Boxed(Protocol):
-    @property
-    def x1(self) -> int: ...
-
-    @property
-    def y1(self) -> int: ...
-
-    @property
-    def x2(self) -> int: ...
-
-    @property
-    def y2(self) -> int: ...
-
-
 @dataclass
 class _Frame:
     n: int
     width: int
     height: int
-    text: list[TextBox]
+    text: list[ScoredBox]
     reduced: Image
     steps: npt.NDArray[np.float32]
     others: list[Region]
@@ -106,7 +91,7 @@ class Fusion:
         self._frames: list[_Frame] = []
 
     def push(
-        self, n: int, image: Image, text: Sequence[TextBox], others: Sequence[Region] = ()
+        self, n: int, image: Image, text: Sequence[ScoredBox], others: Sequence[Region] = ()
     ) -> Iterator[tuple[int, list[Region]]]:
         """Take one frame and give those that are settled.
 
@@ -141,8 +126,8 @@ class Fusion:
         frames = self._frames
         for one in frames:
             one.windows += 1
-            for index, box in enumerate(one.text):
-                shown = any(_iou(box, other) >= PERSISTS for f in frames if f is not one for other in f.text)
+            for index, text in enumerate(one.text):
+                shown = any(iou(text.box, other.box) >= PERSISTS for f in frames if f is not one for other in f.text)
                 if shown or len(frames) == 1:
                     one.persistent.add(index)
         if self._net is None:
@@ -163,9 +148,9 @@ class Fusion:
                 if on:
                     _add(frame.overlays, _scaled(overlay, frame.width, frame.height))
 
-    def _shown(self, overlay: OverlayBox, steady: npt.NDArray[np.float32]) -> list[bool]:
+    def _shown(self, overlay: Region, steady: npt.NDArray[np.float32]) -> list[bool]:
         """Which of the frames held show an overlay: by its steady edges, and by what the network sees in each alone."""
-        present = [presence(frame.steps, steady, overlay[:4]) for frame in self._frames]
+        present = [presence(frame.steps, steady, overlay.box) for frame in self._frames]
         if min(present) >= SURE:
             return [True] * len(present)
         own = [
@@ -192,62 +177,33 @@ class Fusion:
     def _settle(self, frames: Sequence[_Frame]) -> Iterator[tuple[int, list[Region]]]:
         for frame in frames:
             text = []
-            for index, box in enumerate(frame.text):
-                supported = index in frame.persistent or any(_share(box, region) >= 0.5 for region in frame.overlays)
-                enough = box.score >= self._threshold + (0 if supported else ONE_OFF)
+            for index, found in enumerate(frame.text):
+                covered = any(share_inside(found.box, region.box) >= 0.5 for region in frame.overlays)
+                supported = index in frame.persistent or covered
+                enough = found.score >= self._threshold + (0 if supported else ONE_OFF)
                 if enough and self._believed(frame, index):
-                    text.append(Region(*box[:4], "text", box.score, "text"))
+                    text.append(Region(*found.box, "text", found.score, "text"))
             yield (
                 frame.n,
                 sorted(text + frame.overlays + frame.others, key=lambda r: (r.y1, r.x1, r.y2, r.x2, r.model, r.kind)),
             )
 
 
-def _mean_inside(overlaid: npt.NDArray[np.float32], box: TextBox, width: int, height: int) -> float:
+def _mean_inside(overlaid: npt.NDArray[np.float32], box: ScoredBox, width: int, height: int) -> float:
     """Mean probability of overlay inside a box of a frame of some width and height."""
-    x1, y1, x2, y2 = box[:4]
-    rows = slice(y1 * ROWS // height, -(-y2 * ROWS // height))
-    columns = slice(x1 * COLUMNS // width, -(-x2 * COLUMNS // width))
-    return float(overlaid[rows, columns].mean())
+    x1, y1, x2, y2 = scale(box.box, (width, height), (COLUMNS, ROWS))
+    return float(overlaid[y1:y2, x1:x2].mean())
 
 
-def _scaled(box: OverlayBox, width: int, height: int) -> Region:
+def _scaled(overlay: Region, width: int, height: int) -> Region:
     """A box of the reduced image in pixels of the frame, rounded outwards."""
-    x1, y1, x2, y2, kind, score = box
-    return Region(
-        x1 * width // COLUMNS,
-        y1 * height // ROWS,
-        min(-(-x2 * width // COLUMNS), width),
-        min(-(-y2 * height // ROWS), height),
-        kind,
-        score,
-        "overlay",
-    )
+    return Region(*scale(overlay.box, (COLUMNS, ROWS), (width, height)), *overlay[4:])
 
 
 def _add(regions: list[Region], new: Region) -> None:
     """Add a region unless it is already there; of two the better scored stays."""
     for place, old in enumerate(regions):
-        if _iou(old, new) >= SAME:
+        if iou(old.box, new.box) >= SAME:
             regions[place] = max(old, new, key=lambda region: region.score)
             return
     regions.append(new)
-
-
-def _intersection(a: _Boxed, b: _Boxed) -> int:
-    return max(min(a.x2, b.x2) - max(a.x1, b.x1), 0) * max(min(a.y2, b.y2) - max(a.y1, b.y1), 0)
-
-
-def _area(box: _Boxed) -> int:
-    return (box.x2 - box.x1) * (box.y2 - box.y1)
-
-
-def _iou(a: _Boxed, b: _Boxed) -> float:
-    """Intersection over union."""
-    shared = _intersection(a, b)
-    return shared / max(_area(a) + _area(b) - shared, 1)
-
-
-def _share(inner: _Boxed, outer: _Boxed) -> float:
-    """Share of the inner box that lies in the outer one."""
-    return _intersection(inner, outer) / max(_area(inner), 1)

@@ -9,18 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from curate.nets.onnx_session import open_session
+from curate.records import Region
 from curate.resources import models_folder
+from curate.vision.boxes import Box, area, share_inside
 
 CLASSES = ("surgery", "text", "logo", "ui", "pip")
 """What a pixel can be; all but the first are kinds of regions."""
 
 MODEL = "overlay/model.onnx"
+
+NAME = "overlay"
+"""By which regions name the network."""
 
 PIXEL = 0.55
 """Probability of overlay from which a pixel belongs to a region; whether the region stands is decided by its mean. With
@@ -41,17 +45,6 @@ LEAST_SIDES = {"ui": (48, 4), "pip": (28, 16)}
 """Long and short side in reduced pixels that an interface bar and a picture-in-picture window have at least."""
 
 Pixels = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
-
-
-class OverlayBox(NamedTuple):
-    """An overlay: a half-open box in pixels of the reduced image, its kind, and the mean probability inside (0..1)."""
-
-    x1: int
-    y1: int
-    x2: int
-    y2: int
-    kind: str
-    score: float
 
 
 def packaged_model() -> Path:
@@ -89,20 +82,21 @@ class OverlayNet:
         (output,) = self._session.run(None, {name: maps[None]})
         return output[0]
 
-    def find(self, maps: npt.NDArray[np.float32]) -> tuple[list[OverlayBox], npt.NDArray[np.float32]]:
+    def find(self, maps: npt.NDArray[np.float32]) -> tuple[list[Region], npt.NDArray[np.float32]]:
         """Overlays of a window.
 
         Args:
             maps: As `curate.vision.static_content.statistics` gives them.
 
         Returns:
-            Their boxes, and the probability of overlay of every pixel: float32 in 0..1, shape (`ROWS`, `COLUMNS`).
+            Their regions in pixels of the reduced image, and the probability of overlay of every pixel: float32 in
+            0..1, shape (`ROWS`, `COLUMNS`).
         """
         probabilities = self.probabilities(maps)
         return boxes_of(probabilities, self.threshold), 1 - probabilities[0]
 
 
-def boxes_of(probabilities: npt.NDArray[np.float32], threshold: float) -> list[OverlayBox]:
+def boxes_of(probabilities: npt.NDArray[np.float32], threshold: float) -> list[Region]:
     """Upright boxes of the connected overlay pixels.
 
     Interface bars and picture-in-picture windows come first, where they are large enough to be one. What is left is
@@ -123,20 +117,20 @@ def boxes_of(probabilities: npt.NDArray[np.float32], threshold: float) -> list[O
         for box, inside in _components(left_over & (best == CLASSES.index(kind))):
             long, short = sorted((box[2] - box[0], box[3] - box[1]), reverse=True)
             if long >= LEAST_SIDES[kind][0] and short >= LEAST_SIDES[kind][1]:
-                boxes.append(OverlayBox(*box, kind, _mean(overlay, inside)))
+                boxes.append(Region(*box, kind, _mean(overlay, inside), NAME))
                 left_over[inside] = False
     for box, inside in _components(left_over):
         votes = [float(probabilities[CLASSES.index(kind)][inside].sum()) for kind in ("text", "logo")]
-        boxes.append(OverlayBox(*box, "text" if votes[0] > votes[1] else "logo", _mean(overlay, inside)))
-    outermost: list[OverlayBox] = []
+        boxes.append(Region(*box, "text" if votes[0] > votes[1] else "logo", _mean(overlay, inside), NAME))
+    outermost: list[Region] = []
     boxes = [box for box in boxes if box.score >= threshold]
-    for found in sorted(boxes, key=lambda box: (box.y1 - box.y2) * (box.x2 - box.x1)):
-        if not any(_share(found, larger) >= NESTED for larger in outermost):
+    for found in sorted(boxes, key=lambda found: -area(found.box)):
+        if not any(share_inside(found.box, larger.box) >= NESTED for larger in outermost):
             outermost.append(found)
     return sorted(outermost, key=lambda box: (box.y1, box.x1, box.y2, box.x2, box.kind))
 
 
-def _components(pixels: npt.NDArray[np.bool_]) -> Iterator[tuple[tuple[int, int, int, int], Pixels]]:
+def _components(pixels: npt.NDArray[np.bool_]) -> Iterator[tuple[Box, Pixels]]:
     """Connected components of at least `SMALLEST` pixels: a box around each, and the indices of its pixels."""
     import cv2
 
@@ -155,14 +149,7 @@ def _mean(overlay: npt.NDArray[np.float32], inside: Pixels) -> float:
     return min(float(overlay[inside].mean()), 1.0)
 
 
-def _share(inner: OverlayBox, outer: OverlayBox) -> float:
-    """Share of the inner box that lies in the outer one."""
-    across = max(min(inner.x2, outer.x2) - max(inner.x1, outer.x1), 0)
-    down = max(min(inner.y2, outer.y2) - max(inner.y1, outer.y1), 0)
-    return across * down / ((inner.x2 - inner.x1) * (inner.y2 - inner.y1))
-
-
-def _bulk(inside: npt.NDArray[np.bool_]) -> tuple[int, int, int, int]:
+def _bulk(inside: npt.NDArray[np.bool_]) -> Box:
     """Box around a component without its thin outgrowths."""
     across, down = inside.sum(axis=0), inside.sum(axis=1)
     xs = np.flatnonzero(across >= BULK * across.max())

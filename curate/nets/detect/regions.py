@@ -11,9 +11,10 @@ from curate.config import MaskOptions
 from curate.nets.detect import overlay, text_detector
 from curate.nets.detect.fusion import Fusion
 from curate.nets.detect.overlay import OverlayNet
-from curate.nets.detect.text_detector import TextBox, TextDetector
+from curate.nets.detect.text_detector import TextDetector
 from curate.nets.detect.yolo import load, model_files, suppress
 from curate.records import Region
+from curate.vision.boxes import ScoredBox
 
 Image = npt.NDArray[np.uint8]
 
@@ -48,11 +49,11 @@ class RegionFinder:
             load(path, device=options.device, threads=options.threads) for path in model_files(options.yolo)
         )
 
-    def look(self, image: Image) -> tuple[list[TextBox], list[Region]]:
+    def look(self, image: Image) -> tuple[list[ScoredBox], list[Region]]:
         """What the detectors of single frames find in one: text, and the pooled boxes of the user's models."""
         text = self._text.detect([image])[0] if self._text else []
         pooled = [found for model in self._ensemble for found in model.detect(image)]
-        return text, [Region(*found) for found in suppress(pooled)]
+        return text, suppress(pooled)
 
     def fusion(self) -> Fusion:
         """A fresh joiner for the frames of one video."""

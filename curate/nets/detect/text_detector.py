@@ -11,13 +11,13 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from curate.errors import CurateError
 from curate.nets.onnx_session import open_session
+from curate.vision.boxes import ScoredBox
 
 Image = npt.NDArray[np.uint8]
 
@@ -45,16 +45,6 @@ ELONGATION = 1.5
 
 RECTANGULARITY = 0.7
 """Smallest share of its upright or tilted rectangle that a component fills; tissue and glints give ragged blobs."""
-
-
-class TextBox(NamedTuple):
-    """Text found in an image: a half-open box in pixels, and the mean probability inside it (0..1)."""
-
-    x1: int
-    y1: int
-    x2: int
-    y2: int
-    score: float
 
 
 def packaged_model() -> Path:
@@ -113,7 +103,7 @@ class TextDetector:
         self._side = side
         self._threshold = threshold
 
-    def detect(self, images: Sequence[Image]) -> list[list[TextBox]]:
+    def detect(self, images: Sequence[Image]) -> list[list[ScoredBox]]:
         """Find text in images of one size.
 
         Args:
@@ -160,7 +150,7 @@ def network_size(width: int, height: int, side: int) -> tuple[int, int]:
     )
 
 
-def boxes_of(probability: npt.NDArray[np.float32], width: int, height: int, threshold: float) -> list[TextBox]:
+def boxes_of(probability: npt.NDArray[np.float32], width: int, height: int, threshold: float) -> list[ScoredBox]:
     """Upright boxes of the connected components of a probability map that look like lines of text.
 
     Args:
@@ -192,7 +182,7 @@ def boxes_of(probability: npt.NDArray[np.float32], width: int, height: int, thre
         y1 = max(int(np.floor((top - grow) * height / rows)), 0)
         x2 = min(int(np.ceil((left + across + grow) * width / columns)), width)
         y2 = min(int(np.ceil((top + down + grow) * height / rows)), height)
-        boxes.append(TextBox(x1, y1, x2, y2, score))
+        boxes.append(ScoredBox(x1, y1, x2, y2, score))
     return sorted(boxes, key=lambda box: (box.y1, box.x1, box.y2, box.x2))
 
 

@@ -11,14 +11,15 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from curate.errors import CurateError
 from curate.nets.onnx_session import open_session
-from curate.records import REGION_KINDS
+from curate.records import REGION_KINDS, Region
+from curate.vision import boxes
 
 Image = npt.NDArray[np.uint8]
 
@@ -41,22 +42,10 @@ STRIDE = 32
 """Both sides of such an input are multiples of this."""
 
 
-class Detection(NamedTuple):
-    """A half-open box in pixels of the image, its kind, score in 0..1, and the stem of the model's file."""
-
-    x1: int
-    y1: int
-    x2: int
-    y2: int
-    kind: str
-    score: float
-    model: str
-
-
 class Detector(Protocol):
     """What finds objects in an image."""
 
-    def detect(self, image: Image, confidence: float = CONFIDENCE) -> list[Detection]:
+    def detect(self, image: Image, confidence: float = CONFIDENCE) -> list[Region]:
         """Boxes of one RGB image, best first."""
         ...
 
@@ -90,7 +79,7 @@ class Yolo:
         self._suppressed = outputs[0].shape[2] == 6
         self._model = path.stem
 
-    def detect(self, image: Image, confidence: float = CONFIDENCE) -> list[Detection]:
+    def detect(self, image: Image, confidence: float = CONFIDENCE) -> list[Region]:
         """Find objects in one image.
 
         Args:
@@ -106,9 +95,11 @@ class Yolo:
         corners, scores, classes = _table(output[0], self._suppressed)
         confident = np.flatnonzero(scores > confidence)
         if not self._suppressed:
-            confident = confident[_thinned(corners[confident], scores[confident], classes[confident])]
-        boxes = (corners[confident] - [left, top, left, top]) / scale
-        return detections(boxes, scores[confident], classes[confident], self._kinds, self._model, width, height)
+            confident = confident[
+                boxes.suppress(corners[confident], scores[confident], IOU, classes=classes[confident], most=MOST)
+            ]
+        placed = (corners[confident] - [left, top, left, top]) / scale
+        return detections(placed, scores[confident], classes[confident], self._kinds, self._model, width, height)
 
 
 def load(path: Path, *, device: str, threads: int) -> Detector:
@@ -125,18 +116,18 @@ def load(path: Path, *, device: str, threads: int) -> Detector:
 
 
 def detections(
-    boxes: npt.NDArray[np.floating],
+    corners: npt.NDArray[np.floating],
     scores: npt.NDArray[np.floating],
     classes: npt.NDArray[np.intp],
     kinds: Mapping[int, str],
     model: str,
     width: int,
     height: int,
-) -> list[Detection]:
+) -> list[Region]:
     """Detections out of arrays, clipped to the image and in whole pixels, rounded outwards.
 
     Args:
-        boxes: Corners in pixels of the image, shape (n, 4).
+        corners: In pixels of the image, shape (n, 4).
         scores: Shape (n,).
         classes: Index of each class, shape (n,).
         kinds: Kind of each class index; others are ``other``.
@@ -148,13 +139,13 @@ def detections(
         Those with area, best first.
     """
     found = []
-    clipped = np.clip(boxes, 0, [width, height, width, height])
+    clipped = np.clip(corners, 0, [width, height, width, height])
     for box, score, index in zip(clipped, scores, classes, strict=True):
         x1, y1 = (int(v) for v in np.floor(box[:2]))
         x2, y2 = (int(v) for v in np.ceil(box[2:]))
         if x2 > x1 and y2 > y1:
             kind = kinds.get(int(index), "other")
-            found.append(Detection(x1, y1, x2, y2, kind, min(float(score), 1.0), model))
+            found.append(Region(x1, y1, x2, y2, kind, min(float(score), 1.0), model))
     return sorted(found, key=_rank)
 
 
@@ -181,17 +172,15 @@ def letterbox(image: Image, rows: int, columns: int) -> tuple[npt.NDArray[np.flo
     return canvas.transpose(2, 0, 1)[None].astype(np.float32) / np.float32(255), scale, left, top
 
 
-def suppress(detections: Sequence[Detection], iou: float = IOU) -> list[Detection]:
+def suppress(detections: Sequence[Region], iou: float = IOU) -> list[Region]:
     """Non-maximum suppression without regard to class: of boxes that overlap more than ``iou`` the best stays.
 
     Returns:
         What stays, best first.
     """
-    kept: list[Detection] = []
-    for one in sorted(detections, key=_rank):
-        if all(_iou(one, other) <= iou for other in kept):
-            kept.append(one)
-    return kept
+    ranked = sorted(detections, key=_rank)
+    corners = np.array([one.box for one in ranked], np.int64).reshape(-1, 4)
+    return [ranked[i] for i in boxes.suppress(corners, np.array([one.score for one in ranked]), iou)]
 
 
 def model_files(paths: Sequence[Path]) -> list[Path]:
@@ -214,14 +203,8 @@ def model_files(paths: Sequence[Path]) -> list[Path]:
     return files
 
 
-def _rank(detection: Detection) -> tuple[object, ...]:
+def _rank(detection: Region) -> tuple[object, ...]:
     return (-detection.score, *detection)
-
-
-def _iou(a: Detection, b: Detection) -> float:
-    shared = max(min(a.x2, b.x2) - max(a.x1, b.x1), 0) * max(min(a.y2, b.y2) - max(a.y1, b.y1), 0)
-    areas = (a.x2 - a.x1) * (a.y2 - a.y1) + (b.x2 - b.x1) * (b.y2 - b.y1)
-    return shared / (areas - shared)
 
 
 def _table(
@@ -232,24 +215,6 @@ def _table(
         return output[:, :4], output[:, 4], output[:, 5].astype(np.intp)
     centres, sizes, scores = output[:2].T, output[2:4].T, output[4:].T
     return np.hstack([centres - sizes / 2, centres + sizes / 2]), scores.max(axis=1), scores.argmax(axis=1)
-
-
-def _thinned(
-    corners: npt.NDArray[np.float32], scores: npt.NDArray[np.float32], classes: npt.NDArray[np.intp]
-) -> npt.NDArray[np.intp]:
-    """Places of the boxes that non-maximum suppression within each class leaves, best first."""
-    areas = np.prod(corners[:, 2:] - corners[:, :2], axis=1)
-    waiting = np.argsort(-scores, kind="stable")
-    kept: list[np.intp] = []
-    while waiting.size and len(kept) < MOST:
-        best, waiting = waiting[0], waiting[1:]
-        kept.append(best)
-        low = np.maximum(corners[best, :2], corners[waiting, :2])
-        high = np.minimum(corners[best, 2:], corners[waiting, 2:])
-        shared = np.prod(np.clip(high - low, 0, None), axis=1)
-        overlap = shared / np.maximum(areas[best] + areas[waiting] - shared, np.finfo(np.float32).tiny)
-        waiting = waiting[(overlap <= IOU) | (classes[waiting] != classes[best])]
-    return np.array(kept, dtype=np.intp)
 
 
 def kind_names(names: Mapping[int, str]) -> dict[int, str]:

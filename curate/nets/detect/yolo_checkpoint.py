@@ -24,8 +24,9 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.errors import CurateError
-from curate.nets.detect.yolo import CONFIDENCE, IOU, Detection, detections, kind_names
+from curate.nets.detect.yolo import CONFIDENCE, IOU, detections, kind_names
 from curate.nets.torchvision_repair import ensure_torchvision
+from curate.records import Region
 
 Image = npt.NDArray[np.uint8]
 
@@ -58,7 +59,7 @@ class YoloCheckpoint:
         self._kinds = kind_names(self._network.names)
         self._model = path.stem
 
-    def detect(self, image: Image, confidence: float = CONFIDENCE) -> list[Detection]:
+    def detect(self, image: Image, confidence: float = CONFIDENCE) -> list[Region]:
         """Find objects in one image; as `curate.nets.detect.yolo.Yolo.detect`."""
         height, width = image.shape[:2]
         (result,) = self._network.predict(
