@@ -7,7 +7,6 @@ since each of their connections can be judged: ffmpeg, other download programs a
 
 from __future__ import annotations
 
-import errno
 import ipaddress
 import logging
 import os
@@ -27,6 +26,7 @@ from curate.acquire.local_network import LocalNetworkGuard, parse_networks
 from curate.config import DownloadOptions
 from curate.errors import CurateError
 from curate.files.bounded import parse_json
+from curate.files.disk import DISK_ERRORS
 from curate.files.text import printable
 from curate.files.urls import redact, redact_url
 from curate.records import Reason
@@ -71,9 +71,6 @@ REPLACEABLE = frozenset({"format", "format_sort"})
 
 PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 """Kinds of proxy that yt-dlp can use."""
-
-DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
-"""System errors that meet every video."""
 
 LONGEST_TEXT = 2000
 """Characters of a message that are kept."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from enum import IntEnum
 import click
 
 from curate.errors import CurateError
+from curate.files.disk import FULL
 
 
 class ExitCode(IntEnum):
@@ -66,7 +66,7 @@ def exit_code_of(command: Callable[[], object]) -> int:
         return ExitCode.DONE
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
-        advice = "; free space or name another disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        advice = "; free space or name another disk" if error.errno in FULL else ""
         say(f"error: {error.strerror or error}{where}{advice}")
         return ExitCode.ERROR
     except Exception as error:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from curate.cli.exits import say
 from curate.cli.terminal import unwrapped
 from curate.engine.protocol import Halt
+from curate.files.clock import clock
 from curate.files.text import printable
 from curate.run.stage_work import StageAnswer, StageTask
 
@@ -80,7 +81,7 @@ class Progress:
         elapsed = max(now - self._seconds[stage], 1e-9)
         rate = finished / elapsed
         left = max(total - finished, 0) / rate
-        say(f"{stage}: {finished}/{total} videos, {rate * 60:.1f}/min, {_clock(left)} left")
+        say(f"{stage}: {finished}/{total} videos, {rate * 60:.1f}/min, {clock(round(left))} left")
 
     def _say(self, text: str) -> None:
         if self._terminal:
@@ -126,9 +127,3 @@ class FrameCounter:
             self._said = now
             rate = frames / max(now - self._started, 1e-9)
             say(f"export {name}: {frames} frames, {rate:.0f}/s")
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}"

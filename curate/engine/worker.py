@@ -18,11 +18,9 @@ from typing import Any
 
 from curate.engine.protocol import Attempt, Fault, Finished, Task, Work
 from curate.errors import CurateError, StageHalted
+from curate.files.disk import DISK_ERRORS
 from curate.files.text import PrintableFormatter
 from curate.records import Reason
-
-DISK_ERRORS = frozenset({errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO})
-"""System errors that speak of the disk and not of the task."""
 
 MACHINE_ERRORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 """System errors that speak of the machine or of this worker; another worker may do better."""

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from curate.evaluation.mask_frames import Image
 from curate.evaluation.mask_pictures import TILE, Picture
 from curate.evaluation.masks import MaskReport
@@ -91,9 +89,10 @@ def sheet(pictures: Sequence[Picture]) -> Image:
     """Pictures side by side, truth in green, regions in yellow: RGB, uint8."""
     import cv2
 
-    rows = -(-len(pictures) // ACROSS)
-    canvas = np.full((rows * TILE[1], min(ACROSS, len(pictures)) * TILE[0], 3), 40, dtype=np.uint8)
-    for place, picture in enumerate(pictures):
+    from curate.vision.grid import grid
+
+    tiles = []
+    for picture in pictures:
         tile = picture.image.copy()
         for colour, boxes in ((REGION, picture.regions), (TRUTH, picture.truth)):
             for x1, y1, x2, y2 in boxes:
@@ -101,9 +100,8 @@ def sheet(pictures: Sequence[Picture]) -> Image:
         label = f"{picture.source.encode('ascii', 'replace').decode()} {picture.time:.0f} s"
         for ink, thick in (((0, 0, 0), 3), ((255, 255, 255), 1)):
             cv2.putText(tile, label, (3, tile.shape[0] - 5), cv2.FONT_HERSHEY_SIMPLEX, 0.35, ink, thick, cv2.LINE_AA)
-        y, x = place // ACROSS * TILE[1], place % ACROSS * TILE[0]
-        canvas[y : y + tile.shape[0], x : x + tile.shape[1]] = tile
-    return canvas
+        tiles.append(tile)
+    return grid(tiles, *TILE, min(ACROSS, len(pictures)), background=40)
 
 
 def _jpeg(image: Image) -> bytes:

@@ -1,13 +1,16 @@
-"""Making the next items while one is worked on."""
+"""Work done in threads ahead of whoever takes the results."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
 
 PATIENCE = 0.1
 """Seconds after which a thread that waits for room looks whether it is still wanted."""
@@ -53,3 +56,43 @@ def ahead(items: Iterable[ItemT], depth: int) -> Iterator[ItemT]:
     finally:
         unwanted.set()
         thread.join()
+
+
+def map_ahead(
+    function: Callable[[ItemT], ResultT],
+    items: Iterable[ItemT],
+    *,
+    threads: int,
+    most: int,
+    at_once: Callable[[ItemT], bool] | None = None,
+) -> Iterator[ResultT]:
+    """Call a function on items in threads, and give out the results in the order of the items.
+
+    Items are taken, in the thread of the caller, as results are: memory does not grow with their number.
+
+    Args:
+        function: Called in a thread.
+        items: What to call it on.
+        threads: How many work at a time; with 1 every result is made when it is taken.
+        most: Results that wait or are being made while one is given out.
+        at_once: Tells the items for which a thread is not worth its while.
+
+    Raises:
+        Exception: That of the function, when its result would be given out; or that of the items, at once.
+    """
+    if threads < 2:
+        yield from map(function, items)
+        return
+    waiting: deque[Future[ResultT]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for item in items:
+            if at_once is not None and at_once(item):
+                done: Future[ResultT] = Future()
+                done.set_result(function(item))
+                waiting.append(done)
+            else:
+                waiting.append(pool.submit(function, item))
+            if len(waiting) > most:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

@@ -16,14 +16,23 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+def file_sha256(path: Path) -> str:
+    """Hex SHA-256 of a file's content, read piece by piece.
+
+    Raises:
+        OSError: Unreadable.
+    """
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def sha256_of(path: Path) -> str:
-    """Hex SHA-256 of a file's content.
+    """Hex SHA-256 of a file that the user names, such as weights.
 
     Raises:
         CurateError: Unreadable.
     """
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError as error:
         raise CurateError(f"cannot read {path}: {error.strerror}") from error

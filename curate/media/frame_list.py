@@ -7,7 +7,6 @@ video and the frame number are read.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from array import array
 from collections import defaultdict
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from curate.errors import CurateError
+from curate.files.digest import file_sha256
 
 _NAME = re.compile(r"(?P<video>[A-Za-z0-9_-]{1,64})_frame_(?P<number>[0-9]{1,9})(?:_Sample[0-9]+)?(?:\.[A-Za-z]+)?")
 
@@ -39,8 +39,7 @@ def digest(path: Path) -> str:
         CurateError: The file cannot be read.
     """
     try:
-        with open(path, "rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError as error:
         raise CurateError(f"cannot read the frame list {path}: {error.strerror}") from error
 

@@ -6,15 +6,14 @@ through timm; on CUDA through timm in half precision. Preprocessing comes from t
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from curate.files.ahead import map_ahead
 from curate.nets.device import available_threads, resolve_device
 from curate.nets.preprocess import Framing, Image, to_input
 from curate.nets.weights.model_config import ModelConfig
@@ -120,22 +119,9 @@ class Classifier:
             prepared = self.prepare(image)
             return prepared, look(prepared)
 
-        def answer(seen: Sequence[tuple[Image, Seen]]) -> tuple[Scores, list[Seen]]:
-            return self.predict_prepared(np.stack([image for image, _ in seen])), [what for _, what in seen]
-
-        batches = _batches(images, self.batch_size)
-        if self._decoders < 2:
-            for batch in batches:
-                yield answer([see(image) for image in batch])
-            return
-        with ThreadPoolExecutor(self._decoders, "decode") as pool:
-            waiting: deque[list[Future[tuple[Image, Seen]]]] = deque()
-            for batch in batches:
-                waiting.append([pool.submit(see, image) for image in batch])
-                if len(waiting) > BATCHES_AHEAD:
-                    yield answer([future.result() for future in waiting.popleft()])
-            while waiting:
-                yield answer([future.result() for future in waiting.popleft()])
+        seen = map_ahead(see, images, threads=self._decoders, most=BATCHES_AHEAD * self.batch_size)
+        while batch := list(islice(seen, self.batch_size)):
+            yield self.predict_prepared(np.stack([image for image, _ in batch])), [what for _, what in batch]
 
     def predict_prepared(self, pixels: npt.NDArray[np.uint8]) -> Scores:
         """Probability of surgery, float32 (N,), for pictures already of the input size, uint8 (N, H, W, 3)."""
@@ -184,9 +170,3 @@ def load_classifier(
 
         network = TorchNetwork(files, device, threads)
     return Classifier(files.config, network, batch_size or (CPU_BATCH if device == "cpu" else CUDA_BATCH), threads)
-
-
-def _batches(images: Iterable[bytes | Image], size: int) -> Iterator[list[bytes | Image]]:
-    iterator = iter(images)
-    while batch := list(islice(iterator, size)):
-        yield batch

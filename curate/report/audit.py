@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from curate.errors import CurateError
+from curate.files.clock import clock
 from curate.records import FINDING_KINDS, Finding
 from curate.report.masks import COLOURS, QUALITY, outline
 from curate.run.session import Session
@@ -104,7 +105,7 @@ def _write_video(video: AuditedVideo, folder: Path) -> int:
         said = "; ".join(_said(finding) for finding in found[n])
         figures.append(
             f'<figure><img src="{n:06d}.jpg" alt="frame {n}" loading="lazy">'
-            f"<figcaption>{_clock(timestamp)}, frame {n}: {said}</figcaption></figure>"
+            f"<figcaption>{clock(timestamp)}, frame {n}: {said}</figcaption></figure>"
         )
     more = f"<p>{len(chosen)} of {len(found)} frames with findings, spread over the video.</p>"
     body = (
@@ -136,14 +137,12 @@ def choose(found: Mapping[int, Sequence[Finding]], most: int) -> list[int]:
 
 def _drawn(jpeg: bytes, findings: Iterable[Finding]) -> bytes:
     """The frame with its findings drawn, not wider than `WIDEST`, as a JPEG."""
-    import cv2
     import simplejpeg
 
+    from curate.vision.grid import fit
+
     image = outline(simplejpeg.decode_jpeg(jpeg), findings)
-    height, width = image.shape[:2]
-    if width > WIDEST:
-        size = (WIDEST, max(round(height * WIDEST / width), 1))
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    image = fit(image, WIDEST, image.shape[0])
     drawn: bytes = simplejpeg.encode_jpeg(np.ascontiguousarray(image), quality=QUALITY)
     return drawn
 
@@ -153,11 +152,6 @@ def _said(finding: Finding) -> str:
     shape = f" <code>{html.escape(finding.pattern)}</code>" if finding.pattern else ""
     kind = f'<span class="kind" style="border-color: {colour}">{finding.kind}</span>'
     return f"{kind}{shape} {finding.score:.2f} ({html.escape(finding.model)})"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
 def _page(title: str, body: str) -> str:

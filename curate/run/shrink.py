@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from curate.errors import BadArtefact
 from curate.exports.reading.contents import videos_in
 from curate.run.exclusions import Exclusions
 from curate.run.pipeline import Pipeline
@@ -25,7 +26,7 @@ def lost_videos(folder: Path, pipeline: Pipeline, exclusions: Exclusions) -> Map
     """
     try:
         shown = videos_in(folder)
-    except (OSError, ValueError):  # not an export, or one that cannot be read: nothing to lose
+    except BadArtefact:  # not an export, or one that cannot be read: nothing to lose
         return {}
     videos = {video.id: video for video in pipeline.videos}
     lost = {}

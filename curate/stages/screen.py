@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curate.config import ScreenOptions
+from curate.files.clock import clock
 from curate.nets.device import wants_gpu
 from curate.nets.weights.registry import LEMON_HUB, Kind, ModelFiles, resolve_model
 from curate.records import Done, Dropped, Failed, Outcome, Reason, Video
@@ -105,7 +106,7 @@ class ScreenStage(Stage[ScreenOptions]):
         batches = [np.stack(prepared[start : start + size]) for start in range(0, len(prepared), size)]
         scores = np.concatenate([self._classifier.predict_prepared(batch) for batch in batches])
         surgical = int((scores >= self._classifier.config.threshold).sum())
-        captions = (f"{_clock(second)}  p {p:.2f}" for second, p in zip(seconds, scores, strict=True))
+        captions = (f"{clock(second)}  p {p:.2f}" for second, p in zip(seconds, scores, strict=True))
         _write(path, collage(tiles, captions), JPEG_QUALITY["frames"])
         figures: dict[str, int | float] = {"frames_looked_at": len(tiles), "frames_surgical": surgical}
         if surgical < self.options.share * len(tiles):
@@ -130,9 +131,3 @@ def _write(path: Path, picture: Any, quality: int) -> None:
     from curate.media.jpeg import encode_jpeg
 
     path.write_bytes(encode_jpeg(picture, quality=quality))
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}"

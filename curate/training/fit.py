@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from torch import nn
 
 from curate.errors import CurateError
 from curate.evaluation.labels import LabelledFrame
+from curate.files.ahead import map_ahead
 from curate.nets.levels import LevelsNetwork
 from curate.nets.preprocess import Image, to_input
 from curate.nets.torch_network import build_network, read_state
@@ -213,28 +213,22 @@ def cached_features(
         advance: Told how many more pictures are done.
     """
     parts = []
-    with ThreadPoolExecutor(2) as pool:
-        for start in range(0, len(draws), CHUNK):
-            chunk = draws[start : start + CHUNK]
-            used = sorted({i for d in chunk for i in (d.frame, d.other) if i >= 0})
-            names = [[i, frames[i].path.name, frames[i].path.stat().st_size] for i in used]
-            text = json.dumps([key, names, [asdict(d) for d in chunk]], sort_keys=True)
-            path = folder / f"features-{hashlib.sha256(text.encode()).hexdigest()[:16]}.npy"
-            if not path.is_file():
-                part = path.with_suffix(".part")
-                with part.open("wb") as stream:
-                    np.save(stream, maker.of(_ahead(pool, chunk, frames), len(chunk), advance))
-                part.replace(path)
-            elif advance:
-                advance(len(chunk))
-            parts.append(np.load(path))
+    for start in range(0, len(draws), CHUNK):
+        chunk = draws[start : start + CHUNK]
+        used = sorted({i for d in chunk for i in (d.frame, d.other) if i >= 0})
+        names = [[i, frames[i].path.name, frames[i].path.stat().st_size] for i in used]
+        text = json.dumps([key, names, [asdict(d) for d in chunk]], sort_keys=True)
+        path = folder / f"features-{hashlib.sha256(text.encode()).hexdigest()[:16]}.npy"
+        if not path.is_file():
+            part = path.with_suffix(".part")
+            composed = map_ahead(lambda draw: compose(draw, frames), chunk, threads=2, most=256)
+            with part.open("wb") as stream:
+                np.save(stream, maker.of(composed, len(chunk), advance))
+            part.replace(path)
+        elif advance:
+            advance(len(chunk))
+        parts.append(np.load(path))
     return np.concatenate(parts)
-
-
-def _ahead(pool: ThreadPoolExecutor, draws: Sequence[Draw], frames: Sequence[LabelledFrame]) -> Iterator[Image]:
-    """Compose in threads, a few hundred pictures at a time, in order."""
-    for start in range(0, len(draws), 256):
-        yield from pool.map(lambda d: compose(d, frames), draws[start : start + 256])
 
 
 def _batches(items: Iterable[bytes | Image], size: int) -> Iterator[list[bytes | Image]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import PIL.Image
@@ -14,6 +13,7 @@ import PIL.ImageFont
 import simplejpeg
 
 from curate.files.text import printable
+from curate.vision.grid import centred, fit, grid
 
 Image = npt.NDArray[np.uint8]
 
@@ -43,9 +43,7 @@ class Cell:
 
 def thumbnail(image: Image) -> Image:
     """Shrink a picture to fit a cell, keeping its aspect ratio; small ones stay as they are."""
-    scale = min(WIDTH / image.shape[1], HEIGHT / image.shape[0], 1.0)
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return fit(image, WIDTH, HEIGHT)
 
 
 def contact_sheet(cells: Sequence[Cell]) -> bytes:
@@ -61,16 +59,17 @@ def contact_sheet(cells: Sequence[Cell]) -> bytes:
         raise ValueError("a contact sheet needs at least one picture")
     font = PIL.ImageFont.load_default(11)
     across, down = WIDTH + 2 * MARGIN, HEIGHT + 2 * MARGIN + LINE * max(len(cell.caption) for cell in cells)
-    rows = -(-len(cells) // COLUMNS)
-    page = PIL.Image.new("RGB", (across * min(COLUMNS, len(cells)), down * rows), "white")
-    draw = PIL.ImageDraw.Draw(page)
-    for index, cell in enumerate(cells):
-        x, y = index % COLUMNS * across + MARGIN, index // COLUMNS * down + MARGIN
-        small = thumbnail(cell.image)
-        page.paste(PIL.Image.fromarray(small), (x + (WIDTH - small.shape[1]) // 2, y + (HEIGHT - small.shape[0]) // 2))
+    tiles = []
+    for cell in cells:
+        tile = PIL.Image.new("RGB", (across, down), "white")
+        picture = centred(thumbnail(cell.image), WIDTH, HEIGHT, background=255)
+        tile.paste(PIL.Image.fromarray(picture), (MARGIN, MARGIN))
+        draw = PIL.ImageDraw.Draw(tile)
         for number, text in enumerate(cell.caption):
-            draw.text((x, y + HEIGHT + 2 + number * LINE), _fit(text, font), fill="black", font=font)
-    return simplejpeg.encode_jpeg(np.asarray(page), QUALITY, "RGB", "444")
+            draw.text((MARGIN, MARGIN + HEIGHT + 2 + number * LINE), _fit(text, font), fill="black", font=font)
+        tiles.append(np.asarray(tile))
+    page = grid(tiles, across, down, min(COLUMNS, len(cells)), background=255)
+    return simplejpeg.encode_jpeg(page, QUALITY, "RGB", "444")
 
 
 def _fit(text: str, font: PIL.ImageFont.ImageFont | PIL.ImageFont.FreeTypeFont) -> str:

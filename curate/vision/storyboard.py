@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from curate.media.decode import Sampler
 from curate.media.select import FrameList
+from curate.vision.grid import centred, fit, grid
 
 Image = npt.NDArray[np.uint8]
 
@@ -46,20 +47,12 @@ def lemon_storyboard(path: Path) -> Image:
     wanted = np.round(np.linspace(0, counter.statistics.frames - 1, LEMON_FRAMES)).astype(int)
     frames = Sampler(path, FrameList(tuple(sorted({int(n) for n in wanted}))))
     tiles = [np.asarray(cv2.resize(f.image, LEMON_TILE, interpolation=cv2.INTER_LANCZOS4), np.uint8) for f in frames]
-    return _grid(tiles, LEMON_TILE, LEMON_SIDE, LEMON_SIDE)
+    return grid(tiles, *LEMON_TILE, LEMON_SIDE, rows=LEMON_SIDE)
 
 
 def tile(image: Image) -> Image:
     """A frame shrunk to a tile of `collage`, with black bars where its shape is another."""
-    across, down = TILE
-    height, width = image.shape[:2]
-    scale = min(across / width, down / height)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    canvas = np.zeros((down, across, 3), np.uint8)
-    left, top = (across - size[0]) // 2, (down - size[1]) // 2
-    canvas[top : top + size[1], left : left + size[0]] = small
-    return canvas
+    return centred(fit(image, *TILE, enlarge=True), *TILE)
 
 
 def collage(tiles: Sequence[Image], captions: Iterable[str]) -> Image:
@@ -74,14 +67,4 @@ def collage(tiles: Sequence[Image], captions: Iterable[str]) -> Image:
         for colour, thickness in (((0, 0, 0), 4), ((255, 255, 255), 1)):
             cv2.putText(canvas, caption, (8, TILE[1] - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.6, colour, thickness)
         captioned.append(canvas)
-    columns = math.ceil(math.sqrt(len(tiles)))
-    return _grid(captioned, TILE, math.ceil(len(tiles) / columns), columns)
-
-
-def _grid(tiles: Sequence[Image], size: tuple[int, int], rows: int, columns: int) -> Image:
-    across, down = size
-    canvas = np.zeros((rows * down, columns * across, 3), np.uint8)
-    for index, picture in enumerate(tiles):
-        top, left = index // columns * down, index % columns * across
-        canvas[top : top + down, left : left + across] = picture
-    return canvas
+    return grid(captioned, *TILE, math.ceil(math.sqrt(len(tiles))))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +23,7 @@ from curate.exports.formats.tables import METADATA, VIDEOS, read_videos
 from curate.exports.formats.video_files import VIDEO_FORMATS
 from curate.exports.reading.stores import FrameStore, LmdbStore, open_account, open_store
 from curate.files.bounded import parse_json
+from curate.files.digest import file_sha256
 from curate.files.machine import usable_cores
 
 _COLUMNS = ("key", "video_id", "width", "height")
@@ -110,10 +110,8 @@ def _check_files(folder: Path, record: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(name, "is missing")
         elif path.stat().st_size != facts["size"]:
             yield Problem(name, f"has {path.stat().st_size} bytes, not {facts['size']}")
-        else:
-            with open(path, "rb") as stream:
-                if hashlib.file_digest(stream, "sha256").hexdigest() != facts["sha256"]:
-                    yield Problem(name, "does not have the checksum it was written with")
+        elif file_sha256(path) != facts["sha256"]:
+            yield Problem(name, "does not have the checksum it was written with")
     for path in sorted(p for p in folder.rglob("*") if p.suffix != PICTURE and p.is_file()):
         name = path.relative_to(folder).as_posix()
         if name not in listed and name != RECORD:
@@ -228,7 +226,7 @@ def _check_loose(store: FrameStore) -> Iterator[Problem]:
             continue
         if not path.is_file():
             yield Problem(name, "is missing")
-        elif path.stat().st_size != size or hashlib.sha256(path.read_bytes()).hexdigest() != checksum:
+        elif path.stat().st_size != size or file_sha256(path) != checksum:
             yield Problem(name, "does not have the checksum it was written with")
     for path in sorted((store.folder / store.split).rglob(f"*{PICTURE}")):
         if (name := path.relative_to(store.folder).as_posix()) not in expected:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +13,7 @@ from curate.exports.disk.staging import Staging
 from curate.exports.pixels.frames import ExportFrame, read_frames
 from curate.exports.pixels.render import Renderer
 from curate.exports.plan.plan import FramePolicy, Plan, PlannedVideo
+from curate.files.ahead import map_ahead
 from curate.files.machine import usable_cores
 
 _AHEAD = 3
@@ -77,17 +76,19 @@ class Dataset:
         Raises:
             BrokenVideo: The artefacts of a video cannot be read.
         """
-        make = self.renderer.swapped_jpeg if swapped else self.renderer.jpeg
+        render = self.renderer.swapped_jpeg if swapped else self.renderer.jpeg
+
+        def make(frame: ExportFrame) -> tuple[ExportFrame, bytes]:
+            return frame, render(frame)
+
+        def is_copied(frame: ExportFrame) -> bool:
+            return not swapped and self.renderer.is_copied(frame)
+
         threads = usable_cores()
-        ahead: deque[tuple[ExportFrame, Future[bytes] | bytes]] = deque()
-        with ThreadPoolExecutor(threads) as pool:
-            for frame in self._frames(videos, skip):
-                at_once = not swapped and self.renderer.is_copied(frame)
-                ahead.append((frame, frame.jpeg if at_once else pool.submit(make, frame)))
-                if len(ahead) > _AHEAD * threads:
-                    yield self._finish(*ahead.popleft())
-            while ahead:
-                yield self._finish(*ahead.popleft())
+        frames = self._frames(videos, skip)
+        for made in map_ahead(make, frames, threads=threads, most=_AHEAD * threads, at_once=is_copied):
+            self.on_frame()
+            yield made
 
     def _frames(self, videos: Iterable[PlannedVideo], skip: int) -> Iterator[ExportFrame]:
         policy = FramePolicy.of(self.options)
@@ -95,7 +96,3 @@ class Dataset:
             if skip < video.frames:
                 yield from read_frames(video, policy, skip)
             skip = max(0, skip - video.frames)
-
-    def _finish(self, frame: ExportFrame, picture: Future[bytes] | bytes) -> tuple[ExportFrame, bytes]:
-        self.on_frame()
-        return frame, picture if isinstance(picture, bytes) else picture.result()

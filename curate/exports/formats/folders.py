@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from curate.exports.formats.dataset import Dataset
 from curate.exports.formats.tables import METADATA, FrameTable, frame_row, made_with, read_places
 from curate.exports.pixels.frames import ExportFrame
 from curate.exports.plan.classes import class_of
+from curate.files.ahead import map_ahead
 from curate.files.machine import usable_cores
 
 VERSION = 1
@@ -138,20 +138,20 @@ def _stored(
 ) -> Iterator[tuple[ExportFrame, str, dict[str, Any]]]:
     """Write pictures in threads, and give them out in order when they are there, with size and checksum."""
     made: set[Path] = set()
-    ahead: deque[tuple[ExportFrame, str, Future[dict[str, Any]]]] = deque()
-    with ThreadPoolExecutor(usable_cores()) as pool:
+
+    def placed() -> Iterator[tuple[ExportFrame, str, bytes]]:
         for frame, name, jpeg in named:
-            path = folder / name
-            if path.parent not in made:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                made.add(path.parent)
-            ahead.append((frame, name, pool.submit(_store, path, jpeg)))
-            if len(ahead) > _AHEAD:
-                frame, name, done = ahead.popleft()
-                yield frame, name, done.result()
-        while ahead:
-            frame, name, done = ahead.popleft()
-            yield frame, name, done.result()
+            parent = (folder / name).parent
+            if parent not in made:
+                parent.mkdir(parents=True, exist_ok=True)
+                made.add(parent)
+            yield frame, name, jpeg
+
+    def store(picture: tuple[ExportFrame, str, bytes]) -> tuple[ExportFrame, str, dict[str, Any]]:
+        frame, name, jpeg = picture
+        return frame, name, _store(folder / name, jpeg)
+
+    return map_ahead(store, placed(), threads=usable_cores(), most=_AHEAD)
 
 
 def _store(path: Path, jpeg: bytes) -> dict[str, Any]:

@@ -7,7 +7,6 @@ come or go, by a purge for example, the files of the others are linked into the 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from curate.exports.disk.folder import inner_path, link, read_record
 from curate.exports.formats.tables import METADATA
 from curate.exports.formats.video_files import VideoFile
 from curate.exports.plan.plan import BrokenVideo, ExportEntry, PlannedVideo
-from curate.files.digest import digest
+from curate.files.digest import digest, file_sha256
 from curate.files.parquet import read_columns
 from curate.workspace.tables.frames import read_frame_sizes
 
@@ -66,7 +65,7 @@ def recipe(video: PlannedVideo, options: ExportOptions, name: str, version: int)
             "kind": f"{name} {version}",
             "options": _options(options, name),
             "sizes": [list(column) for column in zip(*sizes, strict=True)],
-            "files": [_checksum(path) if path else None for path in _files(entry)],
+            "files": [file_sha256(path) if path else None for path in _files(entry)],
         }
     except BadArtefact as error:
         raise BrokenVideo.by(video.id, error) from error
@@ -143,7 +142,7 @@ class Previous:
 
     def _is_whole(self, name: str) -> bool:
         try:
-            return _checksum(inner_path(self._folder, name)) == self._account["files"][name]["sha256"]
+            return file_sha256(inner_path(self._folder, name)) == self._account["files"][name]["sha256"]
         except (OSError, ValueError):
             return False
 
@@ -155,8 +154,3 @@ def _movie(row: dict[str, Any]) -> VideoFile:
 
 def _stem(name: str) -> str:
     return str(Path(name).with_suffix(""))
-
-
-def _checksum(path: Path) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

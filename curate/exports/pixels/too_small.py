@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
-
 from curate.config import ExportOptions
 from curate.exports.pixels.frames import ExportFrame, read_frames
 from curate.exports.pixels.render import Renderer
 from curate.exports.plan.plan import FramePolicy, PlannedVideo
+from curate.files.ahead import map_ahead
 from curate.files.machine import usable_cores
 
 _AHEAD = 3
@@ -27,7 +25,7 @@ class TooSmallFrames:
         self._found: dict[str, frozenset[int]] = {}
 
     def __call__(self, video: PlannedVideo) -> frozenset[int]:
-        """Numbers of the too_small frames of a video.
+        """Numbers of the frames that are too small of a video.
 
         Raises:
             BrokenVideo: The artefacts of the video cannot be read.
@@ -39,20 +37,11 @@ class TooSmallFrames:
         return self._found[video.id]
 
     def _look(self, video: PlannedVideo) -> frozenset[int]:
-        renderer, too_small = Renderer(self._options), []
-        threads = usable_cores()
-        ahead: deque[tuple[ExportFrame, Future[bool]]] = deque()
-        with ThreadPoolExecutor(threads) as pool:
+        renderer, threads = Renderer(self._options), usable_cores()
 
-            def finish() -> None:
-                frame, answer = ahead.popleft()
-                if answer.result():
-                    too_small.append(frame.n)
+        def look(frame: ExportFrame) -> int | None:
+            return frame.n if renderer.is_too_small(frame) else None
 
-            for frame in read_frames(video, FramePolicy.of(self._options)):
-                ahead.append((frame, pool.submit(renderer.is_too_small, frame)))
-                if len(ahead) > _AHEAD * threads:
-                    finish()
-            while ahead:
-                finish()
-        return frozenset(too_small)
+        frames = read_frames(video, FramePolicy.of(self._options))
+        found = map_ahead(look, frames, threads=threads, most=_AHEAD * threads)
+        return frozenset(n for n in found if n is not None)

@@ -19,6 +19,7 @@ from pathlib import Path
 from curate.errors import CurateError
 from curate.files.atomic import write_atomic
 from curate.files.digest import sha256_of
+from curate.files.disk import DISK_ERRORS
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9][A-Za-z0-9_.-]{0,95}")
 """What a repository of the hub is called (``fullmatch``): owner and name."""
@@ -26,7 +27,7 @@ HUB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9][A-Za-z0-9_.-
 PATTERNS = ["*.pt", "*.pth", "*.safetensors", "*.onnx", "*.json", "*.md", "LICENSE*"]
 """Files that are fetched: weights, their configs and their cards."""
 
-DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS})
+UNWRITABLE = DISK_ERRORS | {errno.EACCES}
 """Errors of the disk, which the command line explains."""
 
 PIN_FILE = ".pulled.json"
@@ -170,7 +171,7 @@ def _fetch(repository: str, folder: Path, revision: str | None) -> tuple[str, li
     except CurateError:
         raise
     except Exception as error:  # the library changes its transport, and with it the errors, from version to version
-        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+        if isinstance(error, OSError) and error.errno in UNWRITABLE:
             raise
         said = " ".join(str(error).split())[:200]
         raise CurateError(f"cannot fetch {repository}: {said}; what came so far is kept, try again") from error
