@@ -4,18 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from curate.dataset import FrameDataset
-
+from curate.errors import CurateError
 from curate.version import __version__
 
-__all__ = ["FrameDataset", "__version__"]
+if TYPE_CHECKING:
+    from curate.api import classify, export, open_workspace, process, sample, verify
+    from curate.dataset import FrameDataset
+
+__all__ = [
+    "CurateError",
+    "FrameDataset",
+    "__version__",
+    "classify",
+    "export",
+    "open_workspace",
+    "process",
+    "sample",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:
-    """Import `FrameDataset` when it is asked for: it brings PyTorch."""
+    """Import a public name when it is asked for, so that ``import curate`` brings neither PyTorch nor codecs."""
     if name == "FrameDataset":
         from curate.dataset import FrameDataset
 
         return FrameDataset
+    if name in __all__:
+        from curate import api
+
+        return getattr(api, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

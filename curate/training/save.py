@@ -12,11 +12,11 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save_file
 
-import curate
 from curate.files.digest import sha256_of
 from curate.nets.torch_network import NormalisedEnsemble, build_network, read_state
 from curate.nets.weights.model_config import FILE_NAME, ModelConfig, WeightsFile, write_config
 from curate.training.fit import export_onnx
+from curate.version import __version__
 
 
 def save_model(network: torch.nn.Module, base: ModelConfig, folder: Path, **values: Any) -> ModelConfig:
@@ -43,7 +43,7 @@ def save_model(network: torch.nn.Module, base: ModelConfig, folder: Path, **valu
         base,
         weights=(WeightsFile(weights.name, sha256_of(weights)),),
         onnx=WeightsFile(graph.name, sha256_of(graph)),
-        curate_version=curate.version.__version__,
+        curate_version=__version__,
         **values,
     )
     write_config(config, folder / FILE_NAME)
