@@ -18,6 +18,7 @@ from curate.nets.device import available_threads, resolve_device
 from curate.nets.preprocess import Framing, Image, to_input
 from curate.nets.weights.model_config import ModelConfig
 from curate.nets.weights.registry import Kind, resolve_model
+from curate.vision.blank import is_blank
 
 Logits = npt.NDArray[np.float32]
 Scores = npt.NDArray[np.float32]
@@ -124,8 +125,13 @@ class Classifier:
             yield self.predict_prepared(np.stack([image for image, _ in batch])), [what for _, what in batch]
 
     def predict_prepared(self, pixels: npt.NDArray[np.uint8]) -> Scores:
-        """Probability of surgery, float32 (N,), for pictures already of the input size, uint8 (N, H, W, 3)."""
-        return probability(self._network.logits(pixels), self.config)
+        """Probability of surgery, float32 (N,), for pictures already of the input size, uint8 (N, H, W, 3).
+
+        It is 0 for pictures without content (`curate.vision.blank`): what a network says of them is chance.
+        """
+        scores = probability(self._network.logits(pixels), self.config)
+        scores[[is_blank(picture) for picture in pixels]] = 0
+        return scores
 
 
 def framing(config: ModelConfig) -> Framing:

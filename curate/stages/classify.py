@@ -29,7 +29,7 @@ class ClassifyStage(Stage[ClassifyOptions]):
     name = "classify"
     folder = "scores"
     inputs = ("sample",)
-    version = 2
+    version = 3
 
     _classifier: Classifier | None = None
 

@@ -25,6 +25,7 @@ class ScreenStage(Stage[ScreenOptions]):
 
     name = "screen"
     folder = "storyboards"
+    version = 2
     inputs = ("download",)
 
     _classifier: Classifier | None = None
