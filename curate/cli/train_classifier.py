@@ -96,7 +96,7 @@ def classifier(
 
     quiet = is_quiet()
     start = start_from(backbone, output.resolve().name)
-    course = TrainingSettings(
+    settings = TrainingSettings(
         pictures or usual_pictures(len(frames)),
         steps,
         folds if evaluation else 0,
@@ -108,11 +108,11 @@ def classifier(
     work = output / ".training"
     with Meter("checking", len(frames), "picture", quiet=quiet) as meter:
         usable = readable(frames, labels, work, meter)
-    with Meter("features", course.pictures + len(frames), "picture", quiet=quiet) as meter:
-        experiment, parts = look_at(usable, start, course, cache or work, meter)
-    command = f"curate train classifier {_options(labels, output, backbone, course)}"
+    with Meter("features", settings.pictures + len(frames), "picture", quiet=quiet) as meter:
+        experiment, parts = look_at(usable, start, settings, cache or work, meter)
+    command = f"curate train classifier {_options(labels, output, backbone, settings)}"
     with Meter("evaluation", len(parts.parts) if parts else 0, "fold", quiet=quiet) as meter:
-        trained = train(experiment, parts, usable, start, course, output, command=command, advance=meter)
+        trained = train(experiment, parts, usable, start, settings, output, command=command, advance=meter)
     write_atomic(output / "README.md", render_card(trained, start, frames, command).encode())
     shutil.rmtree(work, ignore_errors=True)
     if trained.figures:
@@ -121,10 +121,10 @@ def classifier(
         click.echo(f"\n{output}: use it with curate run --classify-model {shlex.quote(str(output))}")
 
 
-def _options(labels: Path, output: Path, backbone: str, course: TrainingSettings) -> str:
+def _options(labels: Path, output: Path, backbone: str, settings: TrainingSettings) -> str:
     """The options that made a model, paths cut to their last part: a card says nothing of the machine."""
     words = ["--labels", labels.name, "-o", output.resolve().name]
     words += ["--backbone", Path(backbone).name if Path(backbone).exists() else backbone]
-    words += ["--pictures", str(course.pictures), "--steps", str(course.steps), "--seed", str(course.seed)]
-    words += ["--folds", str(course.folds)] if course.folds else ["--no-evaluation"]
+    words += ["--pictures", str(settings.pictures), "--steps", str(settings.steps), "--seed", str(settings.seed)]
+    words += ["--folds", str(settings.folds)] if settings.folds else ["--no-evaluation"]
     return shlex.join(words)

@@ -24,7 +24,7 @@ from pyarrow import fs
 from curate.errors import BadArtefact, CurateError
 from curate.exports.disk.folder import RECORD, inner_path, is_inner
 from curate.exports.formats.tables import METADATA
-from curate.exports.reading.stores import open_account
+from curate.exports.reading.stores import open_record
 from curate.files.bounded import parse_json
 from curate.files.parquet import read_rows
 from curate.files.urls import redact, redact_url
@@ -96,7 +96,7 @@ def push_export(folder: Path, url: str, *, progress: Callable[[int], object] | N
     Raises:
         CurateError: The export is damaged or none; the place cannot be reached or written, or holds something else.
     """
-    record = open_account(folder)
+    record = open_record(folder)
     files = _files(folder, record)
     place = _Place.open(url)
     try:

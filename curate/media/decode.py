@@ -107,7 +107,7 @@ class DecodeStatistics:
         return "; ".join(parts)
 
 
-class _Stumbled(Exception):
+class _HardwareFailed(Exception):
     """The decoder did not give what the plan promised."""
 
 
@@ -176,7 +176,7 @@ class Sampler:
                     yield from self._decode_planned(planned, "gpu")
                     self._close(planned.end, len(planned.timestamps), planned.jumps, planned)
                     return
-                except (_Stumbled, MediaError) as error:
+                except (_HardwareFailed, MediaError) as error:
                     _LOG.info("%s: the CPU takes over from the GPU: %s", self._path.name, error)
                     self._start_over()
             try:
@@ -184,7 +184,7 @@ class Sampler:
                 yield from self._decode_planned(planned, "cpu")
                 self._close(planned.end, len(planned.timestamps), planned.jumps, planned)
                 return
-            except _Stumbled as error:
+            except _HardwareFailed as error:
                 self.statistics.whole = str(error)
                 self._start_over()
         yield from self._decode_whole(planned)
@@ -199,7 +199,7 @@ class Sampler:
         for decoder in ("cpu", "gpu"):
             try:
                 first[decoder] = list(islice(self._decode_planned(planned, decoder), _CHECKED))
-            except (_Stumbled, MediaError) as error:
+            except (_HardwareFailed, MediaError) as error:
                 _LOG.info("%s: decoded by the CPU, for the %s decoder fails: %s", self._path.name, decoder, error)
                 return False
             finally:
@@ -271,9 +271,9 @@ class Sampler:
                     yield from self._take(context.decode(packet), pending, floor)
                 yield from self._take(context.decode(None), pending, floor)
             except av.FFmpegError as error:
-                raise _Stumbled(f"a packet cannot be decoded: {error}") from error
+                raise _HardwareFailed(f"a packet cannot be decoded: {error}") from error
             if pending:
-                raise _Stumbled("a frame is missing")
+                raise _HardwareFailed("a frame is missing")
 
     def _take(self, frames: list[Any], pending: dict[int, Wanted], floor: int) -> Iterator[SampledFrame]:
         """Yield the samples among decoded frames, taking them off the list of the pending.
@@ -283,12 +283,12 @@ class Sampler:
         """
         for frame in frames:
             if frame.pts is None:
-                raise _Stumbled("a frame has lost its timestamp")
+                raise _HardwareFailed("a frame has lost its timestamp")
             if frame.pts >= floor:
                 if frame.is_corrupt:
-                    raise _Stumbled("a frame is damaged")
+                    raise _HardwareFailed("a frame is damaged")
                 if self._latest is not None and frame.pts <= self._latest:
-                    raise _Stumbled("frames come out of order")
+                    raise _HardwareFailed("frames come out of order")
                 self._latest = frame.pts
             wanted = pending.pop(frame.pts, None)
             if wanted is not None:

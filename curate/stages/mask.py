@@ -19,7 +19,7 @@ from curate.files.ahead import ahead
 from curate.files.digest import sha256_of
 from curate.nets.detect import overlay, text_detector
 from curate.nets.detect.regions import RegionFinder
-from curate.nets.detect.yolo import model_files
+from curate.nets.detect.yolo_files import model_files
 from curate.nets.device import available_threads
 from curate.nets.onnx_session import providers
 from curate.records import Done, Failed, Outcome, Reason, Video

@@ -152,7 +152,7 @@ class FeatureMaker:
         """Export the backbones to ``folder`` and load them with a number of threads."""
         self._config = config
         graph = folder / "backbones.onnx"
-        export_onnx(_Eyes(network), torch.zeros(2, config.height, config.width, 3, dtype=torch.uint8), graph)
+        export_onnx(_Backbones(network), torch.zeros(2, config.height, config.width, 3, dtype=torch.uint8), graph)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         self._session = onnxruntime.InferenceSession(graph, options)
@@ -177,7 +177,7 @@ class FeatureMaker:
         return rows
 
 
-class _Eyes(nn.Module):
+class _Backbones(nn.Module):
     """From uint8 RGB (N, H, W, 3) to what the head sees."""
 
     def __init__(self, network: LevelsNetwork) -> None:

@@ -107,31 +107,31 @@ def readable(frames: Sequence[LabelledFrame], labels: Path, folder: Path, advanc
 
 
 def look_at(
-    frames: Sequence[LabelledFrame], start: Start, course: TrainingSettings, cache: Path, advance: Advance
+    frames: Sequence[LabelledFrame], start: Start, settings: TrainingSettings, cache: Path, advance: Advance
 ) -> tuple[Experiment, Folds | None]:
     """Compose pictures, see all through the backbones, and split the frames into what is left out in turn.
 
     Args:
         frames: JPEGs of both labels.
         start: Network whose backbones are used.
-        course: How.
+        settings: How.
         cache: Keeps the features of composed pictures, so that a stopped training goes on where it was.
-        advance: Told how many more of ``course.pictures + len(frames)`` pictures have been seen.
+        advance: Told how many more of ``settings.pictures + len(frames)`` pictures have been seen.
 
     Raises:
         CurateError: Too few sources and groups to leave some out.
     """
-    folds = make_folds(frames, course.folds) if course.folds else None
+    folds = make_folds(frames, settings.folds) if settings.folds else None
     experiment = prepare(
         folds.frames if folds else by_unit(frames, unit_of(frames)),
         RELATED_SOURCES,
         start.network,
         start.config,
-        draws=course.pictures,
+        draws=settings.pictures,
         cache=cache,
         backbones=start.sha256,
-        seed=course.seed,
-        threads=course.threads,
+        seed=settings.seed,
+        threads=settings.threads,
         advance=advance,
     )
     return experiment, folds
@@ -142,7 +142,7 @@ def train(
     folds: Folds | None,
     frames: Sequence[LabelledFrame],
     start: Start,
-    course: TrainingSettings,
+    settings: TrainingSettings,
     folder: Path,
     *,
     command: str,
@@ -155,15 +155,15 @@ def train(
         folds: From `look_at`.
         frames: The frames it was made of.
         start: Gets the new head.
-        course: How.
+        settings: How.
         folder: Of the model.
         command: Written into the config.
         advance: Told how many more parts have been tested.
     """
     import torch
 
-    torch.set_num_threads(course.threads)
-    recipe = Recipe(iterations=course.steps)
+    torch.set_num_threads(settings.threads)
+    recipe = Recipe(iterations=settings.steps)
     calibration: dict[str, Any] = {}
     scored = None
     if folds is not None:

@@ -14,7 +14,8 @@ from click.testing import CliRunner
 
 from curate.cli import cli
 from curate.errors import CurateError
-from curate.nets.detect.yolo import input_size, load, model_files
+from curate.nets.detect.yolo import input_size
+from curate.nets.detect.yolo_files import load, model_files
 from curate.records import Region
 
 needs_ultralytics = pytest.mark.skipif(

@@ -15,13 +15,13 @@ import pyarrow as pa
 import simplejpeg
 
 from curate.errors import BadArtefact
-from curate.exports.check.video_files import check_movies
+from curate.exports.check.video_files import check_video_files
 from curate.exports.disk.folder import PICTURE, RECORD, inner_path
 from curate.exports.disk.tar import BLOCK
 from curate.exports.formats.lmdb import index_entries
 from curate.exports.formats.tables import METADATA, VIDEOS, read_videos
 from curate.exports.formats.video_files import VIDEO_FORMATS
-from curate.exports.reading.stores import FrameStore, LmdbStore, open_account, open_store
+from curate.exports.reading.stores import FrameStore, LmdbStore, open_record, open_store
 from curate.files.bounded import parse_json
 from curate.files.digest import file_sha256
 from curate.files.machine import usable_cores
@@ -62,7 +62,7 @@ def verify_export(
     Raises:
         CurateError: The folder is not an export.
     """
-    record = open_account(folder)
+    record = open_record(folder)
     damaged = False
     for problem in _check_files(folder, record):
         damaged = True
@@ -77,7 +77,7 @@ def verify_export(
     for part in parts:
         try:
             if record["format"] in VIDEO_FORMATS:
-                for said in check_movies(folder, record, found, decode=decode, progress=progress):
+                for said in check_video_files(folder, record, found, decode=decode, progress=progress):
                     yield Problem(*said)
             else:
                 yield from _check_split(open_store(folder, part), record, found, decode=decode, progress=progress)

@@ -27,7 +27,7 @@ Said = tuple[str, str]
 """Where something is wrong, and what."""
 
 
-def check_movies(
+def check_video_files(
     folder: Path,
     record: Mapping[str, Any],
     found: Counter[str],
@@ -79,7 +79,7 @@ def check_movies(
             yield from _check_words(folder, row)
     if decode:
         with ThreadPoolExecutor(usable_cores()) as pool:
-            for row, what in zip(rows, pool.map(lambda row: _check_movie(folder, row), rows), strict=True):
+            for row, what in zip(rows, pool.map(lambda row: _check_video_file(folder, row), rows), strict=True):
                 if what:
                     yield row["file"], what
                 for _ in range(row["frames"]):
@@ -93,7 +93,7 @@ def _is_there(folder: Path, name: object) -> bool:
         return False
 
 
-def _check_movie(folder: Path, row: Row) -> str:
+def _check_video_file(folder: Path, row: Row) -> str:
     """What is wrong with a video file; empty if nothing is."""
     try:
         with open_video(folder / row["file"]) as (container, stream, _):

@@ -16,7 +16,7 @@ from curate.config import ClipsOptions, ExportOptions
 from curate.errors import CurateError
 from curate.exports.formats.dataset import Dataset
 from curate.exports.formats.encoding import encode_all
-from curate.exports.formats.video_files import SUFFIX, Tally, VideoFile, read_video_files
+from curate.exports.formats.video_files import SUFFIX, FrameCounts, VideoFile, read_video_files
 from curate.exports.pixels.source_video import OutputFrame, SourceVideo
 from curate.exports.plan.classes import class_of
 from curate.exports.plan.plan import Plan, PlannedVideo
@@ -54,7 +54,7 @@ def encode_clips(dataset: Dataset, folder: Path) -> Plan:
         raise CurateError("export.clips.seconds times export.clips.rate is less than a frame: raise one of them")
 
     def encode(video: PlannedVideo, scratch: Path, tick: Callable[[], None]) -> list[VideoFile]:
-        return _shoot(video, dataset.options, scratch, tick)
+        return _encode(video, dataset.options, scratch, tick)
 
     plan = encode_all(dataset, folder, VERSION, _place, encode)
     if not plan.videos and not plan.left_out:
@@ -130,7 +130,7 @@ def starts_of(runs: Sequence[tuple[float, float]], options: ClipsOptions) -> lis
     return starts
 
 
-def _shoot(video: PlannedVideo, options: ExportOptions, scratch: Path, tick: Callable[[], None]) -> list[VideoFile]:
+def _encode(video: PlannedVideo, options: ExportOptions, scratch: Path, tick: Callable[[], None]) -> list[VideoFile]:
     """Write the clips of a video in one pass; as many are open at a time as overlap."""
     limits = [side for side in (options.clips.size, options.short_side) if side]
     source = SourceVideo(video, options, short_side=min(limits, default=0))
@@ -168,7 +168,7 @@ class _Clip:
         self._key, self._rate = key, rate
         self._path = folder / f"{key}{SUFFIX}"
         self._writer = Mp4Writer(self._path, fps=rate, time_base=Fraction(1, rate.numerator), crf=crf)
-        self._tally = Tally()
+        self._tally = FrameCounts()
         self._regions: dict[tuple[str, str, int, int, int, int], Region] = {}
 
     @property

@@ -29,7 +29,7 @@ EncodeVideo = Callable[[PlannedVideo, Path, Callable[[], None]], Sequence[VideoF
 
 
 @dataclass(frozen=True)
-class _Made:
+class _EncodedVideo:
     """What came of one video: its files, or why there are none."""
 
     video_files: Sequence[VideoFile] = ()
@@ -43,7 +43,7 @@ class _Made:
         return Chunk(video.id, frames, {"recipe": self.recipe, "video_files": video_files})
 
     @classmethod
-    def of(cls, chunk: Chunk) -> _Made:
+    def of(cls, chunk: Chunk) -> _EncodedVideo:
         """What an export that was killed has made of a video."""
         video_files = [VideoFile(**{**row, "regions": tuple(row["regions"])}) for row in chunk.facts["video_files"]]
         return cls(video_files, chunk.facts["recipe"])
@@ -76,7 +76,7 @@ def encode_all(
     labels = {name: label for label, name in enumerate(class_names(dataset.plan))}
     (folder / CLASSES).write_text("".join(f"{name}\n" for name in labels), encoding="ascii")
     previous = Previous(dataset.previous)
-    finished = {chunk.part: _Made.of(chunk) for chunk in dataset.staging.chunks}
+    finished = {chunk.part: _EncodedVideo.of(chunk) for chunk in dataset.staging.chunks}
     lock, stop = threading.Lock(), threading.Event()
 
     def tick() -> None:
@@ -85,7 +85,7 @@ def encode_all(
         with lock:
             dataset.on_frame()
 
-    def one(video: PlannedVideo) -> _Made:
+    def one(video: PlannedVideo) -> _EncodedVideo:
         if (there := finished.get(video.id)) is not None:
             return there
         scratch = folder / f".{video.id}"
@@ -103,15 +103,15 @@ def encode_all(
             for name in names:
                 os.replace(scratch / name, target / name)
         except BrokenVideo as error:
-            return _Made(broken=str(error))
+            return _EncodedVideo(broken=str(error))
         finally:
             shutil.rmtree(scratch)
-        made = _Made(video_files, made_by)
+        made = _EncodedVideo(video_files, made_by)
         files = {f"{place(video)}/{name}": dataset.staging.checksums.now(target / name) for name in names}
         dataset.staging.finished(made.chunk(video), (), files)
         return made
 
-    written: dict[str, _Made] = {}
+    written: dict[str, _EncodedVideo] = {}
     schema = VIDEO_FILE_SCHEMA.with_metadata(made_with(dataset))
     with (
         RowWriter(folder / METADATA, schema) as table,
@@ -156,7 +156,7 @@ def _row(
     }
 
 
-def _as_written(plan: Plan, written: Mapping[str, _Made]) -> Plan:
+def _as_written(plan: Plan, written: Mapping[str, _EncodedVideo]) -> Plan:
     videos, left_out, without_frames = [], dict(plan.left_out), list(plan.without_frames)
     for video in plan.videos:
         made = written[video.id]

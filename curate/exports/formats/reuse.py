@@ -101,7 +101,7 @@ class Previous:
         record = read_record(folder) if folder else None
         if folder is None or record is None:
             return
-        self._folder, self._account = folder, record
+        self._folder, self._record = folder, record
         for name in record["files"]:
             self._files[_stem(name)].append(name)
         try:
@@ -138,16 +138,16 @@ class Previous:
             return None
         for name in names:
             link(self._folder / name, scratch / Path(name).name)
-        return [_movie(row) for row in said]
+        return [_video_file(row) for row in said]
 
     def _is_whole(self, name: str) -> bool:
         try:
-            return file_sha256(inner_path(self._folder, name)) == self._account["files"][name]["sha256"]
+            return file_sha256(inner_path(self._folder, name)) == self._record["files"][name]["sha256"]
         except (OSError, ValueError):
             return False
 
 
-def _movie(row: dict[str, Any]) -> VideoFile:
+def _video_file(row: dict[str, Any]) -> VideoFile:
     fields = {field.name: row[field.name] for field in dataclasses.fields(VideoFile) if field.name != "name"}
     return VideoFile(**{**fields, "name": Path(row["file"]).name, "regions": tuple(row["regions"])})
 

@@ -18,7 +18,7 @@ from curate.config import ExportOptions
 from curate.exports.formats.dataset import Dataset
 from curate.exports.formats.encoding import encode_all
 from curate.exports.formats.tables import REGION
-from curate.exports.formats.video_files import SUFFIX, Tally, VideoFile
+from curate.exports.formats.video_files import SUFFIX, FrameCounts, VideoFile
 from curate.exports.pixels.source_video import OutputFrame, SourceVideo
 from curate.exports.plan.plan import BrokenVideo, Plan, PlannedVideo
 from curate.files.parquet import RowWriter
@@ -73,7 +73,7 @@ def encode_videos(dataset: Dataset, folder: Path) -> Plan:
     """
 
     def encode(video: PlannedVideo, scratch: Path, tick: Callable[[], None]) -> list[VideoFile]:
-        return [_shoot(video, dataset.options, scratch, tick)]
+        return [_encode(video, dataset.options, scratch, tick)]
 
     return encode_all(dataset, folder, VERSION, lambda video: video.split, encode)
 
@@ -83,11 +83,11 @@ def frame_key(video_id: str, number: int) -> str:
     return f"{video_id}-{number}"
 
 
-def _shoot(video: PlannedVideo, options: ExportOptions, scratch: Path, tick: Callable[[], None]) -> VideoFile:
+def _encode(video: PlannedVideo, options: ExportOptions, scratch: Path, tick: Callable[[], None]) -> VideoFile:
     source = SourceVideo(video, options, short_side=options.short_side)
     begin, end = source.segments[0].start, source.segments[-1].end
     path = scratch / f"{video.id}{SUFFIX}"
-    tally = Tally()
+    tally = FrameCounts()
     with (
         Mp4Writer(path, fps=source.fps, time_base=source.time_base, crf=options.video.crf) as writer,
         _FrameRecords(scratch / video.id, video.id) as record,

@@ -89,7 +89,7 @@ class VideoFile:
     regions: tuple[Mapping[str, Any], ...] = ()
 
 
-class Tally:
+class FrameCounts:
     """Counts the frames of a video file as they come.
 
     Attributes:

@@ -304,7 +304,7 @@ class _Neighbours:
 
     def __init__(self, video: PlannedVideo, segments: Sequence[Segment]) -> None:
         self._reader = RegionReader(video)
-        self._stretches = segments
+        self._segments = segments
         self._held: dict[int, tuple[PlacedRegion, ...]] = {}
         self._read = 0
 
@@ -316,14 +316,14 @@ class _Neighbours:
             between: Whether it comes after the sample of the segment, and the next sample has a say.
         """
         own = self._at(position)
-        if not between or position + 1 >= len(self._stretches):
+        if not between or position + 1 >= len(self._segments):
             return own
         known = {placed.region.box for placed in own}
         return own + tuple(placed for placed in self._at(position + 1) if placed.region.box not in known)
 
     def _at(self, position: int) -> tuple[PlacedRegion, ...]:
         while self._read <= position:
-            segment = self._stretches[self._read]
+            segment = self._segments[self._read]
             found = self._reader.of(segment.n)
             self._held[self._read] = tuple(PlacedRegion(region, segment.width, segment.height) for region in found)
             self._held.pop(self._read - 2, None)

@@ -12,7 +12,7 @@ from curate.workspace.tables.regions import read_findings
 
 
 @dataclass
-class AuditTally:
+class AuditCounts:
     """How many frames were audited, and on how many there is what.
 
     Attributes:
@@ -38,7 +38,7 @@ class AuditTally:
         self.any += bool(kinds)
         self.hidden += hidden
 
-    def add(self, other: AuditTally) -> None:
+    def add(self, other: AuditCounts) -> None:
         """Add another tally to this one."""
         self.videos += other.videos
         self.unaudited += other.unaudited
@@ -48,7 +48,7 @@ class AuditTally:
         self.hidden += other.hidden
 
     @classmethod
-    def total(cls, tallies: Iterable[AuditTally]) -> AuditTally:
+    def total(cls, tallies: Iterable[AuditCounts]) -> AuditCounts:
         """Sum of some tallies."""
         result = cls()
         for tally in tallies:

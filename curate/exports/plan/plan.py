@@ -12,7 +12,7 @@ from curate import records
 from curate.config import ExportOptions
 from curate.corpus.splits import assign_splits
 from curate.errors import BadArtefact
-from curate.exports.plan.findings import AuditTally, kinds_by_frame
+from curate.exports.plan.findings import AuditCounts, kinds_by_frame
 from curate.files.urls import redact_url
 from curate.records import Video
 from curate.workspace.seals import SealedFiles
@@ -205,7 +205,7 @@ class Plan:
     videos: tuple[PlannedVideo, ...]
     left_out: Mapping[str, str]
     without_frames: tuple[str, ...]
-    audit: AuditTally
+    audit: AuditCounts
 
     @property
     def frames(self) -> int:
@@ -271,10 +271,10 @@ def make_plan(
             videos.append(video)
         else:
             without_frames.append(entry.video.id)
-    return Plan(tuple(videos), left_out, tuple(without_frames), AuditTally.total(tallies))
+    return Plan(tuple(videos), left_out, tuple(without_frames), AuditCounts.total(tallies))
 
 
-def _plan_video(entry: ExportEntry, policy: FramePolicy, split: str) -> tuple[PlannedVideo, AuditTally]:
+def _plan_video(entry: ExportEntry, policy: FramePolicy, split: str) -> tuple[PlannedVideo, AuditCounts]:
     entry.sealed.check_all_but(entry.frames, entry.source_file)
     try:
         frames, verdicts = count_frames(entry.frames), count_verdicts(entry.verdicts)
@@ -289,10 +289,10 @@ def _plan_video(entry: ExportEntry, policy: FramePolicy, split: str) -> tuple[Pl
         raise BrokenVideo.by(entry.video.id, error) from error
 
 
-def _count(entry: ExportEntry, policy: FramePolicy, split: str) -> tuple[PlannedVideo, AuditTally]:
+def _count(entry: ExportEntry, policy: FramePolicy, split: str) -> tuple[PlannedVideo, AuditCounts]:
     taken, first = 0, None
     kinds = kinds_by_frame(entry.audit)
-    tally = AuditTally(videos=int(entry.audit is not None), unaudited=int(entry.audit is None))
+    tally = AuditCounts(videos=int(entry.audit is not None), unaudited=int(entry.audit is None))
     begin: tuple[int, float] | None = None
     end = (0, 0.0)
     for n, timestamp, _, verdict, kept in read_verdicts(entry.verdicts):

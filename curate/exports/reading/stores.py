@@ -251,7 +251,7 @@ class ParquetStore(FrameStore):
         return pa.concat_tables(tables).combine_chunks()
 
 
-def open_account(folder: Path) -> dict[str, Any]:
+def open_record(folder: Path) -> dict[str, Any]:
     """Read the record of an export.
 
     Raises:
@@ -272,7 +272,7 @@ def open_store(folder: Path, split: str) -> FrameStore:
     Raises:
         CurateError: The folder is not an export, holds videos, or has no such split.
     """
-    record = open_account(folder)
+    record = open_record(folder)
     if record["format"] in VIDEO_FORMATS:
         raise CurateError(
             f"{folder} holds videos, not pictures: read them with PyAV, decord or torchcodec as its README.md says, or "

@@ -12,7 +12,8 @@ from curate.nets.detect import overlay, text_detector
 from curate.nets.detect.fusion import Fusion
 from curate.nets.detect.overlay import OverlayNet
 from curate.nets.detect.text_detector import TextDetector
-from curate.nets.detect.yolo import load, model_files, suppress
+from curate.nets.detect.yolo import suppress
+from curate.nets.detect.yolo_files import load, model_files
 from curate.records import Region
 from curate.vision.boxes import ScoredBox
 

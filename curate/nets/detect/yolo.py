@@ -102,19 +102,6 @@ class Yolo:
         return detections(placed, scores[confident], classes[confident], self._kinds, self._model, width, height)
 
 
-def load(path: Path, *, device: str, threads: int) -> Detector:
-    """The detector in a file: ONNX, or a checkpoint for Ultralytics if its name ends in ``.pt``.
-
-    Raises:
-        CurateError: The file cannot be loaded, or it is a checkpoint and Ultralytics is not installed.
-    """
-    if path.suffix == ".pt":
-        from curate.nets.detect.yolo_checkpoint import YoloCheckpoint
-
-        return YoloCheckpoint(path, device=device, threads=threads)
-    return Yolo(path, device=device, threads=threads)
-
-
 def detections(
     corners: npt.NDArray[np.floating],
     scores: npt.NDArray[np.floating],
@@ -181,26 +168,6 @@ def suppress(detections: Sequence[Region], iou: float = IOU) -> list[Region]:
     ranked = sorted(detections, key=_rank)
     corners = np.array([one.box for one in ranked], np.int64).reshape(-1, 4)
     return [ranked[i] for i in boxes.suppress(corners, np.array([one.score for one in ranked]), iou)]
-
-
-def model_files(paths: Sequence[Path]) -> list[Path]:
-    """Models named one by one or as the folder that holds them, in a fixed order.
-
-    Of a folder, all ``*.onnx`` and those checkpoints ``*.pt`` that have not been converted to ONNX beside them.
-
-    Raises:
-        CurateError: A path does not exist, or a folder holds no model.
-    """
-    files: list[Path] = []
-    for path in paths:
-        found = [path]
-        if path.is_dir():
-            checkpoints = [file for file in path.glob("*.pt") if not file.with_suffix(".onnx").exists()]
-            found = sorted([*path.glob("*.onnx"), *checkpoints])
-        if not found or not found[0].is_file():
-            raise CurateError(f"{path}: no YOLO model there; name an ONNX file or a *.pt, or a folder of such files")
-        files += found
-    return files
 
 
 def _rank(detection: Region) -> tuple[object, ...]:
