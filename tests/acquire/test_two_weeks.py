@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 import json
 import os
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from curate.files.csv_file import read_csv
 from curate.workspace.ledger import Event
 from tests.acquire.conftest import encode
 
@@ -256,8 +256,7 @@ def check_account(site: Site, lab: Lab, ids: list[str], in_hand: set[str]) -> No
 
     listed = lab.workspace.parent / "missing.csv"
     assert lab.curate("status", "--missing", str(listed)).returncode == 0
-    with open(listed, newline="") as stream:
-        missing = {row["id"]: row for row in csv.DictReader(stream)}
+    missing = {row["id"]: row for _, row in read_csv(listed, ["id", "reason"], "list")}
     assert {id: row["reason"] for id, row in missing.items()} == {
         id: fate for id, fate in site.fates.items() if fate != "alive"
     }
@@ -279,6 +278,7 @@ def test_a_hundred_videos_with_kills_and_refusals(tmp_path: Path, short_clip: by
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # each outcome is flushed to the disk, and disks differ
 def test_all_of_lemon(tmp_path: Path, short_clip: bytes, request: pytest.FixtureRequest, capsys):
     try:
         published = request.getfixturevalue("shared_data") / "manifests" / "lemon_labels.json"
