@@ -319,18 +319,15 @@ def test_status_shows_the_funnel(finished: Path, capsys: pytest.CaptureFixture[s
     assert sum(data["stages"]["trim"][k] for k in ("done", "pending")) == 2
 
 
+def start_run(videos: Path, workspace: Path) -> subprocess.Popen[bytes]:
+    """``curate run`` in a process of its own, both its outputs in pipes."""
+    command = [sys.executable, "-c", "from curate.cli import main; main()", "run", str(videos), "-w", str(workspace)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
 def test_a_reader_that_leaves_after_a_line_costs_nothing(videos: Path, tmp_path: Path) -> None:
     """As ``curate run ... | head -1`` does."""
-    command = [
-        sys.executable,
-        "-c",
-        "from curate.cli import main; main()",
-        "run",
-        str(videos),
-        "-w",
-        str(tmp_path / "w"),
-    ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with start_run(videos, tmp_path / "w") as process:
         assert process.stdout is not None and process.stderr is not None
         process.stdout.readline()
         process.stdout.close()
@@ -342,16 +339,7 @@ def test_a_reader_that_leaves_after_a_line_costs_nothing(videos: Path, tmp_path:
 
 def test_a_closed_terminal_ends_a_run_as_an_interrupt_does(videos: Path, tmp_path: Path) -> None:
     """SIGHUP of the parent alone."""
-    command = [
-        sys.executable,
-        "-c",
-        "from curate.cli import main; main()",
-        "run",
-        str(videos),
-        "-w",
-        str(tmp_path / "w"),
-    ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with start_run(videos, tmp_path / "w") as process:
         while not list((tmp_path / "w" / "frames").glob("*.parquet")):
             assert process.poll() is None
             time.sleep(0.02)
