@@ -59,18 +59,6 @@ def require_columns(path: Place, file: pq.ParquetFile, columns: Sequence[str]) -
         raise BadArtefact(path, f"it lacks the columns {', '.join(missing)}")
 
 
-def read_groups(path: Place, columns: Sequence[str]) -> Iterator[pa.Table]:
-    """Some columns of a table, a row group at a time.
-
-    Raises:
-        BadArtefact: The file cannot be read or lacks a column.
-    """
-    with open_parquet(path) as file:
-        require_columns(path, file, columns)
-        for group in range(file.num_row_groups):
-            yield file.read_row_group(group, columns=list(columns), use_threads=False)
-
-
 def read_rows(path: Place, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     """Some columns of a table row by row, as Python objects in the order of ``columns``.
 

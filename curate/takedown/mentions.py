@@ -25,8 +25,12 @@ _MOST_PAIRS = 4
 _LONGEST = 80
 """Characters of a word that are looked at on either side of an id: an id has 64 at most, the number of a frame ten."""
 
-_SHORT, _MOST_WORDS = 5, 1000
-"""Of ids with fewer letters, which stand everywhere, no more words of a file are kept."""
+SHORT = 5
+"""Letters below which an id may stand among the bytes of pictures by chance: four stand somewhere in 256^4 bytes, which
+is 4 GB, five in 1 TB."""
+
+_MOST_WORDS = 1000
+"""Words of a file that are kept of an id with fewer letters than `SHORT`."""
 
 _WORD = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -206,7 +210,7 @@ def _in_bytes(path: Path, finder: _Finder) -> Iterator[Mention]:
             for place, needle in finder.places(window):
                 if low <= place < high:
                     first[needle.video] = min(first.get(needle.video, start + place), start + place)
-                    if len(needle.video) >= _SHORT or len(words[needle.video]) < _MOST_WORDS:
+                    if len(needle.video) >= SHORT or len(words[needle.video]) < _MOST_WORDS:
                         words[needle.video].add(needle.word(window, place))
             if not chunk:
                 break

@@ -14,7 +14,7 @@ from curate.records import Video
 from curate.run.exclusions import bury, read_purged
 from curate.run.pipeline import STAGES, stage_class
 from curate.run.session import open_session, store_manifest, stored_manifest
-from curate.takedown.mentions import Mention, Search, mentions_any, search_tree
+from curate.takedown.mentions import SHORT, Mention, Search, mentions_any, search_tree
 from curate.workspace.ledger import forget, read_ledger
 from curate.workspace.tree import Workspace
 
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 
 _ID_COLUMNS = frozenset({"column video_id", "column key", "column id", "column video", "column __key__"})
 """Places in which nothing but ids and keys stands."""
-
-_SHORT = 5
-"""Letters below which an id may stand among the bytes of pictures by chance: four stand somewhere in 256^4 bytes, which
-is 4 GB, five in 1 TB."""
 
 
 @dataclass(frozen=True)
@@ -207,7 +203,7 @@ def _is_mention(mention: Mention, word: str, texts: str, stage_folders: Collecti
     video, path = mention.video, mention.path
     if _is_of(word, {video}):
         file = mention.where == "name" and (path.parent in stage_folders or not path.is_dir())
-        if file or mention.where in _ID_COLUMNS or (word != video and len(word) >= _SHORT):
+        if file or mention.where in _ID_COLUMNS or (word != video and len(word) >= SHORT):
             return True
-    vague = len(video) < _SHORT or (video.isalpha() and (video[1:].islower() or video.isupper())) or video in texts
+    vague = len(video) < SHORT or (video.isalpha() and (video[1:].islower() or video.isupper())) or video in texts
     return not vague
