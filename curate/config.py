@@ -348,8 +348,24 @@ class ExportOptions:
     val_fraction: float = option(0.0, "Share of the videos without a split of their own for val.", low=0, high=1)
     test_fraction: float = option(0.0, "Share of the videos without a split of their own for test.", low=0, high=1)
     split_seed: int = option(0, "Another number draws other splits.")
+    split_by: tuple[Literal["duplicate", "case", "channel"], ...] = option(
+        ("duplicate", "case", "channel"),
+        "What keeps videos in one split: being copies of one another, of one case, of one channel; none draws each "
+        "video by itself.",
+    )
     stratify: bool = option(
-        False, "Draw the shares within each procedure; a video may then change split when others come or go."
+        False, "Meet the shares within each procedure: a group goes to the split that lacks most there."
+    )
+    splits: Path | None = option(
+        None,
+        "Splits that are stated and not drawn: a list or folder of lists (see curate splits audit), or the name of a "
+        "published one: cholec80-40-40, cholec80-32-8-40, cataracts.",
+        output=False,
+    )
+    leaks: Literal["aside", "keep"] = option(
+        "aside",
+        "What becomes of videos that lists put in different splits although they share a copy, case or channel: aside: "
+        "train gives way to val, and both to test; keep: nothing, which is said.",
     )
     balance_alpha: float = option(
         0.5, "Sampling weights: a procedure with n frames is drawn in proportion to n^alpha.", low=0, high=1

@@ -132,6 +132,10 @@ def do_export(session: Session, *, partial: bool) -> bool:
             show(f"{made.name}: {made.frames} frames of {made.videos} videos, {size:.1f} MB, {state}: {made.folder}")
         for video, why in made.left_out.items():
             say(f"left out of {made.name}: {video}: {why}")
+        for video, why in list(made.aside.items())[:3]:
+            say(f"aside of {made.name}: {video}: {why}")
+        if len(made.aside) > 3:
+            say(f"and {len(made.aside) - 3} more: see 'aside' in {made.folder / 'export.json'}")
     if summary.stale:
         stale = ", ".join(map(str, summary.stale))
         say(f"not written now, and made from older input: {stale}; write again or delete")

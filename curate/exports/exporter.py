@@ -78,6 +78,7 @@ class FormatSummary:
         frames: Frames in it.
         size: Bytes of its files and loose pictures.
         left_out: Ids of videos that could not be read, with the reason; the next export tries them again.
+        aside: Ids of videos that the corpus leaves out, with the reason.
     """
 
     name: str
@@ -87,6 +88,7 @@ class FormatSummary:
     frames: int
     size: int
     left_out: Mapping[str, str]
+    aside: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -281,6 +283,7 @@ class _Run:
                 },
                 "left_out": dict(plan.left_out),
                 "without_frames": list(plan.without_frames),
+                "aside": dict(plan.aside),
                 "privacy": plan.audit.to_json(),
                 "files": staging.checksums.files(folder),
             }
@@ -297,4 +300,5 @@ def _summary(name: str, folder: Path, record: Mapping[str, Any], *, written: boo
         frames=record["counts"]["frames"],
         size=sum(facts["size"] for facts in record["files"].values()) + record.get("loose_bytes", 0),
         left_out=record["left_out"],
+        aside=record.get("aside", {}),
     )

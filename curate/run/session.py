@@ -22,6 +22,7 @@ from curate.files.atomic import temporary_beside, write_atomic
 from curate.manifests import read_manifest
 from curate.run.exclusions import Exclusions, read_exclusions, read_purged, remember_opt_outs
 from curate.run.pipeline import Pipeline
+from curate.run.placing import Placed, place, remember
 from curate.run.stage_work import StageAnswer, StageTask
 from curate.version import __version__
 from curate.workspace.seals import DamagedArtefact, SealedFiles
@@ -299,12 +300,14 @@ def run_export(
             formats = dict.fromkeys(name for name in formats if name not in kept)
         if kept and not formats:
             return ExportSummary((), kept=kept)
+        placed = place(session.workspace, videos, session.config.export)
+        remember(session.workspace, placed, session.config.export)
         try:
             summary = export_dataset(
-                [export_entry(pipeline, video) for video in videos],
+                [export_entry(pipeline, video, placed) for video in videos],
                 dataclasses.replace(session.config.export, formats=tuple(formats)),
                 folder,
-                fingerprint=pipeline.export_fingerprint(videos),
+                fingerprint=placed.fingerprint(pipeline.export_fingerprint(videos)),
                 context=export_context(pipeline),
                 progress=progress,
             )
@@ -319,12 +322,13 @@ def run_export(
         return dataclasses.replace(summary, stale=tuple(p for p in summary.stale if p.name not in kept), kept=kept)
 
 
-def export_entry(pipeline: Pipeline, video: Video) -> ExportEntry:
-    """What an export is told of a finished video."""
+def export_entry(pipeline: Pipeline, video: Video, placed: Placed) -> ExportEntry:
+    """What an export is told of a finished video that has a split or is put aside."""
     from curate.exports import ExportEntry
 
     return ExportEntry(
-        video=video,
+        video=dataclasses.replace(video, split=placed.splits.of.get(video.id, "")),
+        aside=placed.splits.aside.get(video.id, ""),
         frames=pipeline.artefact(video, "sample"),
         verdicts=pipeline.artefact(video, "trim"),
         regions=pipeline.artefact(video, "mask"),

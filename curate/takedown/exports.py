@@ -22,6 +22,7 @@ from curate.files.digest import digest
 from curate.manifests.opt_out import OptOuts
 from curate.records import Video
 from curate.run.pipeline import Pipeline
+from curate.run.placing import Placed, place
 from curate.run.session import export_context, export_entry
 from curate.workspace.ledger import read_ledger
 from curate.workspace.seals import DamagedArtefact
@@ -92,7 +93,9 @@ class ExportPurge:
             return Rewritten(folder, "kept", f"its {RECORD} is missing or damaged; delete the folder and export again")
         try:
             shown = videos_in(folder)
-            inside = dict.fromkeys([*shown, *record.get("without_frames", ()), *record["left_out"]])
+            inside = dict.fromkeys(
+                [*shown, *record.get("without_frames", ()), *record["left_out"], *record.get("aside", ())]
+            )
         except BadArtefact as error:
             return Rewritten(folder, "kept", f"it cannot be read ({error.why}); delete it and purge again")
         except TypeError as error:
@@ -116,34 +119,43 @@ class ExportPurge:
             options = config.build(ExportOptions, with_tables(record["options"])[0], f"{folder}/export.json")
         except (CurateError, KeyError, TypeError, AttributeError) as error:
             return _remove(folder, f"its options are of another version of curate ({error}); export again")
-        silent = {*record.get("without_frames", ()), *record["left_out"]}
-        entries = []
-        for video in self.pipeline.videos:
-            if video.id in left or video.id in silent:
-                entry = self._entry(video, ("download", *_READ) if name in VIDEO_FORMATS else _READ)
-                entries += [entry] if entry else []
+        options = dataclasses.replace(options, formats=(name,), splits=self.pipeline.config.export.splits)
+        inside = {*left, *_silent(record)}
+        stages = ("download", *_READ) if name in VIDEO_FORMATS else _READ
+        videos = [video for video in self.pipeline.videos if video.id in inside and self._has(video, stages)]
+        try:
+            placed = place(self.pipeline.workspace, videos, options)
+        except CurateError as error:
+            return "kept", str(error)
+        entries = [export_entry(self.pipeline, video, placed) for video in videos]
         gone = sorted(set(left) - {entry.video.id for entry in entries})
         if gone:
             return "kept", (
                 f"{len(gone)} other videos in it, such as {gone[0]}, would be lost: they have no artefacts any more; "
                 "make them again with 'curate run', or delete the export, and purge again"
             )
-        return self._write(folder, record, dataclasses.replace(options, formats=(name,)), entries)
+        return self._write(folder, record, options, entries, videos, placed)
 
-    def _entry(self, video: Video, stages: Sequence[str]) -> ExportEntry | None:
-        """A video's artefacts, whatever options made them; ``None`` where those of ``stages`` are not there."""
+    def _has(self, video: Video, stages: Sequence[str]) -> bool:
+        """Whether a video has the artefacts of some stages, whatever options made them."""
         for stage in stages:
             record = self._records.get((video.id, stage))
             if record is None or record.last.outcome != "done" or not self.pipeline.artefact(video, stage).exists():
-                return None
-        return export_entry(self.pipeline, video)
+                return False
+        return True
 
     def _write(
-        self, folder: Path, record: Mapping[str, Any], options: ExportOptions, entries: list[ExportEntry]
+        self,
+        folder: Path,
+        record: Mapping[str, Any],
+        options: ExportOptions,
+        entries: list[ExportEntry],
+        videos: list[Video],
+        placed: Placed,
     ) -> tuple[State, str]:
-        videos = [entry.video for entry in entries]
         if all(video.id in self._complete for video in videos):
-            fingerprint, context = self.pipeline.export_fingerprint(videos), export_context(self.pipeline)
+            fingerprint = placed.fingerprint(self.pipeline.export_fingerprint(videos))
+            context = export_context(self.pipeline)
         else:
             remains = [video.id for video in videos]
             fingerprint, context = digest({"purged": record["fingerprint"], "videos": remains}), record["made_with"]
@@ -160,6 +172,11 @@ class ExportPurge:
         if made.left_out:
             why += f"; left out, since they cannot be read: {', '.join(made.left_out)}"
         return "written", why
+
+
+def _silent(record: Mapping[str, Any]) -> list[str]:
+    """Ids that an export's record names although nothing of these videos is in it."""
+    return [*record.get("without_frames", ()), *record["left_out"], *record.get("aside", ())]
 
 
 def _looks_like_export(folder: Path) -> bool:

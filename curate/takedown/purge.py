@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from curate.corpus.split_record import forget_in_records
 from curate.errors import CurateError
 from curate.manifests.opt_out import OptOuts
 from curate.records import Video
 from curate.run.exclusions import bury, read_purged
 from curate.run.pipeline import STAGES, stage_class
+from curate.run.placing import corpus_folder
 from curate.run.session import open_session, store_manifest, stored_manifest
 from curate.takedown.mentions import SHORT, Mention, Search, mentions_any, search_tree
 from curate.workspace.ledger import forget, read_ledger
@@ -102,6 +104,7 @@ def purge(
         if stored is not None:
             store_manifest(workspace, left)
         removed = _remove_artefacts(workspace, purged.ids)
+        forget_in_records(corpus_folder(workspace), purged.ids)
         known |= {_owner(path) for path in removed} | {video for video, _ in read_ledger(workspace.ledger_folder)}
         lines = forget(workspace.ledger_folder, purged.ids)
         try:

@@ -29,7 +29,9 @@ _ELSEWHERE = frozenset(
         "val_fraction",
         "test_fraction",
         "split_seed",
+        "split_by",
         "stratify",
+        "leaks",
         "balance_alpha",
     }
 )

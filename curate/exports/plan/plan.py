@@ -35,6 +35,7 @@ class ExportEntry:
         fields: Parquet of `field_schema`; ``None`` where nobody looked for the field of view.
         audit: Parquet of `audit_schema`, ordered by ``n``; ``None`` where no audit was made.
         sealed: What these files are known by; they are checked before they are read.
+        aside: Why the corpus leaves the video out, such as the splits that it would join; empty where it does not.
     """
 
     video: Video
@@ -46,6 +47,7 @@ class ExportEntry:
     fields: Path | None = None
     audit: Path | None = None
     sealed: SealedFiles = field(default_factory=SealedFiles, compare=False)
+    aside: str = ""
 
     @property
     def artefacts(self) -> tuple[Path | None, ...]:
@@ -200,12 +202,14 @@ class Plan:
         left_out: Ids of videos whose artefacts are broken, with the reason.
         without_frames: Ids of videos of which the options take no frame.
         audit: What the privacy audit found on the frames of all videos but those left out.
+        aside: Ids of videos that the corpus leaves out, with the reason.
     """
 
     videos: tuple[PlannedVideo, ...]
     left_out: Mapping[str, str]
     without_frames: tuple[str, ...]
     audit: AuditCounts
+    aside: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def frames(self) -> int:
@@ -224,6 +228,7 @@ class Plan:
                 for video in self.videos
             ],
             "left_out": dict(self.left_out),
+            **({"aside": dict(self.aside)} if self.aside else {}),
         }
 
     def splits(self) -> dict[str, list[PlannedVideo]]:
@@ -254,13 +259,14 @@ def make_plan(
         DamagedArtefact: A file is not the one that its stage left.
     """
     policy = FramePolicy.of(options)
-    splits = assign_splits([entry.video for entry in entries], options)
+    splits = assign_splits([entry.video for entry in entries if not entry.aside], options)
+    aside = {entry.video.id: entry.aside for entry in entries if entry.aside} | dict(splits.aside)
     videos, left_out, without_frames, tallies = [], dict(broken), [], []
     for entry in entries:
-        if entry.video.id in broken:
+        if entry.video.id in broken or entry.video.id in aside:
             continue
         try:
-            video, tally = _plan_video(entry, policy, splits[entry.video.id])
+            video, tally = _plan_video(entry, policy, splits.of[entry.video.id])
             if video.frames:
                 video = video.without(too_small(video))
         except BrokenVideo as error:
@@ -271,7 +277,7 @@ def make_plan(
             videos.append(video)
         else:
             without_frames.append(entry.video.id)
-    return Plan(tuple(videos), left_out, tuple(without_frames), AuditCounts.total(tallies))
+    return Plan(tuple(videos), left_out, tuple(without_frames), AuditCounts.total(tallies), aside)
 
 
 def _plan_video(entry: ExportEntry, policy: FramePolicy, split: str) -> tuple[PlannedVideo, AuditCounts]:

@@ -1,0 +1,58 @@
+"""Which split each video of a workspace is exported in: what lists state, what was drawn before, and a draw."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from curate.config import ExportOptions
+from curate.corpus.split_record import read_record, record_path, write_record
+from curate.corpus.splits import Splits, assign_splits
+from curate.corpus.stated import read_stated
+from curate.files.digest import digest
+from curate.records import Video
+from curate.workspace.tree import Workspace
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Videos with their splits.
+
+    Attributes:
+        splits: Split by id, and who is put aside.
+        special: What is not told by the options and the ids alone, for a fingerprint; empty where nothing is.
+    """
+
+    splits: Splits
+    special: str
+
+    def fingerprint(self, exported: str) -> str:
+        """The fingerprint of an export of these videos."""
+        return digest([exported, self.special]) if self.special else exported
+
+
+def corpus_folder(workspace: Workspace) -> Path:
+    """Folder of what joins the videos of a workspace."""
+    return workspace.root / "corpus"
+
+
+def place(workspace: Workspace, videos: Sequence[Video], options: ExportOptions) -> Placed:
+    """Give every video of a workspace its split; nothing is written.
+
+    Raises:
+        CurateError: A list or the record cannot be read, or the fractions add up to more than 1.
+    """
+    listed = read_stated(options.splits, videos).apply(videos) if options.splits is not None else videos
+    record = read_record(record_path(corpus_folder(workspace), options))
+    found = assign_splits(listed, options, record=record)
+    alone = assign_splits(videos, dataclasses.replace(options, split_by=()))
+    same = not found.aside and found.of == alone.of
+    return Placed(found, "" if same else digest([dict(found.of), dict(found.aside)]))
+
+
+def remember(workspace: Workspace, placed: Placed, options: ExportOptions) -> None:
+    """Record what was drawn; the caller holds the workspace."""
+    if options.val_fraction or options.test_fraction:
+        write_record(record_path(corpus_folder(workspace), options), placed.splits.record, options)
