@@ -17,8 +17,9 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,17 +79,19 @@ class Listed(NamedTuple):
 
 @dataclass(frozen=True)
 class ListSet:
-    """Lists that belong together: the splits of one data set.
+    """Lists that belong together: the splits of one data set. They are read anew each time they are gone through.
 
     Attributes:
         name: Of the folder or file.
-        entries: Of all its splits, in order.
-        unread: Lines that are too long, with their origins.
+        parts: Each a way to go through a file or folder.
     """
 
     name: str
-    entries: tuple[Listed, ...]
-    unread: tuple[str, ...] = ()
+    parts: tuple[Callable[[], Iterator[Listed]], ...]
+
+    def __iter__(self) -> Iterator[Listed]:
+        for part in self.parts:
+            yield from part()
 
 
 def split_of_word(text: str) -> str:
@@ -106,27 +109,26 @@ def published(name: str) -> Path | None:
     return path if re.fullmatch(r"[a-z0-9-]+", name) and path.is_file() else None
 
 
-def read_sets(sources: Sequence[str]) -> list[ListSet]:
-    """Read lists; files that are named side by side make one set, and so does each folder of lists or of pictures.
+def open_sets(sources: Sequence[str]) -> list[ListSet]:
+    """Find lists; files that are named side by side make one set, and so does each folder of lists or of pictures.
+
+    Going through a set raises `CurateError` where a list cannot be read or names nothing.
 
     Args:
         sources: Files, folders, ``SPLIT=FILE``, or names of published lists.
 
     Raises:
-        CurateError: One cannot be read, or lists nothing.
+        CurateError: There is no such file, or nothing in a folder that is a list, a picture or a clip.
     """
-    loose: list[Listed] = []
-    unread: list[str] = []
+    loose: list[Callable[[], Iterator[Listed]]] = []
     sets: list[ListSet] = []
     for source in sources:
         stated, path = _named(source)
         if path.is_dir():
             sets += _folder_sets(path, stated)
         else:
-            loose += _read_file(path, stated, unread)
-    if loose:
-        sets.insert(0, ListSet("lists", tuple(loose), tuple(unread)))
-    return sets
+            loose.append(partial(_read_file, path, stated))
+    return [ListSet("lists", tuple(loose)), *sets] if loose else sets
 
 
 def _named(source: str) -> tuple[str, Path]:
@@ -143,22 +145,21 @@ def _named(source: str) -> tuple[str, Path]:
 
 
 def _folder_sets(folder: Path, stated: str) -> list[ListSet]:
-    """The sets in a folder: an export, lists, subfolders with lists, or pictures by split."""
+    """The sets in a folder: an export, lists, pictures by split, or subfolders with any of them."""
     if (folder / "videos.parquet").is_file() and (folder / "export.json").is_file():
-        return [ListSet(folder.name, tuple(_read_export(folder)))]
-    lists = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in LIST_ENDINGS and _holds_names(p)]
+        return [ListSet(folder.name, (partial(_read_export, folder),))]
+    inside = sorted(folder.iterdir())
+    lists = [path for path in inside if path.suffix.lower() in LIST_ENDINGS and path.is_file() and _holds_names(path)]
     if lists:
-        unread: list[str] = []
-        entries = [entry for path in lists for entry in _read_file(path, stated, unread)]
-        return [ListSet(folder.name, tuple(entries), tuple(unread))]
-    inner = [p for p in sorted(folder.iterdir()) if p.is_dir() and not p.is_symlink()]
-    pictures = tuple(_read_tree(folder, stated))
-    if pictures:
-        return [ListSet(folder.name, pictures)]
-    found = [one for path in inner for one in _folder_sets_or_none(path)]
-    if not found:
-        raise CurateError(f"{folder}: no lists ({', '.join(LIST_ENDINGS)}), no pictures or clips, and no export in it")
-    return found
+        return [ListSet(folder.name, tuple(partial(_read_file, path, stated) for path in lists))]
+    if any(split_of_word(path.name) in _WORDS for path in inside if path.is_dir()) or stated:
+        return [ListSet(folder.name, (partial(_read_tree, folder, stated),))]
+    found = [one for path in inside if path.is_dir() and not path.is_symlink() for one in _folder_sets_or_none(path)]
+    if found:
+        return found
+    if next(_read_tree(folder, stated), None):
+        return [ListSet(folder.name, (partial(_read_tree, folder, stated),))]
+    raise CurateError(f"{folder}: no lists ({', '.join(LIST_ENDINGS)}), no pictures or clips, and no export in it")
 
 
 def _folder_sets_or_none(folder: Path) -> list[ListSet]:
@@ -197,30 +198,26 @@ def _read_export(folder: Path) -> Iterator[Listed]:
         raise CurateError(f"{path} cannot be read: {error.why}") from error
 
 
-def _read_file(path: Path, stated: str, unread: list[str]) -> list[Listed]:
+def _read_file(path: Path, stated: str) -> Iterator[Listed]:
+    entry = None
     try:
-        if path.suffix.lower() == ".json":
-            found = list(_read_json(path, stated))
-        else:
-            found = list(_read_lines(path, stated, unread))
+        for entry in _read_json(path, stated) if path.suffix.lower() == ".json" else _read_lines(path, stated):
+            yield entry
     except OSError as error:
         raise CurateError(f"cannot read the list {path}: {error.strerror or error}") from error
     except ValueError as error:
         raise CurateError(f"the list {path} {error}") from error
-    if not found:
+    if entry is None:
         raise CurateError(f"the list {path} is empty: it names nothing")
-    return found
 
 
-def _read_lines(path: Path, stated: str, unread: list[str]) -> Iterator[Listed]:
+def _read_lines(path: Path, stated: str) -> Iterator[Listed]:
     own = stated or split_of_word(path.stem)
     columns: _Columns | None = None
     with open_regular(path) as stream:
         for number, line in enumerate(lines_bounded(stream, _LONGEST_LINE), 1):
-            origin = f"{path}:{number}"
             if line is None:
-                unread.append(f"{origin}: longer than {_LONGEST_LINE} bytes")
-                continue
+                raise ValueError(f"has a line of more than {_LONGEST_LINE} bytes, number {number}: is it a list?")
             text = line.decode("utf-8-sig" if number == 1 else "utf-8", "replace").strip()
             if not text or text.startswith("#"):
                 continue
@@ -230,7 +227,7 @@ def _read_lines(path: Path, stated: str, unread: list[str]) -> Iterator[Listed]:
                     continue
             name, split = columns.parse(text)
             if name:
-                yield _listed(split_of_word(split) if split else own, name, origin, path)
+                yield _listed(split_of_word(split) if split else own, name, f"{path}:{number}", path)
 
 
 @dataclass(frozen=True)

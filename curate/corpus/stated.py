@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from curate.corpus.lists import Listed, read_sets
+from curate.corpus.lists import Listed, open_sets
 from curate.corpus.names import source_of, stem_of
 from curate.errors import CurateError
 from curate.records import Video
@@ -36,10 +36,10 @@ def read_stated(source: str | Path, videos: Sequence[Video]) -> StatedSplits:
         CurateError: It cannot be read, holds lists of several data sets, names none of the videos, or puts one of them
             into two splits.
     """
-    sets = read_sets([str(source)])
+    sets = open_sets([str(source)])
     if len(sets) > 1:
         raise CurateError(f"{source} holds the lists of {len(sets)} data sets: name the folder of one of them")
-    found = match(sets[0].entries, videos)
+    found = match(sets[0], videos)
     if not found.of and videos:
         names = ", ".join(found.unknown[:3])
         raise CurateError(f"{source} names none of the {len(videos)} videos; it names {names}, and so on")
