@@ -253,6 +253,48 @@ class AuditOptions:
     threads: int = option(1, "CPU threads of one forward pass.", output=False, low=1)
 
 
+RANKS = ("resolution", "seconds", "source", "id")
+"""What may decide which of several duplicates stays: more pixels, more seconds, an earlier source, a smaller id."""
+
+
+@dataclass(frozen=True)
+class DedupOptions:
+    """What videos share with one another, and which of them stays."""
+
+    seconds: float = option(
+        5.0, "Shortest stretch that two videos must share, in seconds.", output=False, low=1, high=3600
+    )
+    score: float = option(
+        0.4,
+        "Smallest score of such a stretch: 1 for pictures that are the same, 0 for unrelated ones.",
+        output=False,
+        low=0,
+        high=1,
+    )
+    contained: float = option(
+        0.9,
+        "Share of a video that another must show for it to count as contained there; two that contain one another are "
+        "the same.",
+        output=False,
+        low=0.5,
+        high=1,
+    )
+    overlap: Literal["cut", "keep", "drop"] = option(
+        "cut",
+        "What becomes of two videos that share a part of each: cut: the worse one loses the seconds that they share; "
+        "drop: it is left out; keep: nothing.",
+        output=False,
+    )
+    rank: tuple[str, ...] = option(
+        RANKS,
+        "Which of several videos is the better one, what decides first coming first: resolution, seconds, source, id.",
+        output=False,
+    )
+    sources: tuple[str, ...] = option(
+        (), "For rank 'source': names of source corpora, the best first; others come after them.", output=False
+    )
+
+
 @dataclass(frozen=True)
 class ParquetOptions:
     """The format parquet."""

@@ -194,3 +194,42 @@ def prediction_schema() -> pa.Schema:
             pa.field("regions", pa.list_(region), nullable=False),
         ]
     )
+
+
+@cache
+def duplicate_schema() -> pa.Schema:
+    """``corpus/duplicates.parquet``: one row a stretch that two videos share, ordered; ``a`` sorts before ``b``.
+
+    Times are seconds from the start of each video, ends exclusive; ``offset`` is what is to be added to a time of ``a``
+    for that of ``b``; ``matched`` of ``frames`` informative frames of the stretch were found in the other video,
+    ``matched_seconds`` is what those stand for; ``pictures`` counts those among them that differ from one another;
+    ``distance`` is the mean number of bits of 256 in which they differ, ``score`` is ``1 - distance / 128``: 1 the
+    same, 0 unrelated; ``similarity`` is the mean cosine of embeddings above that of unrelated videos, null where there
+    are none. ``seconds_a`` is what all informative frames of ``a`` stand for, ``pixels_a`` the area of its frames. The
+    file's metadata carries ``fingerprint``.
+    """
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            pa.field("a", pa.string(), nullable=False),
+            pa.field("b", pa.string(), nullable=False),
+            pa.field("start_a", pa.float64(), nullable=False),
+            pa.field("end_a", pa.float64(), nullable=False),
+            pa.field("start_b", pa.float64(), nullable=False),
+            pa.field("end_b", pa.float64(), nullable=False),
+            pa.field("offset", pa.float64(), nullable=False),
+            pa.field("matched_seconds", pa.float64(), nullable=False),
+            pa.field("mirrored", pa.bool_(), nullable=False),
+            pa.field("matched", pa.int32(), nullable=False),
+            pa.field("frames", pa.int32(), nullable=False),
+            pa.field("pictures", pa.int32(), nullable=False),
+            pa.field("distance", pa.float32(), nullable=False),
+            pa.field("score", pa.float32(), nullable=False),
+            ("similarity", pa.float32()),
+            pa.field("seconds_a", pa.float64(), nullable=False),
+            pa.field("seconds_b", pa.float64(), nullable=False),
+            pa.field("pixels_a", pa.int64(), nullable=False),
+            pa.field("pixels_b", pa.int64(), nullable=False),
+        ]
+    )
