@@ -221,6 +221,9 @@ class MaskOptions:
     overlay_threshold: float = option(
         0.77, "Smallest score of an overlay; one seen in fewer than three frames needs 0.05 more.", low=0, high=1
     )
+    redactions: bool = option(
+        True, "Also mark boxes of plain black or white that hide a name or a face; they drop no frame."
+    )
     yolo: tuple[Path, ...] = option(
         (),
         "YOLO detectors to run as well, pooled as LEMON does: ONNX files, checkpoints *.pt (with the AGPL extra "

@@ -18,7 +18,9 @@ SURGICAL = "surgical"
 NON_SURGICAL = "non-surgical"
 UNCERTAIN = "uncertain"
 
-REGION_KINDS = ("text", "logo", "ui", "pip", "face", "border", "other")
+REGION_KINDS = ("text", "logo", "ui", "pip", "redaction", "face", "border", "other")
+"""What a region can be. A ``redaction`` hides something that was there before: it is no surgery, and drops no frame."""
+
 FINDING_KINDS = ("face", "name", "date", "identifier")
 
 

@@ -16,7 +16,9 @@ from curate.nets.weights.model_config import LEVELS, Branch, ModelConfig, Weight
 from curate.training.experiment import Experiment, prepare
 from curate.training.fit import Recipe, pretrained
 
-FAMILIES = Families(dict.fromkeys(("m2cai", "lowlight", "saraph", "cholecseg", "desmoke"), "cholecystectomies"))
+FAMILIES = Families(
+    dict.fromkeys(("m2cai", "lowlight", "saraph", "cholecseg", "desmoke", "captioned-chole"), "cholecystectomies")
+)
 """These show the same cholecystectomies (Cholec80 and its kin)."""
 
 EMPHASIS = {"webframes": 2.0, "animations": 1.5}

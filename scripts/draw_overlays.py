@@ -309,7 +309,7 @@ class Artist:
             )
         return sprite
 
-    def _symbol(self, rng: np.random.Generator, side: int) -> Image.Image:
+    def symbol(self, rng: np.random.Generator, side: int) -> Image.Image:
         """An icon of about this height in pixels."""
         path, icons = self.fonts.icons[int(rng.integers(len(self.fonts.icons)))]
         font = font_of(path, side)
@@ -324,7 +324,7 @@ class Artist:
 
     def _glyph(self, rng: np.random.Generator, across: int, down: int) -> Image.Image:
         """An icon, bare or on a plate."""
-        symbol = self._symbol(rng, max(min(across, down), 14))
+        symbol = self.symbol(rng, max(min(across, down), 14))
         if rng.random() < 0.3:
             symbol = _graded(symbol, self.colour(rng), upright=rng.random() < 0.5)
         if rng.random() < 0.5:
@@ -418,7 +418,7 @@ class Artist:
         sprite = Image.new("RGBA", (width, height), (0, 0, 0, 0))
         points = [(0, 0), (width - 1, 0), (width - 1, height * 0.55), (width / 2, height - 1), (0, height * 0.55)]
         ImageDraw.Draw(sprite).polygon(points, fill=(*self.colour(rng), 255), outline=(*self.colour(rng), 255), width=2)
-        symbol = self._symbol(rng, max(int(width * 0.6), 8))
+        symbol = self.symbol(rng, max(int(width * 0.6), 8))
         symbol.thumbnail((int(width * 0.7) + 2, int(height * 0.6) + 2))
         sprite.alpha_composite(symbol, ((width - symbol.width) // 2, max(int(height * 0.42) - symbol.height // 2, 0)))
         return sprite
@@ -558,7 +558,7 @@ class Artist:
             elif style < 0.75:
                 pen.ellipse((cell[0], cell[1], cell[0] + small, cell[1] + small), fill=(*self.colour(rng), 255))
             elif style < 0.9 and small > 8:
-                symbol = self._symbol(rng, small)
+                symbol = self.symbol(rng, small)
                 symbol.thumbnail((small, small))
                 layer.alpha_composite(symbol, self._inside((int(cell[0]), int(cell[1])), symbol))
         return layer

@@ -23,15 +23,26 @@ import numpy as np
 import simplejpeg
 import torch
 from compose_overlays import HEIGHT, UNSEEN, WIDTH, Composer
+from draw_interfaces import INTERFACES
 from draw_overlays import LOGOS, Artist, Fonts
 from torch import nn
 from torch.nn import functional
 
+from curate.files.csv_file import read_csv
 from curate.nets.detect.overlay import CLASSES
 from curate.nets.detect.text_detector import TextDetector, packaged_model
 from curate.vision.static_content import CHANNELS, COLUMNS, ROWS, WINDOW, statistics
 
-SCENES = ("yousskad", "surgtoolloc", "cataract-mixed", "kvasir")
+SCENES = (
+    "yousskad",
+    "surgtoolloc",
+    "cataract-mixed",
+    "kvasir",
+    "hysteroscopy",
+    "gastroscopy",
+    "bronchoscopy",
+    "smoke-tantalum",
+)
 HELD_OUT_SCENES = ("m2cai", "lowlight", "desmoke", "cholecseg", "saraph")
 INSERTS = ("portraits", "photos", "lecture-cau", "mri", "xray", "slides", "instrument-photos", "intel-sample-videos")
 HELD_OUT_INSERTS = ("liveportrait", "webframes", "mmaction2")
@@ -113,7 +124,7 @@ def validates(group: str) -> bool:
 
 
 def load(
-    folder: Path, sources: tuple[str, ...], *, textless: bool, validation: bool | None
+    folder: Path, sources: tuple[str, ...], *, textless: bool, validation: bool | None, kept_aside: frozenset[str]
 ) -> dict[str, list[np.ndarray]]:
     """Frames of some sources by group (video, case or scene), in order.
 
@@ -122,12 +133,15 @@ def load(
         sources: Names of sources.
         textless: Leave out frames that carry text.
         validation: Only the groups kept for validation, only the others, or all (``None``).
+        kept_aside: Files that are not taken.
     """
     detector = TextDetector(packaged_model(), threshold=0.6) if textless else None
     groups: dict[str, list[np.ndarray]] = defaultdict(list)
     with open(folder / "labels.csv", newline="") as stream:
         for row in csv.DictReader(stream):
-            if row["source"] not in sources or validation not in (None, validates(row["group"])):
+            if row["source"] not in sources or row["file"] in kept_aside:
+                continue
+            if validation not in (None, validates(row["group"])):
                 continue
             image = simplejpeg.decode_jpeg((folder / row["file"]).read_bytes())
             image = np.ascontiguousarray(image[:, int(CROPS.get(row["source"], 0) * image.shape[1]) :])
@@ -142,12 +156,14 @@ def composer_of(
     scenes: tuple[str, ...],
     inserts: tuple[str, ...],
     logos: tuple[str, ...],
+    interfaces: tuple[str, ...] = INTERFACES,
     validation: bool | None = None,
     detail: int = 1,
+    kept_aside: frozenset[str] = frozenset(),
 ) -> Composer:
     """Composer out of some sources, fonts and families of logos; groups of two windows and more serve as sequences."""
-    groups = load(frames, scenes, textless=True, validation=validation)
-    inserted = load(frames, inserts, textless=False, validation=validation)
+    groups = load(frames, scenes, textless=True, validation=validation, kept_aside=kept_aside)
+    inserted = load(frames, inserts, textless=False, validation=validation, kept_aside=kept_aside)
     pictures = [image for group in inserted.values() for image in group]
     return Composer(
         scenes=[image for group in groups.values() for image in group],
@@ -155,6 +171,7 @@ def composer_of(
         inserts=pictures,
         artist=Artist(Fonts.read(fonts), pictures, logos, (WIDTH, HEIGHT)),
         detail=detail,
+        interfaces=interfaces,
     )
 
 
@@ -163,7 +180,8 @@ def main() -> None:
     parser.add_argument("frames", type=Path, help="folder with labels.csv and the frames")
     parser.add_argument("output", type=Path, help="ONNX file to write; a checkpoint (*.pt) goes beside it")
     parser.add_argument("--fonts", type=Path, required=True, help="folder searched for fonts of text and of icons")
-    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--without", type=Path, help="CSV with a column file: frames that are kept for tests")
+    parser.add_argument("--steps", type=int, default=7000)
     parser.add_argument("--stop", type=int, help="end after this many steps of the schedule; default all")
     parser.add_argument("--initial", type=Path, help="checkpoint (*.pt) to go on from instead of random weights")
     parser.add_argument("--batch", type=int, default=8)
@@ -176,7 +194,17 @@ def main() -> None:
     cv2.setNumThreads(0)
     torch.use_deterministic_algorithms(True)
     try:
-        composer = composer_of(arguments.frames, arguments.fonts, SCENES, INSERTS, LOGOS, validation=False)
+        composer = composer_of(
+            arguments.frames,
+            arguments.fonts,
+            SCENES,
+            INSERTS,
+            LOGOS,
+            validation=False,
+            kept_aside=frozenset(row["file"] for _, row in read_csv(arguments.without, ("file",), "frames"))
+            if arguments.without
+            else frozenset(),
+        )
     except ValueError as error:
         parser.error(str(error))
     print(

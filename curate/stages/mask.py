@@ -35,9 +35,10 @@ DECODED_AHEAD = 8
 
 
 class MaskStage(Stage[MaskOptions]):
-    """Regions of the frames of one video: text, logos, interface bars, inserts, and what the user's detectors find."""
+    """Regions of the frames of one video: text, logos, bars, inserts, redactions, and what the user's models find."""
 
     name = "mask"
+    version = 2
     folder = "regions"
     inputs = ("sample", "trim")
 

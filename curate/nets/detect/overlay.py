@@ -41,6 +41,13 @@ BULK = 0.25
 NESTED = 0.8
 """Share of a box inside a larger one from which it is left out."""
 
+FULL = 0.35
+"""Share of its box that a component fills from which the box stands for it; of a thinner one, such as the outline that
+a program draws round a finding, or a line drawn by hand, only its pieces are covered and not what they enclose."""
+
+PIECE = 6
+"""Long side in reduced pixels from which a piece is no longer cut."""
+
 LEAST_SIDES = {"ui": (48, 4), "pip": (28, 16)}
 """Long and short side in reduced pixels that an interface bar and a picture-in-picture window have at least."""
 
@@ -128,6 +135,39 @@ def boxes_of(probabilities: npt.NDArray[np.float32], threshold: float) -> list[R
         if not any(share_inside(found.box, larger.box) >= NESTED for larger in outermost):
             outermost.append(found)
     return sorted(outermost, key=lambda box: (box.y1, box.x1, box.y2, box.x2, box.kind))
+
+
+def pieces(inside: npt.NDArray[np.bool_]) -> list[Box]:
+    """Boxes that cover the true pixels and not much else: one, or those of its halves where it is less than `FULL`.
+
+    Args:
+        inside: bool, shape (rows, columns).
+
+    Returns:
+        Half-open boxes, none of them empty.
+    """
+    box = _tight(inside)
+    if box is None:
+        return []
+    x1, y1, x2, y2 = box
+    window = inside[y1:y2, x1:x2]
+    if window.mean() >= FULL or max(window.shape) <= PIECE:
+        return [box]
+    halves: list[Box] = []
+    middle = max(window.shape) // 2
+    if x2 - x1 >= y2 - y1:
+        parts = ((x1, y1, window[:, :middle]), (x1 + middle, y1, window[:, middle:]))
+    else:
+        parts = ((x1, y1, window[:middle]), (x1, y1 + middle, window[middle:]))
+    for left, top, half in parts:
+        halves += [(left + a, top + b, left + c, top + d) for a, b, c, d in pieces(half)]
+    return halves
+
+
+def _tight(inside: npt.NDArray[np.bool_]) -> Box | None:
+    """Box around the true pixels; none if there are none."""
+    ys, xs = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    return (int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1) if len(ys) else None
 
 
 def _components(pixels: npt.NDArray[np.bool_]) -> Iterator[tuple[Box, Pixels]]:

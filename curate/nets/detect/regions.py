@@ -16,6 +16,7 @@ from curate.nets.detect.yolo import suppress
 from curate.nets.detect.yolo_files import load, model_files
 from curate.records import Region
 from curate.vision.boxes import ScoredBox
+from curate.vision.redactions import find_redactions
 
 Image = npt.NDArray[np.uint8]
 
@@ -32,6 +33,7 @@ class RegionFinder:
 
     def __init__(self, options: MaskOptions) -> None:
         self._threshold = options.threshold
+        self._redactions = options.redactions
         self._text = None
         if options.detector == "text":
             self._text = TextDetector(
@@ -51,10 +53,11 @@ class RegionFinder:
         )
 
     def look(self, image: Image) -> tuple[list[ScoredBox], list[Region]]:
-        """What the detectors of single frames find in one: text, and the pooled boxes of the user's models."""
+        """What is found in one frame: text, and the pooled boxes of the user's models with the redactions."""
         text = self._text.detect([image])[0] if self._text else []
-        pooled = [found for model in self._ensemble for found in model.detect(image)]
-        return text, suppress(pooled)
+        pooled = suppress([found for model in self._ensemble for found in model.detect(image)])
+        hidden = find_redactions(image) if self._redactions else []
+        return text, [*pooled, *(Region(*box, "redaction", 1.0, "plain") for box in hidden)]
 
     def fusion(self) -> Fusion:
         """A fresh joiner for the frames of one video."""
