@@ -361,7 +361,9 @@ class ExportOptions:
     )
     uncertain: Literal["keep", "drop"] = option("drop", "Whether uncertain frames count as surgical.")
     fill: Literal["black", "blur", "mean", "inpaint", "none"] = option(
-        "black", "How regions are painted over; none leaves the pixels alone."
+        "black",
+        "How regions are painted over; none leaves the pixels alone, but what audit found is still covered in black "
+        "with privacy mask.",
     )
     padding: int = option(0, "Pixels by which regions are grown before painting.", low=0, high=200)
     privacy: Literal["keep", "mask", "drop"] = option(

@@ -134,7 +134,7 @@ def bench_writers(entries: list[ExportEntry], formats: Sequence[str], work: Path
         def write() -> None:
             shutil.rmtree(work / "exports" / name, ignore_errors=True)
             options = ExportOptions(formats=(name,))
-            export_dataset(entries, options, work / "exports", fingerprint="bench", context={})
+            export_dataset(entries, options, work / "exports", context={})
 
         return write
 
@@ -223,9 +223,7 @@ def main() -> None:
             synthetic_frames(sources[0], arguments.frames)
         entries = [entry_of(path, work, copy) for copy in range(arguments.copies) for path in sources]
         if arguments.only == "readers":
-            export_dataset(
-                entries, ExportOptions(formats=arguments.formats), work / "exports", fingerprint="", context={}
-            )
+            export_dataset(entries, ExportOptions(formats=arguments.formats), work / "exports", context={})
         else:
             bench_writers(entries, arguments.formats, work, arguments.repeats)
         if arguments.only != "writers":

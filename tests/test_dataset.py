@@ -23,7 +23,7 @@ def exports(tmp_path_factory):
         make_entry(folder / "in", "rare", "s" * 20, procedures=("y",)),
         make_entry(folder / "in", "held", "s" * 4, split="val"),
     ]
-    export_dataset(entries, ExportOptions(formats=PICTURES), folder / "out", fingerprint="f", context={})
+    export_dataset(entries, ExportOptions(formats=PICTURES), folder / "out", context={})
     return folder / "out"
 
 

@@ -41,7 +41,9 @@ shard_flag = click.option(
 )
 
 
-partial_flag = click.option("--partial", is_flag=True, help="Let exports lose videos that are not complete now.")
+partial_flag = click.option(
+    "--partial", is_flag=True, help="Let exports lose videos that are incomplete or unreadable now."
+)
 
 
 def source_flags(command: Command) -> Command:

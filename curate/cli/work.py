@@ -144,7 +144,9 @@ def do_export(session: Session, *, partial: bool) -> bool:
             "; ..." if len(lost) > 3 else ""
         )
         say(
-            f"{name} was not written and stays as it is: it shows {len(lost)} videos that are not complete now "
-            f"({named}). Finish them, or say --partial to write it without them"
+            f"{name} was not written and stays as it is: it shows {len(lost)} videos that cannot be exported now "
+            f"({named}). Mend them, or say --partial to write it without them"
         )
-    return bool(summary.kept) or any(made.left_out for made in summary.formats)
+    for name, why in summary.not_made.items():
+        say(f"{name} was not written: {why}")
+    return bool(summary.kept or summary.not_made) or any(made.left_out for made in summary.formats)

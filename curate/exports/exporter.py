@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from curate.config import ExportOptions, format_fields
-from curate.errors import CurateError
+from curate.corpus.splits import assign_splits
+from curate.errors import BadArtefact, CurateError
 from curate.exports.disk.folder import is_whole, read_record, recover, restore, write_record
 from curate.exports.disk.staging import ExportInputs, broken_before, staged
 from curate.exports.formats import clips, dinov2, folders, lmdb, parquet, video, webdataset
@@ -21,7 +22,8 @@ from curate.exports.formats.card import dataset_card
 from curate.exports.formats.dataset import Dataset
 from curate.exports.formats.tables import write_tables
 from curate.exports.pixels.too_small import TooSmallFrames
-from curate.exports.plan.plan import BrokenVideo, ExportEntry, Plan, make_plan
+from curate.exports.plan.plan import BrokenVideo, ExportEntry, NothingToExport, Plan, make_plan
+from curate.exports.reading.contents import videos_in
 from curate.files.digest import digest
 from curate.version import __version__
 
@@ -100,11 +102,13 @@ class ExportSummary:
         stale: Folders of formats that were not asked for and hold something else: older videos or options. A video
             that was taken down may still be in them.
         kept: Formats that were not written, since the present export would lose videos, with why each is not there.
+        not_made: Formats that were asked for and would have no content, with the reason; an older export stays.
     """
 
     formats: tuple[FormatSummary, ...]
     stale: tuple[Path, ...] = ()
     kept: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    not_made: Mapping[str, str] = field(default_factory=dict)
 
 
 def export_dataset(
@@ -112,29 +116,29 @@ def export_dataset(
     options: ExportOptions,
     folder: Path,
     *,
-    fingerprint: str,
     context: Mapping[str, str],
     progress: Callable[[str, int], None] | None = None,
+    may_shrink: bool = True,
 ) -> ExportSummary:
     """Write finished videos as a dataset, one folder a format.
 
     Each format appears whole under ``folder/{format}`` or not at all. An export that was killed goes on from its last
     finished chunk if nothing has changed; see `curate.exports.disk.staging`. What is left of a killed export of another
     format is removed. The same input gives the same bytes. A video whose artefacts cannot be read is left out and
-    reported, and costs no other video.
+    reported, and costs no other video; a format without content costs no other format. A format that was made from the
+    same content, with the same values of the options that it uses, is left untouched.
 
     Args:
         entries: Videos that are done, in manifest order, with distinct ids.
         options: Formats, policy of frames, painting, splits.
         folder: Where the formats' folders go; made if missing. No two exports may write there at once.
-        fingerprint: Of what goes in: videos and their artefacts. A format that was made from the same, with the same
-            values of the options that it uses, is left untouched.
         context: Facts to be written into every export, such as names and checksums of the weights.
         progress: Called as ``progress(format, frames)`` with the number of frames done in that format so far.
+        may_shrink: Whether an export may lose videos that it shows now because they cannot be read; else it is kept.
 
     Raises:
         CurateError: An unknown format, or a folder that cannot be written.
-        NothingToExport: No frame to export.
+        NothingToExport: No format has any content.
         DamagedArtefact: A file is not the one that its stage left. What is finished waits for the next call.
     """
     if unknown := [name for name in options.formats if name not in FORMATS]:
@@ -145,14 +149,25 @@ def export_dataset(
         raise CurateError("nothing to export: no video is done at every stage; 'curate status' tells where they stand")
     _check_fields(entries, options)
     count = progress or (lambda name, frames: None)
-    run = _Run(entries, options, folder, fingerprint, context, count, TooSmallFrames(options))
+    run = _Run(entries, options, folder, context, count, TooSmallFrames(options), may_shrink)
+    made: list[FormatSummary] = []
+    kept: dict[str, Mapping[str, str]] = {}
+    empty: dict[str, NothingToExport] = {}
     try:
         for name in FORMATS.keys() - set(options.formats):
             recover(folder / name)
-        made = tuple(run.format(name) for name in dict.fromkeys(options.formats))
-        return ExportSummary(made, run.stale())
+        for name in dict.fromkeys(options.formats):
+            try:
+                made.append(run.format(name))
+            except NothingToExport as error:
+                empty[name] = error
+            except _WouldShrink as error:
+                kept[name] = error.lost
     except OSError as error:
         raise CurateError(f"cannot write the export in {folder}: {error}; check the disk and rights") from error
+    if empty and not made and not kept:
+        raise next(iter(empty.values()))
+    return ExportSummary(tuple(made), run.stale(), kept, {name: str(error) for name, error in empty.items()})
 
 
 def _check_fields(entries: Sequence[ExportEntry], options: ExportOptions) -> None:
@@ -165,26 +180,30 @@ def _check_fields(entries: Sequence[ExportEntry], options: ExportOptions) -> Non
         )
 
 
-class NothingToExport(CurateError):
-    """No video gives a frame.
+def _nothing_in(plan: Plan) -> NothingToExport:
+    if plan.left_out:
+        video_id, why = next(iter(plan.left_out.items()))
+        return NothingToExport(
+            f"nothing to export: {len(plan.left_out)} videos cannot be read, the first is {video_id}: {why}; "
+            "run again, and if that does not help, delete its artefacts",
+            plan.left_out,
+        )
+    return NothingToExport(
+        f"nothing to export: none of the {len(plan.without_frames)} videos has a frame that export.include and "
+        "export.uncertain take; look at their verdicts"
+    )
+
+
+class _WouldShrink(Exception):
+    """The present export shows videos that cannot be read now.
 
     Attributes:
-        left_out: Ids of the videos that cannot be read.
+        lost: Why each cannot be read, by id.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self.left_out = tuple(plan.left_out)
-        if plan.left_out:
-            video_id, why = next(iter(plan.left_out.items()))
-            super().__init__(
-                f"nothing to export: {len(plan.left_out)} videos cannot be read, the first is {video_id}: {why}; "
-                "run again, and if that does not help, delete its artefacts"
-            )
-        else:
-            super().__init__(
-                f"nothing to export: none of the {len(plan.without_frames)} videos has a frame that export.include and "
-                "export.uncertain take; look at their verdicts"
-            )
+    def __init__(self, lost: Mapping[str, str]) -> None:
+        super().__init__(", ".join(lost))
+        self.lost = lost
 
 
 @dataclass
@@ -194,10 +213,10 @@ class _Run:
     entries: Sequence[ExportEntry]
     options: ExportOptions
     folder: Path
-    fingerprint: str
     context: Mapping[str, str]
     progress: Callable[[str, int], None]
     too_small: TooSmallFrames
+    may_shrink: bool
 
     def format(self, name: str) -> FormatSummary:
         """Write one format, unless it is there."""
@@ -211,8 +230,10 @@ class _Run:
         broken = broken_before(final, fingerprint)
         while True:
             plan = self._plan(name, broken)
+            if not self.may_shrink and (lost := _lost(final, plan)):
+                raise _WouldShrink(lost)
             if not plan.videos:
-                raise NothingToExport(plan)
+                raise _nothing_in(plan)
             try:
                 record = self._write(name, final, fingerprint, plan, broken)
             except BrokenVideo as error:
@@ -237,10 +258,24 @@ class _Run:
         )
 
     def _fingerprint(self, name: str) -> str:
-        """Of one format: what is exported, and those options that this format uses."""
-        options = format_fields(self.options, name)
+        """Of one format: what it shows of the videos, how they were made, and those options that this format uses."""
+        taken = [entry.video for entry in self.entries if not entry.aside]
+        splits = assign_splits(taken, self.options)
+        aside = {entry.video.id: entry.aside for entry in self.entries if entry.aside} | dict(splits.aside)
+        as_video = FORMATS[name].encode is not None
         return digest(
-            {"export": self.fingerprint, "format": name, "version": FORMATS[name].version, "options": options}
+            {
+                "videos": [
+                    [*entry.shown(as_video=as_video), splits.of[entry.video.id]]
+                    for entry in self.entries
+                    if entry.video.id not in aside
+                ],
+                "aside": aside,
+                "made_with": {key: value for key, value in self.context.items() if key != "curate"},
+                "format": name,
+                "version": FORMATS[name].version,
+                "options": format_fields(self.options, name),
+            }
         )
 
     def _write(self, name: str, final: Path, fingerprint: str, plan: Plan, broken: Mapping[str, str]) -> dict[str, Any]:
@@ -251,7 +286,10 @@ class _Run:
             done += 1
             self.progress(name, done)
 
-        inputs = ExportInputs(fingerprint, digest([_MADE_BY, dict(self.context), plan.inputs()]), broken)
+        as_video = FORMATS[name].encode is not None
+        inputs = ExportInputs(
+            fingerprint, digest([_MADE_BY, dict(self.context), plan.inputs(as_video=as_video)]), broken
+        )
         with staged(final, inputs) as staging:
             folder = staging.folder
             if done := sum(chunk.frames for chunk in staging.chunks):
@@ -259,8 +297,10 @@ class _Run:
             dataset = Dataset(name, plan, self.options, self.context, count, staging, previous=final)
             if (encode := FORMATS[name].encode) is not None:
                 plan = encode(dataset, folder)
+                if not self.may_shrink and (lost := _lost(final, plan)):
+                    raise _WouldShrink(lost)
                 if not plan.videos:
-                    raise NothingToExport(plan)
+                    raise _nothing_in(plan)
                 dataset = replace(dataset, plan=plan)
             facts = FORMATS[name].write(dataset, folder)
             write_tables(dataset, folder)
@@ -289,6 +329,16 @@ class _Run:
             }
             write_record(folder, record)
         return record
+
+
+def _lost(final: Path, plan: Plan) -> dict[str, str]:
+    """Videos that the present export shows and that cannot be read, with the reason."""
+    if not plan.left_out:
+        return {}
+    try:
+        return {video: plan.left_out[video] for video in videos_in(final) if video in plan.left_out}
+    except BadArtefact:  # there is none, or it cannot be read: nothing to lose
+        return {}
 
 
 def _summary(name: str, folder: Path, record: Mapping[str, Any], *, written: bool) -> FormatSummary:

@@ -12,6 +12,7 @@ import io
 import json
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -84,7 +85,9 @@ def push_export(folder: Path, url: str, *, progress: Callable[[int], object] | N
     """Make the place that ``url`` names an exact copy of an export, by copying only what differs.
 
     A file is taken as right if it has its size and the copy's own record, or the journal of an interrupted push, tells
-    its checksum. Each file is summed while it is read: a damaged export is not passed on.
+    its checksum. What is to be copied is summed before the copy is touched, and again while it is read: a damaged
+    export is refused and changes nothing. What arrived is held against its size, and in folders of this machine
+    against its checksum.
 
     Args:
         folder: Folder of one export, of any format.
@@ -192,6 +195,19 @@ class _Place:
             for piece in pieces:
                 stream.write(piece)
 
+    def holds(self, name: str, file: File) -> bool:
+        """Whether a file arrived: by its size, and by its checksum where reading it again costs no transfer."""
+        path = f"{self.base}/{name}"
+        if self.system.get_file_info(path).size != file.size:
+            return False
+        if self.system.type_name != "local":
+            return True
+        with self.system.open_input_stream(path) as stream:
+            checksum = hashlib.sha256()
+            while piece := stream.read(_CHUNK):
+                checksum.update(piece)
+        return checksum.hexdigest() == file.sha256
+
     def remove(self, name: str) -> None:
         self.system.delete_file(f"{self.base}/{name}")
 
@@ -225,6 +241,7 @@ class _Push:
             if JOURNAL in there:
                 self.place.remove(JOURNAL)
             return PushSummary(len(self.files) + 1, 0, 0, 0)
+        self._check(wrong)
         self._write_journal(right)
         if RECORD in there:
             self.place.remove(RECORD)
@@ -238,6 +255,16 @@ class _Push:
         self.place.remove(JOURNAL)
         size = sum(self.files[name].size for name in wrong) + len(local)
         return PushSummary(len(self.files) + 1, len(wrong) + 1, size, len(surplus))
+
+    def _check(self, names: Sequence[str]) -> None:
+        """Sum the files that are to be copied.
+
+        Raises:
+            CurateError: One is not as it was written.
+        """
+        with ThreadPoolExecutor(_THREADS) as pool:
+            for _ in pool.map(lambda name: deque(self._read(name), maxlen=0), names):
+                pass
 
     def _known(self, there: Mapping[str, int]) -> dict[str, File]:
         """Files of which the copy itself tells the checksum.
@@ -304,25 +331,44 @@ class _Push:
             yield batch
 
     def _upload(self, name: str) -> None:
-        if not self._stopped.is_set():
+        if self._stopped.is_set():
+            return
+        try:
             self.place.write(name, self._pieces(name))
+        except CurateError:
+            self.place.remove(name)  # it changed while it was read
+            raise
+        if not self._stopped.is_set() and not self.place.holds(name, self.files[name]):
+            raise CurateError(f"{self.place.shown}/{name} did not arrive as it was sent: push again")
 
     def _pieces(self, name: str) -> Iterator[bytes]:
-        """A local file piece by piece, its checksum taken on the way."""
+        """As `_read`, and tell of the progress."""
+        for piece in self._read(name):
+            yield piece
+            with self._lock:
+                self.progress(len(piece))
+
+    def _read(self, name: str) -> Iterator[bytes]:
+        """A local file piece by piece, its checksum taken on the way.
+
+        Raises:
+            CurateError: It cannot be read, or is not as it was written.
+        """
         path, checksum = self.folder / name, hashlib.sha256()
         try:
             with open(inner_path(self.folder, name), "rb") as stream:
                 while not self._stopped.is_set() and (piece := stream.read(_CHUNK)):
                     checksum.update(piece)
                     yield piece
-                    with self._lock:
-                        self.progress(len(piece))
         except OSError as error:
             raise CurateError(f"{path} cannot be read: {error.strerror}; see 'curate verify {self.folder}'") from error
         except ValueError as error:
             raise CurateError(f"{path} {error}, so it is not copied: see 'curate verify {self.folder}'") from error
         if not self._stopped.is_set() and checksum.hexdigest() != self.files[name].sha256:
-            raise CurateError(f"{path} does not have the checksum it was written with: see 'curate verify'")
+            raise CurateError(
+                f"{path} does not have the checksum it was written with, so nothing more is copied: "
+                f"see 'curate verify {self.folder}', and export again"
+            )
 
     def _write_journal(self, right: set[str]) -> None:
         files = {name: {"size": self.files[name].size, "sha256": self.files[name].sha256} for name in sorted(right)}

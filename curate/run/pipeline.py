@@ -8,7 +8,6 @@ and nothing above.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import importlib
 import logging
 import time
@@ -362,10 +361,6 @@ class Pipeline:
     def complete(self) -> list[Video]:
         """Videos that are done at every stage, in manifest order."""
         return [video for video in self.videos if all(s.state == "done" for s in self.statuses(video))]
-
-    def export_fingerprint(self, videos: Sequence[Video]) -> str:
-        """Fingerprint of what is exported of these videos: the manifest's words about them and their last stages."""
-        return digest([(dataclasses.asdict(video), self.fingerprints(video)) for video in videos])
 
     def source_metadata(self, video: Video) -> dict[str, Any]:
         """The JSON that ``download`` left beside a video; empty where there is none or it cannot be read."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,6 @@ from curate.config import ExportOptions
 from curate.corpus.split_record import read_record, record_path, write_record
 from curate.corpus.splits import Splits, assign_splits
 from curate.corpus.stated import read_stated
-from curate.files.digest import digest
 from curate.records import Video
 from curate.workspace.tree import Workspace
 
@@ -22,15 +20,9 @@ class Placed:
 
     Attributes:
         splits: Split by id, and who is put aside.
-        special: What is not told by the options and the ids alone, for a fingerprint; empty where nothing is.
     """
 
     splits: Splits
-    special: str
-
-    def fingerprint(self, exported: str) -> str:
-        """The fingerprint of an export of these videos."""
-        return digest([exported, self.special]) if self.special else exported
 
 
 def corpus_folder(workspace: Workspace) -> Path:
@@ -46,10 +38,7 @@ def place(workspace: Workspace, videos: Sequence[Video], options: ExportOptions)
     """
     listed = read_stated(options.splits, videos).apply(videos) if options.splits is not None else videos
     record = read_record(record_path(corpus_folder(workspace), options))
-    found = assign_splits(listed, options, record=record)
-    alone = assign_splits(videos, dataclasses.replace(options, split_by=()))
-    same = not found.aside and found.of == alone.of
-    return Placed(found, "" if same else digest([dict(found.of), dict(found.aside)]))
+    return Placed(assign_splits(listed, options, record=record))
 
 
 def remember(workspace: Workspace, placed: Placed, options: ExportOptions) -> None:

@@ -280,7 +280,7 @@ def run_export(
         CurateError: There is no complete video, or another run is at work.
     """
     from curate.exports import ExportSummary, export_dataset
-    from curate.exports.exporter import NothingToExport
+    from curate.exports.plan.plan import NothingToExport
     from curate.run.shrink import lost_videos
 
     pipeline = session.pipeline
@@ -307,9 +307,9 @@ def run_export(
                 [export_entry(pipeline, video, placed) for video in videos],
                 dataclasses.replace(session.config.export, formats=tuple(formats)),
                 folder,
-                fingerprint=placed.fingerprint(pipeline.export_fingerprint(videos)),
                 context=export_context(pipeline),
                 progress=progress,
+                may_shrink=partial,
             )
         except DamagedArtefact:
             pipeline.send_back_damaged(videos)
@@ -318,14 +318,17 @@ def run_export(
             pipeline.send_back_unsealed(video for video in videos if video.id in empty.left_out)
             raise
         left_out = {video for made in summary.formats for video in made.left_out}
+        left_out.update(video for lost_now in summary.kept.values() for video in lost_now)
         pipeline.send_back_unsealed(video for video in videos if video.id in left_out)
-        return dataclasses.replace(summary, stale=tuple(p for p in summary.stale if p.name not in kept), kept=kept)
+        stale = tuple(path for path in summary.stale if path.name not in kept)
+        return dataclasses.replace(summary, stale=stale, kept={**kept, **summary.kept})
 
 
 def export_entry(pipeline: Pipeline, video: Video, placed: Placed) -> ExportEntry:
     """What an export is told of a finished video that has a split or is put aside."""
     from curate.exports import ExportEntry
 
+    seals = pipeline.seals(video, _EXPORTED)
     return ExportEntry(
         video=dataclasses.replace(video, split=placed.splits.of.get(video.id, "")),
         aside=placed.splits.aside.get(video.id, ""),
@@ -338,12 +341,13 @@ def export_entry(pipeline: Pipeline, video: Video, placed: Placed) -> ExportEntr
         source_file=pipeline.source_file(video),
         sealed=SealedFiles(
             video.id,
-            {
-                path: (stage, seal)
-                for stage, seals in pipeline.seals(video, _EXPORTED).items()
-                for path, seal in seals.items()
-            },
+            {path: (stage, seal) for stage, known in seals.items() for path, seal in known.items()},
         ),
+        made_by={
+            path: fingerprint
+            for stage, fingerprint in pipeline.fingerprints(video).items()
+            if seals.get(stage) == {} and (path := pipeline.made(video, stage)) is not None
+        },
     )
 
 

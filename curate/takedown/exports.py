@@ -18,11 +18,10 @@ from curate.exports.exporter import FORMATS
 from curate.exports.formats.video_files import VIDEO_FORMATS
 from curate.exports.reading.contents import videos_in
 from curate.files.atomic import clear
-from curate.files.digest import digest
 from curate.manifests.opt_out import OptOuts
 from curate.records import Video
 from curate.run.pipeline import Pipeline
-from curate.run.placing import Placed, place
+from curate.run.placing import place
 from curate.run.session import export_context, export_entry
 from curate.workspace.ledger import read_ledger
 from curate.workspace.seals import DamagedArtefact
@@ -134,7 +133,7 @@ class ExportPurge:
                 f"{len(gone)} other videos in it, such as {gone[0]}, would be lost: they have no artefacts any more; "
                 "make them again with 'curate run', or delete the export, and purge again"
             )
-        return self._write(folder, record, options, entries, videos, placed)
+        return self._write(folder, record, options, entries, videos)
 
     def _has(self, video: Video, stages: Sequence[str]) -> bool:
         """Whether a video has the artefacts of some stages, whatever options made them."""
@@ -151,18 +150,11 @@ class ExportPurge:
         options: ExportOptions,
         entries: list[ExportEntry],
         videos: list[Video],
-        placed: Placed,
     ) -> tuple[State, str]:
-        if all(video.id in self._complete for video in videos):
-            fingerprint = placed.fingerprint(self.pipeline.export_fingerprint(videos))
-            context = export_context(self.pipeline)
-        else:
-            remains = [video.id for video in videos]
-            fingerprint, context = digest({"purged": record["fingerprint"], "videos": remains}), record["made_with"]
+        complete = all(video.id in self._complete for video in videos)
+        context = export_context(self.pipeline) if complete else record["made_with"]
         try:
-            (made,) = export_dataset(
-                entries, options, folder.parent, fingerprint=fingerprint, context=context, progress=self.progress
-            ).formats
+            (made,) = export_dataset(entries, options, folder.parent, context=context, progress=self.progress).formats
         except DamagedArtefact as error:
             self.pipeline.send_back_damaged(videos)
             return "kept", f"{error}; then purge again"

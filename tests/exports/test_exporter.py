@@ -119,7 +119,7 @@ folder, name = Path(sys.argv[1]), sys.argv[2]
 entry = make_entry(folder / "in", "v", "s" * 150)
 resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
 try:
-    export_dataset([entry], ExportOptions(formats=(name,)), folder / "exports", fingerprint="new", context={})
+    export_dataset([entry], ExportOptions(formats=(name,)), folder / "exports", context={})
 except CurateError as error:
     print(error)
     raise SystemExit(7)
@@ -139,7 +139,7 @@ def test_a_full_disk_is_said_and_keeps_the_older_export(entries, export, tmp_pat
         env={**os.environ, "PYTHONPATH": str(root)},
     )
     assert child.returncode == 7, child.stderr
-    assert "cannot write the export" in child.stdout
+    assert "cannot write the export" in child.stdout and "File too large" in child.stdout
     assert tree_bytes(tmp_path / "exports") == before
 
 
@@ -180,8 +180,8 @@ def slow(name, frames):
     print(name, frames, flush=True)
     time.sleep(0.01)
 
-export_dataset(entries, ExportOptions(formats=tuple(formats)), folder / "exports", fingerprint="new",
-               context={}, progress=slow)
+export_dataset(entries, ExportOptions(formats=tuple(formats)), folder / "exports", context={"mark": "new"},
+               progress=slow)
 """
 
 
@@ -189,10 +189,9 @@ export_dataset(entries, ExportOptions(formats=tuple(formats)), folder / "exports
 def test_kill_and_rerun_gives_the_same_bytes(tmp_path, name):
     entries = [make_entry(tmp_path / "in", f"v{i}", "s" * 40, regions=[3]) for i in range(2)]
 
-    def run(folder: Path, fingerprint: str) -> None:
-        export_dataset(entries, ExportOptions(formats=(name,)), folder, fingerprint=fingerprint, context={})
+    def run(folder: Path, mark: str) -> None:
+        export_dataset(entries, ExportOptions(formats=(name,)), folder, context={"mark": mark})
 
-    run(tmp_path / "whole", "new")
     run(tmp_path / "exports", "old")
     old = tree_bytes(tmp_path / "exports")
     root = Path(__file__).resolve().parents[2]
@@ -210,6 +209,7 @@ def test_kill_and_rerun_gives_the_same_bytes(tmp_path, name):
     assert {k: v for k, v in left.items() if k.startswith(f"{name}/")} == old
     assert (tmp_path / "exports" / f".{name}.tmp").is_dir()
     run(tmp_path / "exports", "new")
+    run(tmp_path / "whole", "new")
     assert tree_bytes(tmp_path / "exports") == tree_bytes(tmp_path / "whole")
 
 
@@ -267,6 +267,53 @@ def test_a_frame_that_cannot_be_decoded_leaves_its_video_out(entries, export, tm
     assert b"vid_a_0" not in left and b"-vidB_0" in left
 
 
+def test_a_format_without_content_costs_no_other(entries, export, tmp_path):
+    made = export(entries, "clips", "parquet", clips=ClipsOptions(seconds=60))
+    assert [f.name for f in made.formats] == ["parquet"]
+    assert list(made.not_made) == ["clips"] and "no surgical run is as long as" in made.not_made["clips"]
+    assert [path.name for path in (tmp_path / "exports").iterdir()] == ["parquet"]
+    with pytest.raises(CurateError, match="no surgical run is as long as"):
+        export(entries, "clips", clips=ClipsOptions(seconds=60))
+
+
+@pytest.mark.parametrize("name", ["parquet", "clips"])
+def test_a_video_that_cannot_be_read_any_more_does_not_shrink_the_export(entries, tmp_path, name):
+    options = ExportOptions(formats=(name,), clips=ClipsOptions(seconds=2))
+
+    def run(**kind):
+        return export_dataset(entries, options, tmp_path / "exports", context={}, **kind)
+
+    run()
+    before = tree_bytes(tmp_path / "exports")
+    (entries[0].frames if name == "parquet" else entries[0].source_file).write_bytes(b"no such thing")
+    summary = run(may_shrink=False)
+    assert summary.formats == () and list(summary.kept[name]) == ["vid_a"]
+    assert {path: data for path, data in tree_bytes(tmp_path / "exports").items() if path[0] != "."} == before
+    assert run().formats[0].videos == 1
+
+
+def test_what_is_not_shown_writes_nothing_anew(entries, export, tmp_path):
+    export(entries, *ALL)
+    before = state(tmp_path / "exports")
+    moved = dataclasses.replace(entries[0].video, origin="/elsewhere/list.csv:7", md5="0" * 32, duration=7.0)
+    again = export([dataclasses.replace(entries[0], video=moved), entries[1]], *ALL)
+    assert not any(f.written for f in again.formats) and state(tmp_path / "exports") == before
+    os.utime(entries[1].fields, ns=(1, 1))
+    os.utime(entries[1].source_file, ns=(1, 1))
+    assert export(entries, "lmdb").formats[0].written
+    renamed = dataclasses.replace(entries[0].video, title="Another")
+    made = export([dataclasses.replace(entries[0], video=renamed), entries[1]], *ALL)
+    assert all(f.written for f in made.formats)
+
+
+def test_a_video_file_says_nothing_to_pictures_and_the_field_of_view_nothing_to_videos(entries, export):
+    export(entries, "folders", "video")
+    os.utime(entries[1].source_file, ns=(1, 1))
+    assert [f.written for f in export(entries, "folders", "video").formats] == [False, True]
+    os.utime(entries[1].fields, ns=(1, 1))
+    assert [f.written for f in export(entries, "folders", "video").formats] == [True, False]
+
+
 def test_tables_that_do_not_belong_together_are_named(entries, export, tmp_path):
     other = make_entry(tmp_path / "other", "vid_a", "sss")
     mixed = type(other)(other.video, entries[0].frames, other.verdicts, other.regions, {})
@@ -290,7 +337,7 @@ def test_nothing_to_export_says_what_to_do(entries, export, tmp_path):
 def test_a_place_that_cannot_be_written_is_said(entries, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CurateError, match="cannot write the export"):
-        export_dataset(entries, ExportOptions(), tmp_path / "file", fingerprint="f", context={})
+        export_dataset(entries, ExportOptions(), tmp_path / "file", context={})
 
 
 def test_the_card_carries_splits_procedures_weights_and_harmless_text(entries, export, tmp_path):
@@ -336,7 +383,7 @@ with pq.ParquetWriter(padded, source.schema_arrow, compression="none", use_dicti
         writer.write_table(pa.Table.from_pylist(rows, source.schema_arrow))
 entry = type(entry)(entry.video, padded, entry.verdicts, entry.regions, {})
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-export_dataset([entry], ExportOptions(formats=("parquet",)), folder / "out", fingerprint="f", context={})
+export_dataset([entry], ExportOptions(formats=("parquet",)), folder / "out", context={})
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
     root = Path(__file__).resolve().parents[2]

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.config import ExportOptions
+from curate.exports import export_dataset
 from curate.exports.pixels.frames import read_frames
 from curate.exports.plan.plan import FramePolicy, make_plan
 from tests.exports.filming import brightness, decode, film
@@ -121,7 +122,34 @@ def test_the_card_says_what_was_not_looked_for_and_what_was_not_audited(tmp_path
     other = dataclasses.replace(make_entry(tmp_path / "in", "other", "ss"), audit=None)
     export([entry, other], "parquet", fill="none")
     assert "It was not asked for faces. It was not asked for text. 1 videos were not audited." in card(tmp_path)
-    assert "not painted over (`export.fill` is none)" in card(tmp_path)
+    assert "painted over in black, though other regions are not (`export.fill` is none)" in card(tmp_path)
+
+
+@pytest.mark.parametrize(("masks", "searched"), [({"mask.text": "0"}, True), ({}, False)])
+def test_the_card_says_that_captions_were_searched_only_where_there_were_masks(tmp_path, entry, masks, searched):
+    context = {"audit.faces": "0", "audit.reader": "0", **masks}
+    export_dataset([entry], ExportOptions(formats=("parquet",)), tmp_path / "exports", context=context)
+    assert ("their captions for" in card(tmp_path)) == searched
+    assert ("No caption was read: masks are switched off." in card(tmp_path)) != searched
+
+
+def test_without_fill_what_was_found_is_covered_all_the_same(tmp_path, entry, export):
+    export([entry], "parquet", "lmdb-lemon", fill="none", padding=2)
+    rows = rows_of(tmp_path / "exports" / "parquet" / "data")
+    assert brightness(picture(rows[2]), FACE) < BLACK < brightness(picture(rows[2]), TEXT)
+    assert brightness(picture(rows[3]), FACE) < BLACK > brightness(picture(rows[3]), TEXT)
+    assert brightness(picture(rows[5]), TEXT) < BLACK < brightness(picture(rows[5]), BOX), "the box lies in a region"
+    assert [region["kind"] for region in rows[5]["regions"]] == ["text", "text"]
+    assert rows[1]["image"]["bytes"] == sampled_jpeg(entry, 1)
+
+
+def test_videos_without_fill_cover_what_was_found_all_the_same(tmp_path, export):
+    entry = film(tmp_path / "in", "v", "sssss", [(0, 5)], regions=[1, 2, 3], findings=[(2, "face", FACE)])
+    export([entry], "video", privacy="keep", fill="none")
+    export([entry], "video", fill="none")
+    images, _ = decode(tmp_path / "exports" / "video" / "train" / "v.mp4")
+    assert [brightness(image, FACE) < BLACK for image in images] == [25 < i < 75 for i in range(125)]
+    assert all(brightness(image, BOX) > 200 for image in images)
 
 
 def test_an_audit_that_cannot_be_read_costs_its_video_only(tmp_path, entry, export):

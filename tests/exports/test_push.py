@@ -18,7 +18,7 @@ from moto.server import ThreadedMotoServer
 
 from curate.cli import run_command
 from curate.errors import CurateError
-from curate.exports import ExportEntry
+from curate.exports import ExportEntry, push
 from curate.exports.push import JOURNAL, PushSummary, push_export
 from tests.exports.conftest import Export
 from tests.exports.making import tree_bytes
@@ -91,7 +91,7 @@ def test_what_left_the_export_leaves_the_copy(
 ) -> None:
     export(entries, name)
     push_export(tmp_path / "exports" / name, bucket.url("p"))
-    export(entries[1:], name, mark="without vid_a")
+    export(entries[1:], name, mark="one less")
     push_export(tmp_path / "exports" / name, bucket.url("p"))
     assert bucket.contents("p") == tree_bytes(tmp_path / "exports" / name)
     assert not [key for key in bucket.stamps() if "vid_a" in key]
@@ -185,6 +185,40 @@ def test_an_interrupted_push_keeps_what_it_copied(export: Export, entries: list[
     victim.write_bytes(whole)
     push_export(folder, f"file://{copy}")
     assert tree_bytes(copy) == tree_bytes(folder)
+
+
+def test_a_damaged_export_is_refused_and_leaves_the_copy_alone(
+    export: Export, entries: list[ExportEntry], bucket: Bucket, tmp_path: Path
+) -> None:
+    folder = tmp_path / "exports" / "lmdb"
+    export(entries[:1], "lmdb")
+    push_export(folder, bucket.url("p"))
+    before = bucket.stamps()
+    export(entries, "lmdb", mark="more")
+    data = folder / "train.lmdb" / "data.mdb"
+    content = bytearray(data.read_bytes())
+    content[len(content) // 2] ^= 1
+    data.write_bytes(content)
+    with pytest.raises(CurateError, match=r"data\.mdb does not have the checksum"):
+        push_export(folder, bucket.url("p"))
+    assert bucket.stamps() == before
+
+
+def test_a_file_that_changes_while_it_is_sent_does_not_stay(
+    export: Export, entries: list[ExportEntry], bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(push, "_CHUNK", 1000)
+    export(entries, "parquet")
+    folder = tmp_path / "exports" / "parquet"
+    (shard,) = (folder / "data").iterdir()
+
+    def spoil(_: int) -> None:
+        shard.write_bytes(b"!" * shard.stat().st_size)
+
+    with pytest.raises(CurateError, match="does not have the checksum"):
+        push_export(folder, bucket.url("p"), progress=spoil)
+    assert not [name for name, data in bucket.contents("p").items() if data.startswith(b"!!")]
+    assert "export.json" not in bucket.contents("p")
 
 
 def test_the_journal_saves_copying_again(export: Export, entries: list[ExportEntry], tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def export(
         clips=ClipsOptions(seconds=2, stride=2, rate=5),
     )
     with mock.patch.object(folders, "CHUNK_BYTES", 1_000_000), mock.patch.object(dinov2, "CHUNK_BYTES", 1_000_000):
-        export_dataset(entries, options, folder, fingerprint=mark, context={"a": "b"}, progress=progress)
+        export_dataset(entries, options, folder, context={"a": mark}, progress=progress)
 
 
 CHILD = """

@@ -29,7 +29,7 @@ FORMATS = ("parquet", "lmdb", "folders", "webdataset", "video")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("untrusted")
     entries = [make_entry(folder / "in", name, "nsss", procedures=("x",)) for name in ("first", "second")]
-    export_dataset(entries, ExportOptions(formats=FORMATS), folder / "out", fingerprint="f", context={})
+    export_dataset(entries, ExportOptions(formats=FORMATS), folder / "out", context={})
     return folder / "out"
 
 

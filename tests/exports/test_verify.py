@@ -27,7 +27,7 @@ def sound(tmp_path_factory):
         make_entry(folder / "in", "third", "ss", split="val", procedures=("y",)),
     ]
     options = ExportOptions(formats=ALL, clips=ClipsOptions(seconds=2.0, stride=1.0))
-    export_dataset(entries, options, folder / "out", fingerprint="f", context={})
+    export_dataset(entries, options, folder / "out", context={})
     return folder / "out"
 
 

@@ -29,7 +29,7 @@ def sound(tmp_path_factory) -> Path:
         make_entry(folder / "in", "third", "ss", split="val", procedures=("y",)),
     ]
     options = ExportOptions(formats=("video", "clips"), clips=ClipsOptions(seconds=2.0, stride=1.0))
-    export_dataset(entries, options, folder / "out", fingerprint="f", context={})
+    export_dataset(entries, options, folder / "out", context={})
     return folder / "out"
 
 

@@ -261,7 +261,7 @@ folder, seconds = Path(sys.argv[1]), int(sys.argv[2])
 entry = make_entry(folder, "v", "s" * seconds, size=(320, 240))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 options = ExportOptions(formats=("video", "clips"), clips=ClipsOptions(seconds=20.0, stride=20.0, size=0))
-export_dataset([entry], options, folder / "out", fingerprint="f", context={})
+export_dataset([entry], options, folder / "out", context={})
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 

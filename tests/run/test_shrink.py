@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from curate.cli import run_command
 from curate.run.session import Sources, open_session, run_export, store
 from curate.workspace.ledger import Event, LedgerWriter
 from tests.exports.making import tree_bytes
@@ -67,3 +68,32 @@ def test_what_was_decided_may_go(workspace: Path) -> None:
     note(workspace, "two", "trim", "dropped", "no_surgical_run")
     summary = run_export(open_session(workspace))
     assert not summary.kept and exported(workspace) == {"one", "three"}
+
+
+def test_a_format_without_content_is_named_and_the_others_are_written(workspace: Path, capsys) -> None:
+    options = ("--formats", "clips,webdataset", "--clips-seconds", "60")
+    assert run_command(["export", "-w", str(workspace), *options]) == 2
+    said = capsys.readouterr()
+    assert "clips was not written: no clips: no surgical run is as long as" in said.err
+    assert "webdataset: 12 frames of 3 videos" in said.out
+    assert not (workspace / "exports" / "clips").exists()
+
+
+def test_the_same_list_named_from_another_folder_writes_nothing(workspace: Path, tmp_path: Path) -> None:
+    before = tree_bytes(workspace / "exports")
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        listed = tmp_path / name / "list.csv"
+        listed.write_text("id,url\n" + "".join(f"{video},{url}\n" for video, url in WEB.items()))
+        session = open_session(workspace, sources=Sources((str(listed),)))
+        assert [made.written for made in run_export(session).formats] == [False, False]
+    assert tree_bytes(workspace / "exports") == before
+
+
+def test_a_video_that_cannot_be_read_counts_as_one_that_would_be_lost(workspace: Path, capsys) -> None:
+    path = workspace / "frames" / "two.parquet"
+    path.write_bytes(b"\0" * path.stat().st_size)
+    before = tree_bytes(workspace / "exports")
+    assert run_command(["export", "-w", str(workspace), "--quality", "90"]) == 2
+    assert "it shows 1 videos that cannot be exported now (two: cannot read" in capsys.readouterr().err
+    assert tree_bytes(workspace / "exports") == before

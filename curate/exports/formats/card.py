@@ -133,18 +133,21 @@ def _audit(dataset: Dataset) -> str:
     if not tally.videos:
         return "Not audited: nobody looked for faces, names, dates or identifiers (stage `audit` is switched off)."
     missing = [what for key, what in (("audit.faces", "faces"), ("audit.reader", "text")) if key not in dataset.context]
+    captions = "audit.reader" in dataset.context and any(key.startswith("mask.") for key in dataset.context)
     fate = {
         "keep": "They are shown as they are.",
         "mask": "It is painted over there as regions are, and listed in `regions`.",
         "drop": f"These frames are not shown; {tally.hidden:,} are left out, or black where others are black.",
     }[dataset.options.privacy]
     if dataset.options.privacy == "mask" and dataset.options.fill == "none":
-        fate = "It is listed in `regions` and, as all regions, not painted over (`export.fill` is none)."
+        fate = "It is painted over in black, though other regions are not (`export.fill` is none), and in `regions`."
     sentences = [
-        f"{tally.frames:,} sampled frames of {tally.videos:,} videos were searched for faces, and their captions for "
-        f"what reads like a name, a date or an identifier. Something was found on {tally.any:,} of them.",
+        f"{tally.frames:,} sampled frames of {tally.videos:,} videos were searched for faces"
+        + (", and their captions for what reads like a name, a date or an identifier" if captions else "")
+        + f". Something was found on {tally.any:,} of them.",
         fate,
         *(f"It was not asked for {what}." for what in missing),
+        *(["No caption was read: masks are switched off."] if not captions and "text" not in missing else []),
         *([f"{tally.unaudited:,} videos were not audited."] if tally.unaudited else []),
     ]
     rows = ((kind, f"{tally.found[kind]:,}") for kind in FINDING_KINDS)

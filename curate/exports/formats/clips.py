@@ -19,7 +19,7 @@ from curate.exports.formats.encoding import encode_all
 from curate.exports.formats.video_files import SUFFIX, FrameCounts, VideoFile, read_video_files
 from curate.exports.pixels.source_video import OutputFrame, SourceVideo
 from curate.exports.plan.classes import class_of
-from curate.exports.plan.plan import Plan, PlannedVideo
+from curate.exports.plan.plan import NothingToExport, Plan, PlannedVideo
 from curate.media.mp4 import Mp4Writer
 from curate.media.select import TOLERANCE, AtTimes
 from curate.records import Region
@@ -58,7 +58,7 @@ def encode_clips(dataset: Dataset, folder: Path) -> Plan:
 
     plan = encode_all(dataset, folder, VERSION, _place, encode)
     if not plan.videos and not plan.left_out:
-        raise CurateError(
+        raise NothingToExport(
             "no clips: no surgical run is as long as export.clips.seconds, "
             f"{dataset.options.clips.seconds:g} s; lower it"
         )

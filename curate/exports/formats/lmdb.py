@@ -14,6 +14,8 @@ these for images.
 
 from __future__ import annotations
 
+import errno
+import os
 import pickle
 import shutil
 from collections.abc import Iterable, Iterator
@@ -126,7 +128,7 @@ def write_environment(items: Iterable[tuple[bytes, bytes]], path: Path, *, initi
         initial_map: Bytes of the map at first.
 
     Raises:
-        OSError: The disk is full or fails.
+        OSError: The disk is full or fails, or the map cannot grow.
     """
     scratch = path.with_name(f".{path.name}.scratch")
     environment = lmdb.open(str(scratch), map_size=initial_map, sync=False, metasync=False, lock=False, max_dbs=0)
@@ -138,7 +140,7 @@ def write_environment(items: Iterable[tuple[bytes, bytes]], path: Path, *, initi
         with open(path / "data.mdb", "wb") as stream:
             environment.copyfd(stream.fileno(), compact=True)
     except lmdb.Error as error:
-        raise OSError(f"{path}: {error}") from error
+        raise _cause(path, error) from error
     finally:
         environment.close()
         shutil.rmtree(scratch)
@@ -152,7 +154,31 @@ def _put(environment: lmdb.Environment, batch: list[tuple[bytes, bytes]]) -> Non
                     transaction.put(key, value)
             return
         except lmdb.MapFullError:
-            environment.set_mapsize(2 * environment.info()["map_size"])
+            larger = 2 * environment.info()["map_size"]
+            try:
+                environment.set_mapsize(larger)
+            except lmdb.Error as error:
+                why = f"the LMDB map is full and cannot grow to {larger >> 20} MiB: raise the limit of address space"
+                raise OSError(errno.ENOMEM, f"{why} (ulimit -v)") from error
+
+
+def _cause(path: Path, error: lmdb.Error) -> OSError:
+    """What the system says of a write that LMDB could not finish.
+
+    LMDB calls a short write an input/output error, so the disk is asked again: the same file, a batch longer.
+    """
+    for name in (path.with_name(f".{path.name}.scratch"), path):
+        data = name / "data.mdb"
+        if not data.exists():
+            continue
+        try:
+            with open(data, "ab", buffering=0) as stream:
+                for _ in range(_BATCH_BYTES >> 20):
+                    stream.write(bytes(1 << 20))
+                os.fsync(stream.fileno())
+        except OSError as told:
+            return OSError(told.errno, f"{told.strerror}, while {path.name} was written", str(path.parent))
+    return OSError(errno.EIO, f"{path.name}: {error}", str(path.parent))
 
 
 def _batches(items: Iterable[tuple[bytes, bytes]]) -> Iterator[list[tuple[bytes, bytes]]]:

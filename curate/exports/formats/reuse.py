@@ -19,6 +19,7 @@ from curate.errors import BadArtefact
 from curate.exports.disk.folder import inner_path, link, read_record
 from curate.exports.formats.tables import METADATA
 from curate.exports.formats.video_files import VideoFile
+from curate.exports.pixels.render import fill_of
 from curate.exports.plan.plan import BrokenVideo, ExportEntry, PlannedVideo
 from curate.files.digest import digest, file_sha256
 from curate.files.parquet import read_columns
@@ -68,6 +69,7 @@ def recipe(video: PlannedVideo, options: ExportOptions, name: str, version: int)
             "options": _options(options, name),
             "sizes": [list(column) for column in zip(*sizes, strict=True)],
             "files": [file_sha256(path) if path else None for path in _files(entry)],
+            **({"private": fill_of(options)} if video.covered and options.fill == "none" else {}),
         }
     except BadArtefact as error:
         raise BrokenVideo.by(video.id, error) from error

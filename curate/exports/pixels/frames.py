@@ -6,6 +6,7 @@ import itertools
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from curate.errors import BadArtefact
 from curate.exports.plan.plan import BrokenVideo, FramePolicy, PlannedVideo
@@ -31,9 +32,10 @@ class ExportFrame:
         p_surgical: In 0..1.
         verdict: As in the ``verdicts`` table.
         blank: Whether it only keeps the time: it is exported black.
-        regions: What is painted over.
+        regions: What is painted over, or would be if the options painted regions.
         jpeg: The sampled JPEG.
         field: Field of view of its shot; ``None`` where nobody looked for it.
+        private: Those of the regions that are covered although the options paint none.
     """
 
     video: PlannedVideo
@@ -47,6 +49,7 @@ class ExportFrame:
     regions: tuple[Region, ...]
     jpeg: bytes
     field: FieldOfView | None = None
+    private: tuple[Region, ...] = ()
 
     @property
     def key(self) -> str:
@@ -77,7 +80,7 @@ def read_frames(video: PlannedVideo, policy: FramePolicy, skip: int = 0) -> Iter
 
 def _join(video: PlannedVideo, policy: FramePolicy, skip: int) -> Iterator[ExportFrame]:
     verdicts = read_verdicts(video.entry.verdicts)
-    regions, fields = RegionReader(video), _Fields(video)
+    regions, fields = RegionReader(video, policy), _Fields(video)
     for group in read_frame_groups(video.entry.frames):
         judged = list(itertools.islice(verdicts, len(group.rows)))
         if [row.n for row in group.rows] != [verdict.n for verdict in judged]:
@@ -98,6 +101,7 @@ def _join(video: PlannedVideo, policy: FramePolicy, skip: int) -> Iterator[Expor
         for i, (row, verdict) in enumerate(zip(group.rows, judged, strict=True)):
             if not taken[i]:
                 continue
+            told = regions.of(row.n)
             yield ExportFrame(
                 video=video,
                 n=row.n,
@@ -107,34 +111,49 @@ def _join(video: PlannedVideo, policy: FramePolicy, skip: int) -> Iterator[Expor
                 p_surgical=verdict.p_surgical,
                 verdict=verdict.verdict,
                 blank=row.n in video.private or not policy.is_surgical(verdict.verdict),
-                regions=regions.of(row.n),
+                regions=told.regions,
                 jpeg=images[i].as_py(),
                 field=fields.of(row.n, row.width, row.height),
+                private=told.private,
             )
+
+
+class FrameRegions(NamedTuple):
+    """What is told of the regions of a frame.
+
+    Attributes:
+        regions: What the detectors found, and after it what the privacy audit did.
+        private: Those that are covered although the options paint no regions; empty if they do.
+    """
+
+    regions: tuple[Region, ...]
+    private: tuple[Region, ...]
 
 
 class RegionReader:
     """What is painted over in a video, asked for in rising order of frames; only a few rows are held.
 
-    That is its regions and, where the plan says so, what the privacy audit found outside of them.
+    That is its regions and, where the plan says so, what the privacy audit found outside of them; all that it found
+    where the regions are not painted.
 
     Args:
         video: The video.
+        policy: Whether regions are painted.
 
     Raises:
         BrokenVideo: A table cannot be read.
     """
 
-    def __init__(self, video: PlannedVideo) -> None:
+    def __init__(self, video: PlannedVideo, policy: FramePolicy) -> None:
         entry = video.entry
-        self._id = video.id
+        self._id, self._paints = video.id, policy.paints
         try:
             self._regions = ByFrame(entry.regions, read_regions)
             self._findings = ByFrame(entry.audit if video.covered else None, read_findings)
         except BadArtefact as error:
             raise BrokenVideo.by(video.id, error) from error
 
-    def of(self, n: int) -> tuple[Region, ...]:
+    def of(self, n: int) -> FrameRegions:
         """Regions of a frame.
 
         Args:
@@ -147,9 +166,11 @@ class RegionReader:
             regions, findings = self._regions.of(n), self._findings.of(n)
         except BadArtefact as error:
             raise BrokenVideo.by(self._id, error) from error
-        found = (_painted(one) for one in findings)
+        found = tuple(dict.fromkeys(_painted(one) for one in findings))
+        if not self._paints:
+            return FrameRegions((*regions, *found), found)
         bare = (one for one in found if not any(_lies_in(one, region) for region in regions))
-        return (*regions, *dict.fromkeys(bare))
+        return FrameRegions((*regions, *bare), ())
 
 
 def _painted(finding: Finding) -> Region:

@@ -32,6 +32,11 @@ _REMEMBERED = 4096
 """Crops of single frames that are remembered, so that a frame's row need not look at its pixels again."""
 
 
+def fill_of(options: ExportOptions) -> str:
+    """How regions are painted over, and where they are not, what the privacy audit found: black."""
+    return "black" if options.fill == "none" else options.fill
+
+
 class Renderer:
     """Makes exported pictures by the options."""
 
@@ -145,9 +150,9 @@ class Renderer:
         return _encode(pixels, "BGR", self._options.lmdb_lemon.quality, subsampling)
 
     def _boxes(self, frame: ExportFrame) -> list[Box]:
-        if self._options.fill == "none":
-            return []
-        boxes = [region.box for region in frame.regions]
+        """What is painted over, grown by the padding."""
+        painted = frame.private if self._options.fill == "none" else frame.regions
+        boxes = [region.box for region in painted]
         return clip_boxes(boxes, frame.width, frame.height, padding=self._options.padding)
 
     def _blacked(self, frame: ExportFrame) -> bool:
@@ -175,9 +180,8 @@ class Renderer:
         if frame.blank:
             return np.zeros((frame.height, frame.width, 3), np.uint8), _FALLBACK
         pixels, subsampling = self._decode(frame)
-        if self._boxes(frame):
-            boxes = [region.box for region in frame.regions]
-            pixels = paint(pixels, boxes, fill=self._options.fill, padding=self._options.padding)
+        if boxes := self._boxes(frame):
+            pixels = paint(pixels, boxes, fill=fill_of(self._options))
         if self._blacked(frame):
             assert frame.field is not None
             pixels = np.where(_kept(frame.field, frame.width, frame.height), pixels, np.uint8(0))

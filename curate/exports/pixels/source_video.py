@@ -26,6 +26,7 @@ import numpy.typing as npt
 from curate.config import ExportOptions
 from curate.errors import BadArtefact
 from curate.exports.pixels.frames import RegionReader
+from curate.exports.pixels.render import fill_of
 from curate.exports.plan.plan import BrokenVideo, FramePolicy, PlannedVideo
 from curate.media.decode import Sampler
 from curate.media.mp4 import mp4_time_base
@@ -155,7 +156,7 @@ class SourceVideo:
             BrokenVideo: The file or the regions cannot be read.
         """
         reading = iter(Sampler(self._path, selection))
-        regions = _Neighbours(self.video, self.segments)
+        regions = _Neighbours(self.video, self.segments, FramePolicy.of(self._options))
         canvas: Canvas | None = None
         position, last = 0, -1
         output: OutputFrame | None = None
@@ -267,8 +268,9 @@ class Canvas:
             options: How.
         """
         height, width = image.shape[:2]
-        boxes = [placed.box(width, height, options.padding) for placed in regions]
-        painted = paint(image, boxes, fill=options.fill) if boxes else image
+        hidden = [placed for placed in regions if placed.private] if options.fill == "none" else regions
+        boxes = [placed.box(width, height, options.padding) for placed in hidden]
+        painted = paint(image, boxes, fill=fill_of(options)) if boxes else image
         if not self._shrinks and (width, height) == self._source:
             return np.ascontiguousarray(painted[: self.height, : self.width])
         import cv2
@@ -288,11 +290,16 @@ class Canvas:
 
 @dataclass(frozen=True)
 class PlacedRegion:
-    """A region and the size of the sampled picture in whose pixels it is given."""
+    """A region, and the size of the sampled picture in whose pixels it is given.
+
+    Attributes:
+        private: Whether it is covered although the options paint no regions.
+    """
 
     region: Region
     width: int
     height: int
+    private: bool = False
 
     def box(self, width: int, height: int, padding: int) -> Box:
         """Its box, grown by ``padding`` pixels of the sample, in a picture of another size, grown to whole pixels."""
@@ -302,8 +309,8 @@ class PlacedRegion:
 class _Neighbours:
     """Regions of a segment and of the one after it, asked for in rising order."""
 
-    def __init__(self, video: PlannedVideo, segments: Sequence[Segment]) -> None:
-        self._reader = RegionReader(video)
+    def __init__(self, video: PlannedVideo, segments: Sequence[Segment], policy: FramePolicy) -> None:
+        self._reader = RegionReader(video, policy)
         self._segments = segments
         self._held: dict[int, tuple[PlacedRegion, ...]] = {}
         self._read = 0
@@ -318,14 +325,17 @@ class _Neighbours:
         own = self._at(position)
         if not between or position + 1 >= len(self._segments):
             return own
-        known = {placed.region.box for placed in own}
-        return own + tuple(placed for placed in self._at(position + 1) if placed.region.box not in known)
+        known = {(placed.region.box, placed.private) for placed in own}
+        later = self._at(position + 1)
+        return own + tuple(placed for placed in later if (placed.region.box, placed.private) not in known)
 
     def _at(self, position: int) -> tuple[PlacedRegion, ...]:
         while self._read <= position:
             segment = self._segments[self._read]
             found = self._reader.of(segment.n)
-            self._held[self._read] = tuple(PlacedRegion(region, segment.width, segment.height) for region in found)
+            self._held[self._read] = tuple(
+                PlacedRegion(region, segment.width, segment.height, region in found.private) for region in found.regions
+            )
             self._held.pop(self._read - 2, None)
             self._read += 1
         return self._held[position]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,16 @@ from typing import Any
 from curate import records
 from curate.config import ExportOptions
 from curate.corpus.splits import assign_splits
-from curate.errors import BadArtefact
+from curate.errors import BadArtefact, CurateError
 from curate.exports.plan.findings import AuditCounts, kinds_by_frame
 from curate.files.urls import redact_url
 from curate.records import Video
 from curate.workspace.seals import SealedFiles
 from curate.workspace.tables.frames import count_frames
 from curate.workspace.tables.verdicts import count_verdicts, read_verdicts
+
+UNSHOWN = frozenset({"source", "title", "licence", "split", "duration", "width", "height", "md5", "origin"})
+"""Fields of `Video` that no export shows, or shows in other words (`ExportEntry.shown`)."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class ExportEntry:
         audit: Parquet of `audit_schema`, ordered by ``n``; ``None`` where no audit was made.
         sealed: What these files are known by; they are checked before they are read.
         aside: Why the corpus leaves the video out, such as the splits that it would join; empty where it does not.
+        made_by: Of files without a seal: fingerprint of the stage that made them, where it is known.
     """
 
     video: Video
@@ -48,17 +52,44 @@ class ExportEntry:
     audit: Path | None = None
     sealed: SealedFiles = field(default_factory=SealedFiles, compare=False)
     aside: str = ""
+    made_by: Mapping[Path, str] = field(default_factory=dict, compare=False)
 
     @property
-    def artefacts(self) -> tuple[Path | None, ...]:
-        """All its files."""
-        return self.frames, self.verdicts, self.regions, self.source_file, self.fields, self.audit
+    def title(self) -> str:
+        """Title by the manifest, else by the source; untrusted text."""
+        return self.video.title or _text(self.source_meta, "title")
+
+    @property
+    def source(self) -> str:
+        """URL without secrets, or the bare name of a local file.
+
+        Shards must not carry passwords and signatures, nor the paths of the machine they were made on.
+        """
+        return Path(self.video.source).name if self.video.is_local else redact_url(self.video.source)
+
+    @property
+    def licence(self) -> str:
+        """Licence by the manifest, else by the source; empty where none is stated."""
+        return self.video.licence or _text(self.source_meta, "licence")
+
+    def shown(self, *, as_video: bool) -> list[Any]:
+        """All that an export shows of it, but for its split, as JSON; the same where the same is shown.
+
+        Args:
+            as_video: Whether the export is one of video files, which are made from the video file and without the
+                field of view.
+        """
+        words = {f.name: getattr(self.video, f.name) for f in dataclasses.fields(Video) if f.name not in UNSHOWN}
+        told = words | {"title": self.title, "source": self.source, "licence": self.licence}
+        files = (self.frames, self.verdicts, self.regions, self.audit)
+        return [told, *(_stamp(self, path) for path in (*files, self.source_file if as_video else self.fields))]
 
 
 def _stamp(entry: ExportEntry, path: Path | None) -> list[Any]:
     """What tells a file from another one in its place; empty if there is none.
 
-    That is its seal, so that one that was damaged and made again is the same, else its size and time of change.
+    That is its seal, so that one that was damaged and made again is the same; else its size, with what made it or its
+    time of change.
     """
     if seal := entry.sealed.seal(path):
         return [seal.size, seal.sha256]
@@ -66,7 +97,9 @@ def _stamp(entry: ExportEntry, path: Path | None) -> list[Any]:
         status = path.stat() if path else None
     except FileNotFoundError:
         status = None
-    return [] if status is None else [status.st_size, status.st_mtime_ns]
+    if path is None or status is None:
+        return []
+    return [status.st_size, entry.made_by.get(path) or status.st_mtime_ns]
 
 
 class BrokenVideo(Exception):
@@ -86,6 +119,18 @@ class BrokenVideo(Exception):
         return cls(video_id, f"cannot read its artefacts: {error.path}: {error.why}")
 
 
+class NothingToExport(CurateError):
+    """A format would have no content.
+
+    Attributes:
+        left_out: Ids of the videos that cannot be read.
+    """
+
+    def __init__(self, message: str, left_out: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.left_out = tuple(left_out)
+
+
 @dataclass(frozen=True)
 class FramePolicy:
     """The rule that takes or leaves a frame.
@@ -95,12 +140,14 @@ class FramePolicy:
         uncertain: Treat uncertain frames as surgical.
         drops: Show no frame on which the privacy audit found something.
         covers: Paint over what the privacy audit found.
+        paints: Paint over regions; without, only what the audit found is covered.
     """
 
     trimmed: bool
     uncertain: bool
     drops: bool
     covers: bool
+    paints: bool
 
     @classmethod
     def of(cls, options: ExportOptions) -> FramePolicy:
@@ -110,6 +157,7 @@ class FramePolicy:
             uncertain=options.uncertain == "keep",
             drops=options.privacy == "drop",
             covers=options.privacy == "mask",
+            paints=options.fill != "none",
         )
 
     def is_surgical(self, verdict: str) -> bool:
@@ -166,22 +214,18 @@ class PlannedVideo:
 
     @property
     def title(self) -> str:
-        """Title by the manifest, else by the source; untrusted text."""
-        return self.entry.video.title or _text(self.entry.source_meta, "title")
+        """As `ExportEntry.title`."""
+        return self.entry.title
 
     @property
     def source(self) -> str:
-        """URL without secrets, or the bare name of a local file.
-
-        Shards must not carry passwords and signatures, nor the paths of the machine they were made on.
-        """
-        video = self.entry.video
-        return Path(video.source).name if video.is_local else redact_url(video.source)
+        """As `ExportEntry.source`."""
+        return self.entry.source
 
     @property
     def licence(self) -> str:
-        """Licence by the manifest, else by the source; empty where none is stated."""
-        return self.entry.video.licence or _text(self.entry.source_meta, "licence")
+        """As `ExportEntry.licence`."""
+        return self.entry.licence
 
     def key(self, n: int) -> str:
         """Key of a frame in every format: ``{video id}_{frames since the trim's first}``."""
@@ -216,14 +260,17 @@ class Plan:
         """Frames over all videos."""
         return sum(video.frames for video in self.videos)
 
-    def inputs(self) -> dict[str, Any]:
-        """All that is exported, as JSON: two plans with the same inputs give the same frames."""
+    def inputs(self, *, as_video: bool) -> dict[str, Any]:
+        """All that is exported, as JSON: two plans with the same inputs give the same frames.
+
+        Args:
+            as_video: As for `ExportEntry.shown`.
+        """
         return {
             "videos": [
                 [
-                    *(video.id, video.title, video.source, video.licence, video.split, video.first, video.frames),
+                    *(video.entry.shown(as_video=as_video), video.split, video.first, video.frames),
                     *(sorted(video.too_small), sorted(video.private), video.covered),
-                    *(_stamp(video.entry, path) for path in video.entry.artefacts),
                 ]
                 for video in self.videos
             ],
