@@ -415,7 +415,15 @@ class ExportOptions:
         "train gives way to val, and both to test; keep: nothing, which is said.",
     )
     balance_alpha: float = option(
-        0.5, "Sampling weights: a procedure with n frames is drawn in proportion to n^alpha.", low=0, high=1
+        0.5, "Sampling weights: a group with n frames is drawn in proportion to n^alpha.", low=0, high=1
+    )
+    balance_by: tuple[Literal["corpus", "procedure", "video"], ...] = option(
+        ("procedure",), "What the groups of the sampling weights are, from the top down: corpus, procedure, video."
+    )
+    balance_frames: int = option(
+        0,
+        "Sampling weights by the hierarchical cap instead of alpha: the frames in all that it allows; 0 is alpha.",
+        low=0,
     )
     parquet: ParquetOptions = field(default_factory=ParquetOptions)
     lmdb_lemon: LemonLmdbOptions = field(default_factory=LemonLmdbOptions)

@@ -30,6 +30,7 @@ from curate.workspace.tree import Workspace
 
 if TYPE_CHECKING:
     from curate.exports import ExportEntry, ExportSummary
+    from curate.exports.plan.plan import Plan
     from curate.manifests import Format, ManifestReport
     from curate.records import Video
 
@@ -322,6 +323,23 @@ def run_export(
         pipeline.send_back_unsealed(video for video in videos if video.id in left_out)
         stale = tuple(path for path in summary.stale if path.name not in kept)
         return dataclasses.replace(summary, stale=stale, kept={**kept, **summary.kept})
+
+
+def plan_export(session: Session) -> Plan:
+    """What an export of the complete videos would hold, but for frames that its crop leaves too small.
+
+    Raises:
+        CurateError: There is no complete video, or splits cannot be told.
+        DamagedArtefact: A file is not the one that its stage left.
+    """
+    from curate.exports.plan.plan import make_plan
+
+    pipeline, options = session.pipeline, session.config.export
+    videos = pipeline.complete()
+    if not videos:
+        raise CurateError(f"no video of {session.workspace.root} is complete: see 'curate status'")
+    placed = place(session.workspace, videos, options)
+    return make_plan([export_entry(pipeline, video, placed) for video in videos], options, {})
 
 
 def export_entry(pipeline: Pipeline, video: Video, placed: Placed) -> ExportEntry:

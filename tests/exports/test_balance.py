@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.corpus.balance import frame_weights, procedure_rows
+from curate.corpus.balance import Balance, frame_weights, procedure_rows
 from curate.exports import ExportEntry
 from curate.exports.plan.plan import PlannedVideo
 from curate.records import Video
@@ -22,7 +22,7 @@ def planned(name: str, frames: int, *procedures: str) -> PlannedVideo:
 
 def test_weights_follow_the_square_root_of_the_frames():
     rows = procedure_rows(
-        "train", [planned("a", 100, "common"), planned("b", 4, "rare"), planned("c", 800, "common")], 0.5
+        "train", [planned("a", 100, "common"), planned("b", 4, "rare"), planned("c", 800, "common")], Balance()
     )
     by_name = {row.procedure: row for row in rows}
     assert by_name["common"].weight == pytest.approx(30 / 32) and by_name["rare"].weight == pytest.approx(2 / 32)
@@ -38,8 +38,8 @@ lists = st.lists(
 @given(lists, st.floats(0, 1))
 def test_probabilities_of_all_frames_sum_to_one(drawn, alpha):
     videos = [planned(f"v{i}", frames, *procedures) for i, (frames, procedures) in enumerate(drawn)]
-    rows = procedure_rows("train", videos, alpha)
-    weights = frame_weights(videos, rows)
+    rows = procedure_rows("train", videos, Balance(alpha=alpha))
+    weights = frame_weights(videos, Balance(alpha=alpha))
     assert sum(row.weight for row in rows) == pytest.approx(1)
     assert sum(weights[video.id] * video.frames for video in videos) == pytest.approx(1)
     assert sum(row.frames for row in rows) == pytest.approx(sum(video.frames for video in videos))
@@ -47,7 +47,7 @@ def test_probabilities_of_all_frames_sum_to_one(drawn, alpha):
 
 def test_natural_frequencies_at_alpha_one():
     videos = [planned("a", 30, "x"), planned("b", 70, "y"), planned("c", 5)]
-    weights = frame_weights(videos, procedure_rows("train", videos, 1.0))
+    weights = frame_weights(videos, Balance(alpha=1.0))
     assert list(weights.values()) == pytest.approx([1 / 105] * 3)
 
 

@@ -35,9 +35,8 @@ def dataset_card(dataset: Dataset, reading: str, *, header: bool) -> str:
         "## Splits\n\nWhole videos, never single frames, are assigned to a split.\n\n" + _split_table(dataset),
         "## Procedures\n\n"
         "A video of several procedures counts for each with an equal share of its frames. `weight` is the "
-        "probability of a procedure under balanced sampling, in proportion to "
-        f"frames^{dataset.options.balance_alpha:g} (`procedures.csv`; `frame_weight` in `videos.parquet`).\n\n"
-        + _procedure_table(dataset.procedures),
+        f"probability of a procedure under balanced sampling, {_balanced(dataset)} "
+        "(`procedures.csv`; `frame_weight` in `videos.parquet`).\n\n" + _procedure_table(dataset.procedures),
         "## How it was made\n\n"
         "Videos were sampled by presentation time, each frame was judged surgical or not by a network, each video was "
         "trimmed to its surgical part, and regions that are not surgery were found and painted over as the options "
@@ -113,6 +112,15 @@ def _procedure_table(rows: list[ProcedureRow]) -> str:
             for row in rows
         ),
     )
+
+
+def _balanced(dataset: Dataset) -> str:
+    """How the sampling weights came about, in words."""
+    options = dataset.options
+    groups = " within a ".join(reversed(options.balance_by)) or "split"
+    if options.balance_frames:
+        return f"by the hierarchical cap of {options.balance_frames:,} frames over each {groups}"
+    return f"each {groups} in proportion to frames^{options.balance_alpha:g}"
 
 
 def _licence_table(dataset: Dataset) -> str:

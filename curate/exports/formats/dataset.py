@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from curate.config import ExportOptions
-from curate.corpus.balance import ProcedureRow, frame_weights, procedure_rows
+from curate.corpus.balance import Balance, ProcedureRow, frame_weights, procedure_rows
 from curate.exports.disk.staging import Staging
 from curate.exports.pixels.frames import ExportFrame, read_frames
 from curate.exports.pixels.render import Renderer
@@ -18,6 +18,11 @@ from curate.files.machine import usable_cores
 
 _AHEAD = 3
 """Frames in the making for each thread."""
+
+
+def balance_of(options: ExportOptions) -> Balance:
+    """How the sampling weights of an export are balanced."""
+    return Balance(by=options.balance_by, alpha=options.balance_alpha, frames=options.balance_frames)
 
 
 @dataclass(frozen=True)
@@ -50,15 +55,15 @@ class Dataset:
     @cached_property
     def procedures(self) -> list[ProcedureRow]:
         """Table of procedures, split by split."""
-        alpha = self.options.balance_alpha
-        return [row for split, videos in self.plan.splits().items() for row in procedure_rows(split, videos, alpha)]
+        how = balance_of(self.options)
+        return [row for split, videos in self.plan.splits().items() for row in procedure_rows(split, videos, how)]
 
     @cached_property
     def weights(self) -> dict[str, float]:
         """Sampling weight of one frame of each video, by video id; see `curate.corpus.balance.frame_weights`."""
         weights: dict[str, float] = {}
-        for split, videos in self.plan.splits().items():
-            weights |= frame_weights(videos, [row for row in self.procedures if row.split == split])
+        for videos in self.plan.splits().values():
+            weights |= frame_weights(videos, balance_of(self.options))
         return weights
 
     def pictures(

@@ -34,6 +34,8 @@ _ELSEWHERE = frozenset(
         "stratify",
         "leaks",
         "balance_alpha",
+        "balance_by",
+        "balance_frames",
     }
 )
 """Shared options that say nothing about what is in a video file. All others do, those to come included."""

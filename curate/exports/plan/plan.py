@@ -208,6 +208,11 @@ class PlannedVideo:
         return self.entry.video.id
 
     @property
+    def corpus(self) -> str:
+        """Source corpus by the manifest, or empty."""
+        return getattr(self.entry.video, "corpus", "")
+
+    @property
     def procedures(self) -> tuple[str, ...]:
         """Procedures by the manifest, in its order."""
         return self.entry.video.procedures
