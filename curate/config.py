@@ -256,6 +256,15 @@ class AuditOptions:
     threads: int = option(1, "CPU threads of one forward pass.", output=False, low=1)
 
 
+@dataclass(frozen=True)
+class SignatureOptions:
+    """Hashes of the kept frames, to find duplicates."""
+
+    method: Literal["none", "hashes"] = option(
+        "none", "hashes: hash one kept frame a second, for 'curate corpus dedup'; none: do not."
+    )
+
+
 RANKS = ("resolution", "seconds", "source", "id")
 """What may decide which of several duplicates stays: more pixels, more seconds, an earlier source, a smaller id."""
 
@@ -496,6 +505,7 @@ class Config:
     mask: MaskOptions = field(default_factory=MaskOptions)
     field: FieldOptions = dataclasses.field(default_factory=FieldOptions)
     audit: AuditOptions = dataclasses.field(default_factory=AuditOptions)
+    signature: SignatureOptions = dataclasses.field(default_factory=SignatureOptions)
     export: ExportOptions = dataclasses.field(default_factory=ExportOptions)
     engine: EngineOptions = dataclasses.field(default_factory=EngineOptions)
 

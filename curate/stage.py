@@ -164,6 +164,8 @@ class Stage(ABC, Generic[OptionsT]):
     """Folder of the workspace that holds its artefacts."""
     inputs: ClassVar[tuple[str, ...]] = ()
     """Names of upstream stages whose artefacts it reads."""
+    optional: ClassVar[tuple[str, ...]] = ()
+    """Those of `inputs` that may be switched off; the stage then does without their artefacts."""
     resumes: ClassVar[bool] = False
     """Whether an attempt can go on with what an earlier one left unfinished (`Files.adopt`)."""
     version: ClassVar[int] = 1

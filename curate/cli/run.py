@@ -39,7 +39,14 @@ NEEDED = (
 @source_flags
 @workspace_flag
 @config_flag
-@click.option("--until", type=click.Choice(UNTIL), default="export", show_default=True, help="Last stage to run.")
+@click.option(
+    "--until",
+    type=click.Choice(UNTIL),
+    metavar="STAGE",
+    default="export",
+    show_default=True,
+    help=f"Last stage to run: {', '.join(UNTIL)}.",
+)
 @shard_flag
 @partial_flag
 @stage_flags("engine", prefixed=UNTIL)

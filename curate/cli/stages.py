@@ -157,3 +157,12 @@ audit = _stage_command(
         lambda session, _: reports.show_audit(session),
     ),
 )
+
+signature = _stage_command(
+    "signature",
+    """Hash one kept frame a second, and its mirror image, so that 'curate corpus dedup' can find duplicates.
+
+    Hashed is the field of view, without the regions of mask. Off by default: --method hashes switches it on for the
+    workspace, and so does --dedup of 'curate run'.
+    """,
+)

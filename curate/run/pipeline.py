@@ -41,6 +41,7 @@ STAGES: Mapping[str, str] = {
     "mask": "curate.stages.mask:MaskStage",
     "field": "curate.stages.field:FieldStage",
     "audit": "curate.stages.audit:AuditStage",
+    "signature": "curate.stages.signature:SignatureStage",
 }
 """Stages that work video by video, in order, with where their classes are."""
 
@@ -131,11 +132,16 @@ class Pipeline:
             "extra": self._stages[name].fingerprint_extra(),
         }
 
+    def _inputs(self, name: str) -> list[str]:
+        """Upstream stages of a stage, but those that it can do without and that are switched off."""
+        stage = self.specs[name].stage
+        return [upstream for upstream in stage.inputs if upstream in self.specs or upstream not in stage.optional]
+
     def fingerprints(self, video: Video) -> dict[str, str]:
         """Fingerprint of every stage for one video."""
         found: dict[str, str] = {}
         for name, base in self._base.items():
-            inputs = [found[upstream] for upstream in self.specs[name].stage.inputs]
+            inputs = [found[upstream] for upstream in self._inputs(name)]
             own = self._stages[name].video_extra(video)
             found[name] = digest(
                 {**base, "inputs": inputs or _source_identity(video), **({"video": own} if own else {})}
@@ -337,16 +343,16 @@ class Pipeline:
             self._records[key] = Record.first(event)
 
     def _task(self, video: Video, status: StageStatus) -> Task:
-        stage = self.specs[status.stage].stage
+        stage, inputs = self.specs[status.stage].stage, self._inputs(status.stage)
         files = Files(
-            inputs={upstream: self.artefact(video, upstream) for upstream in stage.inputs},
+            inputs={upstream: self.artefact(video, upstream) for upstream in inputs},
             folder=self.workspace.folder(stage.folder),
             stem=video.id,
         )
         rank = (-self._depth[status.stage], self._rank[video.id])
         last = status.record.last if status.record is not None else None
         voids = last is not None and last.outcome in ("done", "dropped") and not last.files
-        seals = self.seals(video, stage.inputs)
+        seals = self.seals(video, inputs)
         payload = StageTask(
             status.stage,
             video,

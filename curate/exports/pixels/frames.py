@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,7 +12,7 @@ from curate.exports.plan.plan import BrokenVideo, FramePolicy, PlannedVideo
 from curate.records import Finding, Region
 from curate.vision.boxes import contains
 from curate.vision.field_of_view import FieldOfView
-from curate.workspace.tables.fields import read_fields
+from curate.vision.shot_fields import ShotFields
 from curate.workspace.tables.frames import read_frame_groups
 from curate.workspace.tables.regions import ByFrame, read_findings, read_regions
 from curate.workspace.tables.verdicts import read_verdicts
@@ -80,7 +79,7 @@ def read_frames(video: PlannedVideo, policy: FramePolicy, skip: int = 0) -> Iter
 
 def _join(video: PlannedVideo, policy: FramePolicy, skip: int) -> Iterator[ExportFrame]:
     verdicts = read_verdicts(video.entry.verdicts)
-    regions, fields = RegionReader(video, policy), _Fields(video)
+    regions, fields = RegionReader(video, policy), ShotFields(video.entry.fields)
     for group in read_frame_groups(video.entry.frames):
         judged = list(itertools.islice(verdicts, len(group.rows)))
         if [row.n for row in group.rows] != [verdict.n for verdict in judged]:
@@ -182,24 +181,3 @@ def _painted(finding: Finding) -> Region:
 def _lies_in(finding: Region, region: Region) -> bool:
     """Whether a region covers a text that the audit found; faces are told even where something covers them."""
     return finding.kind != "face" and contains(region.box, finding.box)
-
-
-class _Fields:
-    """Fields of view of a video's shots."""
-
-    def __init__(self, video: PlannedVideo) -> None:
-        path = video.entry.fields
-        self._shots = list(read_fields(path)) if path else []
-        self._firsts = [shot.first for shot in self._shots]
-        if self._firsts != sorted(self._firsts):
-            raise BrokenVideo(video.id, f"{path} is not ordered")
-
-    def of(self, n: int, width: int, height: int) -> FieldOfView | None:
-        """Field of a frame: that of the shot it is in, or of the shot before where it lies between two."""
-        if not self._shots:
-            return None
-        shot = self._shots[max(bisect_right(self._firsts, n) - 1, 0)]
-        if (shot.width, shot.height) != (width, height):
-            return FieldOfView.whole(width, height)
-        box = shot.x1, shot.y1, shot.x2, shot.y2
-        return FieldOfView(shot.shape, *box, shot.cx, shot.cy, shot.rx, shot.ry, shot.score)

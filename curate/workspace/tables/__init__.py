@@ -13,6 +13,7 @@ from curate.workspace.tables.schemas import (
     prediction_schema,
     region_schema,
     score_schema,
+    signature_schema,
     verdict_schema,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "prediction_schema",
     "region_schema",
     "score_schema",
+    "signature_schema",
     "verdict_schema",
 ]

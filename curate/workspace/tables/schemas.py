@@ -197,6 +197,28 @@ def prediction_schema() -> pa.Schema:
 
 
 @cache
+def signature_schema() -> pa.Schema:
+    """``signatures/{id}.parquet``: perceptual hashes, one row a second of the frames that are kept.
+
+    ``quality``, 0..100, says how much content the picture has; ``whole``, ``mirror`` and ``crops`` are the hashes of
+    `curate.vision.perceptual_hash`, 32 bytes each, ``crops`` one after another. The file's metadata carries ``width``
+    and ``height`` of the largest frame, and ``spacing``, the seconds that a row stands for.
+    """
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            pa.field("n", pa.int32(), nullable=False),
+            pa.field("timestamp", pa.float64(), nullable=False),
+            pa.field("quality", pa.uint8(), nullable=False),
+            pa.field("whole", pa.binary(32), nullable=False),
+            pa.field("mirror", pa.binary(32), nullable=False),
+            pa.field("crops", pa.binary(192), nullable=False),
+        ]
+    )
+
+
+@cache
 def duplicate_schema() -> pa.Schema:
     """``corpus/duplicates.parquet``: one row a stretch that two videos share, ordered; ``a`` sorts before ``b``.
 
