@@ -72,6 +72,10 @@ class Reason(StrEnum):
     ERROR = "error"
 
 
+LATER_FIELDS = ("channel", "case", "corpus", "public")
+"""Fields of `Video` that lists and workspaces written by curate 0.2 do not have."""
+
+
 @dataclass(frozen=True)
 class Video:
     """One row of the normalised manifest.
@@ -90,6 +94,10 @@ class Video:
         height: Pixels, or ``None``.
         md5: Hex MD5 of the video file as the source published it, or empty.
         origin: Where the row was read: ``file:row``.
+        channel: Who published it: the site's id of the channel where it is known, else a name; untrusted text.
+        case: The patient or the procedure that it shows, as the source names it, or empty.
+        corpus: The corpus that the list is of, such as ``lemon`` or ``cholec80``, or empty.
+        public: Whether its site shows it to everybody; ``None`` where the source does not say.
     """
 
     id: str
@@ -105,6 +113,10 @@ class Video:
     height: int | None = None
     md5: str = ""
     origin: str = ""
+    channel: str = ""
+    case: str = ""
+    corpus: str = ""
+    public: bool | None = None
 
     def __post_init__(self) -> None:
         if not VIDEO_ID.fullmatch(self.id):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from curate.files.csv_file import csv_text
@@ -13,7 +13,7 @@ from curate.records import VIDEO_ID
 if TYPE_CHECKING:
     from curate.acquire.ytdlp import Downloader
 
-COLUMNS = ("id", "url", "title", "duration", "channel", "procedures", "licence")
+COLUMNS = ("id", "url", "title", "duration", "channel", "channel_id", "procedures", "licence")
 
 MAX_SCANNED = 5000
 """Results looked at for one query, at most; YouTube's own lists end well before."""
@@ -63,6 +63,7 @@ class Hit:
         channel: Name of the channel; untrusted text.
         procedures: Canonical names that the query stands for, if it stands for any.
         licence: What the search filter says about the licence, or empty.
+        channel_id: YouTube's id of the channel, or empty.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Hit:
     channel: str
     procedures: tuple[str, ...] = ()
     licence: str = ""
+    channel_id: str = ""
 
     @property
     def url(self) -> str:
@@ -108,6 +110,7 @@ def _hit(entry: Mapping[str, Any], procedures: tuple[str, ...], licence: str) ->
         _line(entry.get("channel") or entry.get("uploader")),
         procedures,
         licence,
+        _line(entry.get("channel_id")),
     )
 
 
@@ -117,14 +120,18 @@ def merged(hits: Iterable[Hit]) -> list[Hit]:
     for hit in hits:
         known = found.setdefault(hit.id, hit)
         both = tuple(dict.fromkeys((*known.procedures, *hit.procedures)))
-        found[hit.id] = Hit(known.id, known.title, known.duration, known.channel, both, known.licence)
+        found[hit.id] = replace(known, procedures=both)
     return list(found.values())
 
 
 def to_csv(hits: Iterable[Hit]) -> str:
     """A manifest that the other commands read."""
     rows = (
-        (hit.id, hit.url, hit.title, _duration(hit), hit.channel, ";".join(hit.procedures), hit.licence) for hit in hits
+        (
+            *(hit.id, hit.url, hit.title, _duration(hit), hit.channel, hit.channel_id),
+            *(";".join(hit.procedures), hit.licence),
+        )
+        for hit in hits
     )
     return csv_text(COLUMNS, rows)
 

@@ -142,7 +142,18 @@ class Found:
     def metadata(self) -> dict[str, Any]:
         """What the source says about the video, and which format was chosen, as plain data."""
         info = self.info
-        wanted = ("title", "channel", "channel_id", "uploader", "upload_date", "license", "duration", "webpage_url")
+        wanted = (
+            "title",
+            "channel",
+            "channel_id",
+            "uploader",
+            "uploader_id",
+            "availability",
+            "upload_date",
+            "license",
+            "duration",
+            "webpage_url",
+        )
         of_format = (
             "format_id",
             "format_note",

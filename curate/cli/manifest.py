@@ -13,13 +13,14 @@ import click
 
 from curate.cli.common import verbosity
 from curate.cli.exits import leave
+from curate.cli.flags import unstated_flags
 from curate.errors import CurateError
 from curate.files.text import printable
 from curate.manifests import FORMATS, ManifestReport, read_sources
 from curate.manifests.store import Kind, write_table
 
 if TYPE_CHECKING:
-    from curate.manifests import Format
+    from curate.manifests import Format, Unstated
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 def _inputs(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the arguments and options that say what to read."""
+    command = unstated_flags(command)
     for decorate in (
         click.option("--opt-out", multiple=True, type=click.Path(path_type=Path), help="List of videos to leave out."),
         click.option("--format", "format", type=click.Choice(FORMATS), help="Format of the sources; else recognised."),
@@ -45,8 +47,8 @@ def manifest() -> None:
     A SOURCE is LEMON's labels.json, a folder of GenSurgery's link lists, a CSV, TSV, JSON, JSON Lines or Parquet table,
     what yt-dlp or pandas write as JSON, a folder of videos, one video, a URL, or - for any list on standard input.
 
-    A row needs an id, a link or a path. A cell that only describes its video (title, procedure, licence, duration,
-    resolution ...) and is not understood is left empty and noted. Words for nothing (nan, None, N/A, -) are empty.
+    A row needs an id, a link or a path. A cell that only describes its video (title, procedure, licence, case,
+    duration ...) and is not understood is left empty and noted. Words for nothing (nan, None, N/A, -) are empty.
 
     Exit codes: 0 clean, 1 a source cannot be read, 2 there are bad rows.
     """
@@ -55,9 +57,9 @@ def manifest() -> None:
 @manifest.command()
 @_inputs
 @verbosity
-def check(sources: tuple[str, ...], format: Format | None, opt_out: tuple[Path, ...]) -> None:
+def check(sources: tuple[str, ...], format: Format | None, opt_out: tuple[Path, ...], unstated: Unstated) -> None:
     """List bad rows, cells left empty, files left out, duplicates, unknown procedures and opt-outs."""
-    report = read_sources(sources, format=format, opt_out=opt_out)
+    report = read_sources(sources, format=format, opt_out=opt_out, unstated=unstated)
     _section("bad rows", map(str, report.bad_rows))
     _section("cells left empty", (f"{note.origin}: {note.id}: {note.text}" for note in report.notes))
     _section("left out of folders", report.left_out_by_reason())
@@ -82,7 +84,9 @@ def check(sources: tuple[str, ...], format: Format | None, opt_out: tuple[Path, 
     "-o", "--output", required=True, type=click.Path(path_type=Path), help=f"File to write: {', '.join(KINDS)}."
 )
 @verbosity
-def convert(sources: tuple[str, ...], format: Format | None, opt_out: tuple[Path, ...], output: Path) -> None:
+def convert(
+    sources: tuple[str, ...], format: Format | None, opt_out: tuple[Path, ...], unstated: Unstated, output: Path
+) -> None:
     """Write one normalised list, by the ending of its name.
 
     In CSV and TSV the procedures of a video stand in one cell with ";" between them, and a text that a spreadsheet
@@ -91,7 +95,7 @@ def convert(sources: tuple[str, ...], format: Format | None, opt_out: tuple[Path
     kind = next((kind for kind in KINDS if output.suffix.lower() == f".{kind}"), None)
     if kind is None:
         raise CurateError(f"{output}: the name must end in one of {', '.join('.' + kind for kind in KINDS)}")
-    report = read_sources(sources, format=format, opt_out=opt_out)
+    report = read_sources(sources, format=format, opt_out=opt_out, unstated=unstated)
     for row in report.bad_rows:
         logger.warning("%s", row)
     for note in report.notes:
@@ -107,9 +111,11 @@ def convert(sources: tuple[str, ...], format: Format | None, opt_out: tuple[Path
 @_inputs
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @verbosity
-def stats(sources: tuple[str, ...], format: Format | None, opt_out: tuple[Path, ...], as_json: bool) -> None:
-    """Count rows, videos, procedures, domains, robots and resolutions."""
-    report = read_sources(sources, format=format, opt_out=opt_out)
+def stats(
+    sources: tuple[str, ...], format: Format | None, opt_out: tuple[Path, ...], unstated: Unstated, as_json: bool
+) -> None:
+    """Count rows, videos, procedures, domains, robots, resolutions, corpora, channels, cases and licences."""
+    report = read_sources(sources, format=format, opt_out=opt_out, unstated=unstated)
     figures = count(report)
     click.echo(json.dumps(figures, ensure_ascii=False, indent=2) if as_json else _table(figures))
     leave(failures=report.bad_rows)
@@ -119,7 +125,6 @@ def count(report: ManifestReport) -> dict[str, Any]:
     """The figures of ``curate manifest stats``, ready for JSON; groups by falling count, then by name."""
     videos = report.videos
     sizes = (f"{v.width}x{v.height}" if v.width and v.height else "unknown" for v in videos)
-    robot = Counter({True: "yes", False: "no", None: "unknown"}[v.robotic] for v in videos)
     procedures = _ranked(name for v in videos for name in v.procedures)
     return {
         "sources": [{"source": source, "format": kind} for source, kind in report.formats],
@@ -134,21 +139,32 @@ def count(report: ManifestReport) -> dict[str, Any]:
         "left_out": len(report.left_out),
         "uninformative": len(report.uninformative),
         "unknown_procedures": dict(report.unknown_procedures),
-        "robotic": {answer: robot[answer] for answer in ("yes", "no", "unknown")},
+        "robotic": _answers(v.robotic for v in videos),
         "domains": _ranked(v.domain for v in videos),
         "procedures_per_video": {str(n): c for n, c in sorted(Counter(len(v.procedures) for v in videos).items())},
         "distinct_procedures": len(procedures),
         "procedures": procedures,
         "resolutions": _ranked(sizes),
         "splits": _ranked(v.split for v in videos if v.split),
+        "corpora": _ranked(v.corpus for v in videos if v.corpus),
+        "channels": len({v.channel for v in videos if v.channel}),
+        "cases": len({(v.corpus, v.case) for v in videos if v.case}),
+        "licences": _ranked(v.licence for v in videos if v.licence),
+        "public": _answers(v.public for v in videos),
     }
+
+
+def _answers(flags: Iterable[bool | None]) -> dict[str, int]:
+    found = Counter(flags)
+    return {"yes": found[True], "no": found[False], "unknown": found[None]}
 
 
 def _ranked(values: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(values).items(), key=lambda item: (-item[1], item[0])))
 
 
-_SHOWN_RESOLUTIONS = 10
+_SHOWN = 10
+"""Rows of a group that are shown; it may have as many as there are videos."""
 
 
 def _table(figures: dict[str, Any]) -> str:
@@ -165,26 +181,32 @@ def _table(figures: dict[str, Any]) -> str:
         "videos": "videos",
         "uninformative": "  marked as no surgery by their source",
         "distinct_procedures": "procedures",
+        "channels": "channels",
+        "cases": "cases",
     }
     out += ["", *(f"{label:<42}{figures[name]:>8,}" for name, label in scalars.items())]
-    resolutions = list(figures["resolutions"].items())
-    shown = dict(resolutions[:_SHOWN_RESOLUTIONS])
-    if len(resolutions) > _SHOWN_RESOLUTIONS:
-        rest = resolutions[_SHOWN_RESOLUTIONS:]
-        shown[f"{len(rest)} others"] = sum(videos for _, videos in rest)
     groups = {
         "robotic": figures["robotic"],
         "domain": figures["domains"],
         "procedures per video": figures["procedures_per_video"],
         "procedure": figures["procedures"],
         "procedure not in labels/procedures.toml (rows)": figures["unknown_procedures"],
-        "resolution": shown,
+        "resolution": _first(figures["resolutions"]),
         "split": figures["splits"],
+        "corpus": _first(figures["corpora"]),
+        "licence": _first(figures["licences"]),
+        "public": figures["public"],
     }
     for title, group in groups.items():
         if group:
             out += ["", title, *(f"  {printable(name):<40}{videos:>8,}" for name, videos in group.items())]
     return "\n".join(out)
+
+
+def _first(group: dict[str, int]) -> dict[str, int]:
+    rows = list(group.items())
+    rest = rows[_SHOWN:]
+    return dict(rows[:_SHOWN]) | ({f"{len(rest)} others": sum(videos for _, videos in rest)} if rest else {})
 
 
 def _summary(report: ManifestReport) -> str:

@@ -16,7 +16,7 @@ from curate.cli.options import Layer, say_unused_formats, stage_flags
 from curate.run.pipeline import STAGES
 
 if TYPE_CHECKING:
-    from curate.manifests import Format
+    from curate.manifests import Format, Unstated
 
 UNTIL = (*STAGES, "export")
 
@@ -58,6 +58,7 @@ def run(
     config_file: Path | None,
     source_format: Format | None,
     opt_out: tuple[Path, ...],
+    unstated: Unstated,
     until: str,
     shard: tuple[int, int],
     partial: bool,
@@ -74,7 +75,7 @@ def run(
     from curate.cli.work import do_stages
     from curate.run.session import Sources, open_session
 
-    sources = Sources(source, source_format, opt_out)
+    sources = Sources(source, source_format, opt_out, unstated)
     session = open_session(workspace, given=given, config_file=config_file, sources=sources, create=bool(source))
     say_unused_formats(given, session.config.export.formats)
     asked = UNTIL[: UNTIL.index(until) + 1]

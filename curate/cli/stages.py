@@ -55,7 +55,7 @@ def _stage_command(name: str, help: str, *, takes_source: bool = False, report: 
         from curate.run.session import Sources, open_session
 
         source = others.get("source", ())
-        sources = Sources(source, others.get("source_format"), others.get("opt_out", ()))
+        sources = Sources(source, others.get("source_format"), others.get("opt_out", ()), others.get("unstated"))
         session = open_session(workspace, given=given, config_file=config_file, sources=sources, create=bool(source))
         if name not in session.pipeline.specs:
             raise CurateError(f"{name} is switched off in {session.workspace.config_path}: see 'curate {name} --help'")

@@ -5,18 +5,20 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
 from curate.errors import CurateError
 from curate.manifests import folder, gensurgery, json_lists, parquet_lists, separated, urls
 from curate.manifests.detect import FORMATS, Format, detect_content, detect_folder
-from curate.manifests.entries import BadRow, Entry, Ignored, LeftOut, Remark
+from curate.manifests.entries import BadRow, Entry, Ignored, LeftOut, Listed, Remark
 from curate.manifests.merge import Duplicate, ManifestReport, Merger, Note
 from curate.manifests.opt_out import read_opt_outs
 from curate.manifests.procedures import Taxonomy, shipped_taxonomy
 from curate.manifests.store import read_manifest, write_manifest
 from curate.manifests.text import STANDARD_INPUT, opened
+from curate.manifests.unstated import Unstated
 from curate.resources import labels_folder
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "ManifestReport",
     "Note",
     "Remark",
+    "Unstated",
     "read_manifest",
     "read_sources",
     "write_manifest",
@@ -40,6 +43,7 @@ def read_sources(
     format: Format | None = None,
     opt_out: Sequence[Path] = (),
     use_shipped_opt_out: bool = True,
+    unstated: Unstated | None = None,
 ) -> ManifestReport:
     """Read, normalise and merge lists of videos.
 
@@ -48,6 +52,7 @@ def read_sources(
         format: Of all sources; recognised from the content if not given.
         opt_out: Further opt-out lists.
         use_shipped_opt_out: Whether ``labels/opt_out.txt`` counts.
+        unstated: Values for videos about which the lists are silent.
 
     Raises:
         CurateError: A source or an opt-out list is missing, unreadable, empty or of no known format.
@@ -55,11 +60,14 @@ def read_sources(
     taxonomy = shipped_taxonomy()
     shipped = [labels_folder() / "opt_out.txt"] if use_shipped_opt_out else []
     merger = Merger(taxonomy, read_opt_outs([*shipped, *opt_out]))
+    unstated = unstated or Unstated()
     for source in sources:
         with _open(source, format, taxonomy) as (kind, entries):
             merger.start(str(source), kind)
             listing = 0
             for entry in entries:
+                if isinstance(entry, Listed):
+                    entry = replace(entry, video=unstated.fill(entry.video, kind))
                 merger.add(entry)
                 listing += not isinstance(entry, Ignored | LeftOut | Remark)
         if not listing:

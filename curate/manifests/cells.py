@@ -55,6 +55,10 @@ _ISO = re.compile(
 )
 
 
+NOT_PUBLIC = frozenset({"private", "unlisted", "premium_only", "subscriber_only", "needs_auth"})
+"""Words of YouTube and of yt-dlp for a video that not everybody may see or find."""
+
+
 class CellError(ValueError):
     """A cell says something that is not understood."""
 
@@ -90,6 +94,20 @@ def as_flag(value: Any) -> bool | None:
     if text not in _words("yes") | _words("no"):
         raise CellError("must be true or false")
     return text in _words("yes")
+
+
+def as_public(value: Any) -> bool | None:
+    """Whether everybody sees a video: yes or no as `as_flag` reads them, or a site's word for its visibility.
+
+    Only what a site lists for everybody is public: not ``unlisted``, nor what wants an account or a payment.
+
+    Raises:
+        CellError: It is none of them.
+    """
+    word = str(value)[:40].strip().lower().replace(" ", "_").replace("-", "_")
+    if word == "public" or word in NOT_PUBLIC:
+        return word == "public"
+    return as_flag(value)
 
 
 def as_duration(value: Any) -> float | None:

@@ -16,7 +16,7 @@ from curate.manifests.entries import Entry, RowError, bad_row, shown
 from curate.manifests.fields import listed
 from curate.manifests.folder import is_video
 from curate.manifests.youtube_id import YOUTUBE_ID, id_behind
-from curate.records import Video
+from curate.records import LATER_FIELDS, Video
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "path": (
@@ -40,6 +40,16 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "robotic": ("robotic", "is_robotic", "robot", "robot_assisted"),
     "informative": ("informative",),
     "licence": ("licence", "license", "rights"),
+    "channel": (
+        "channel_id", "uploader_id", "author_id", "channel", "channel_name", "channel_title", "youtube_channel",
+        "uploader", "uploader_name", "author", "author_name",
+    ),
+    "case": (
+        "case", "case_id", "case_number", "case_no", "patient", "patient_id", "patient_number", "patient_no", "subject",
+        "subject_id", "procedure_id", "operation_id", "surgery_id",
+    ),
+    "corpus": ("corpus", "source_corpus", "dataset", "dataset_name", "source_dataset"),
+    "public": ("public", "is_public", "availability", "privacy_status", "visibility"),
     "split": ("split", "subset", "partition"),
     "duration": (
         "duration", "duration_s", "duration_sec", "duration_seconds", "length", "length_s", "length_seconds",
@@ -151,8 +161,8 @@ def entry(name: str, number: int, row: Mapping[str, Any], content: str = "") -> 
         return bad_row(name, number, content or shown(row), error)
 
 
-_NORMALISED = frozenset(field.name for field in fields(Video))
-"""Columns of the lists that curate writes."""
+_NORMALISED = frozenset(field.name for field in fields(Video)) - frozenset(LATER_FIELDS)
+"""Columns of every list that curate wrote."""
 
 
 def _place_any(values: dict[str, Any]) -> None:

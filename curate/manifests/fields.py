@@ -15,6 +15,7 @@ from curate.manifests.cells import (
     CellError,
     as_duration,
     as_flag,
+    as_public,
     as_resolution,
     as_side,
     is_empty,
@@ -48,7 +49,8 @@ def listed(values: Mapping[str, Any], *, folder: Path, origin: str, normalised: 
     Args:
         values: By field: ``path``, ``url``, ``youtube_id``, ``id``, ``title``, ``procedures``, ``domain``, ``robotic``,
             ``informative``, ``licence``, ``split``, ``duration`` (s), ``width``, ``height``, ``resolution``, ``md5``,
-            ``origin``, ``site`` (yt-dlp's name of the site). Text, or the type JSON and Parquet give.
+            ``origin``, ``channel``, ``case``, ``corpus``, ``public``, ``site`` (yt-dlp's name of the site). Text, or
+            the type JSON and Parquet give.
         folder: Where relative values of ``path`` start.
         origin: ``file:row``, for rows that do not bring their own.
         normalised: Whether the row is of a manifest that curate wrote: there ``url`` may hold an absolute path, and a
@@ -75,6 +77,10 @@ def listed(values: Mapping[str, Any], *, folder: Path, origin: str, normalised: 
         height=row.read("height", as_side) or height,
         md5=row.read("md5", _md5) or "",
         origin=row.text("origin") or clean_text(origin),
+        channel=row.text("channel"),
+        case=row.text("case"),
+        corpus=row.text("corpus"),
+        public=row.read("public", as_public),
     )
     return Listed(video, informative=informative is not False, notes=tuple(row.notes))
 

@@ -289,7 +289,7 @@ def _flat(row: Mapping[str, Any], depth: int = 3) -> dict[str, Any]:
 _WHOLE = frozenset({"video", "media", "file", "metadata", "meta", "info"})
 """Objects of a row that are about the video, whatever is in them."""
 
-_PARTS = _WHOLE | {"id", "snippet", "contentdetails", "resourceid", "videoid"}
+_PARTS = _WHOLE | {"id", "snippet", "contentdetails", "resourceid", "videoid", "status"}
 
 _SHALLOW = frozenset(map(key, ("url", "id", "width", "height", "duration", "file", "source")))
 """Names that mean something else in other objects of a row: of a thumbnail, a channel, a format."""

@@ -202,14 +202,15 @@ def merge(first: Video, second: Video) -> tuple[Video, tuple[str, ...]]:
     """Two rows of one video as one.
 
     Procedures are united; a robot said by either counts; a known domain wins over ``unknown``; a local file wins over a
-    link; of anything else the first row's value is kept where it has one.
+    link; of anything else the first row's value is kept where it has one. That two lists are of
+    two corpora is no disagreement.
 
     Returns:
         The video, and in words where the rows disagree.
     """
     conflicts = []
     values: dict[str, object] = {}
-    for name in ("title", "licence", "split", "duration", "width", "height", "md5"):
+    for name in ("title", "licence", "split", "duration", "width", "height", "md5", "channel", "case", "public"):
         ours, theirs = getattr(first, name), getattr(second, name)
         if ours in ("", None):
             values[name] = theirs
@@ -218,6 +219,7 @@ def merge(first: Video, second: Video) -> tuple[Video, tuple[str, ...]]:
     if first.robotic is not None and second.robotic is not None and first.robotic != second.robotic:
         conflicts.append("robotic: kept True, not False")
     values["robotic"] = first.robotic or second.robotic if second.robotic is not None else first.robotic
+    values["corpus"] = first.corpus or second.corpus
     values["procedures"] = tuple(dict.fromkeys((*first.procedures, *second.procedures)))
     values["domain"] = second.domain if first.domain == UNKNOWN else first.domain
     if second.is_local and not first.is_local:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from curate.errors import CurateError
 from curate.files.csv_file import csv_text
-from curate.records import Video
+from curate.records import LATER_FIELDS, Video
 from curate.workspace.tables import manifest_schema
 
 Kind = Literal["parquet", "csv", "tsv", "jsonl"]
@@ -56,7 +56,10 @@ def read_manifest(path: Path) -> list[Video]:
 
     names = [f.name for f in fields(Video)]
     try:
-        rows = pq.ParquetFile(path).read(columns=names).cast(manifest_schema()).to_pylist()
+        file = pq.ParquetFile(path)
+        names = [name for name in names if name in file.schema_arrow.names or name not in LATER_FIELDS]
+        schema = pa.schema([manifest_schema().field(name) for name in names])
+        rows = file.read(columns=names).cast(schema).to_pylist()
         return [Video(**{**row, "procedures": tuple(row["procedures"] or ())}) for row in rows]
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
         raise CurateError(f"{path} is not a usable manifest: {error}") from error

@@ -177,7 +177,7 @@ def report_audit(session: Session) -> tuple[Path, int, int]:
     done = [
         AuditedVideo(
             id=video.id,
-            title=video.title or str(pipeline.source_metadata(video).get("title") or ""),
+            title=pipeline.described(video).title,
             frames=pipeline.artefact(video, "sample"),
             audit=pipeline.artefact(video, "audit"),
             figures=status.event.figures,

@@ -23,6 +23,7 @@ from curate.engine.protocol import Answer, Engine, Halt, Task
 from curate.files.atomic import clear
 from curate.files.bounded import parse_json, read_bounded
 from curate.files.digest import digest
+from curate.manifests.unstated import as_site_says
 from curate.records import Reason, Video
 from curate.run.stage_work import StageAnswer, StageSpec, StageTask, StageWork, record
 from curate.stage import Files, Stage, temporaries
@@ -367,6 +368,10 @@ class Pipeline:
     def complete(self) -> list[Video]:
         """Videos that are done at every stage, in manifest order."""
         return [video for video in self.videos if all(s.state == "done" for s in self.statuses(video))]
+
+    def described(self, video: Video) -> Video:
+        """A video with what its site said of it where the manifest is silent: title, licence, channel, public."""
+        return as_site_says(video, self.source_metadata(video))
 
     def source_metadata(self, video: Video) -> dict[str, Any]:
         """The JSON that ``download`` left beside a video; empty where there is none or it cannot be read."""

@@ -19,7 +19,7 @@ from curate.config import Config
 from curate.engine import make_engine
 from curate.errors import CurateError
 from curate.files.atomic import temporary_beside, write_atomic
-from curate.manifests import read_manifest
+from curate.manifests import Unstated, read_manifest
 from curate.run.exclusions import Exclusions, read_exclusions, read_purged, remember_opt_outs
 from curate.run.pipeline import Pipeline
 from curate.run.placing import Placed, place, remember
@@ -49,11 +49,13 @@ class Sources:
         paths: Manifest files, folders, or ``-``; empty to use the workspace's own manifest.
         format: Forced format, or ``None`` to recognise it.
         opt_out: Files with ids that must not be used.
+        unstated: Values for videos about which the list is silent.
     """
 
     paths: tuple[str, ...] = ()
     format: Format | None = None
     opt_out: tuple[Path, ...] = ()
+    unstated: Unstated | None = None
 
 
 @dataclass(frozen=True)
@@ -206,11 +208,15 @@ def _is_stored_twice(workspace: Workspace) -> bool:
 
 def _read_sources(sources: Sources | None, workspace: Workspace) -> ManifestReport | None:
     if sources is None or not sources.paths:
+        if sources is not None and sources.unstated not in (None, Unstated()):
+            raise CurateError("corpus, licence and public are given for the videos of a list: name the SOURCE too")
         return None
     from curate.manifests import read_sources
 
     own = tuple(path for path in (workspace.opt_out_path, workspace.purged_path) if path.exists())
-    report = read_sources(sources.paths, format=sources.format, opt_out=(*sources.opt_out, *own))
+    report = read_sources(
+        sources.paths, format=sources.format, opt_out=(*sources.opt_out, *own), unstated=sources.unstated
+    )
     if not report.videos:
         raise CurateError(
             f"no usable video in {', '.join(sources.paths)}: 'curate manifest check' says what is wrong with each row"
@@ -301,7 +307,7 @@ def run_export(
             formats = dict.fromkeys(name for name in formats if name not in kept)
         if kept and not formats:
             return ExportSummary((), kept=kept)
-        placed = place(session.workspace, videos, session.config.export)
+        placed = place(session.workspace, [pipeline.described(v) for v in videos], session.config.export)
         remember(session.workspace, placed, session.config.export)
         try:
             summary = export_dataset(
@@ -338,7 +344,7 @@ def plan_export(session: Session) -> Plan:
     videos = pipeline.complete()
     if not videos:
         raise CurateError(f"no video of {session.workspace.root} is complete: see 'curate status'")
-    placed = place(session.workspace, videos, options)
+    placed = place(session.workspace, [pipeline.described(v) for v in videos], options)
     return make_plan([export_entry(pipeline, video, placed) for video in videos], options, {})
 
 
@@ -348,7 +354,7 @@ def export_entry(pipeline: Pipeline, video: Video, placed: Placed) -> ExportEntr
 
     seals = pipeline.seals(video, _EXPORTED)
     return ExportEntry(
-        video=dataclasses.replace(video, split=placed.splits.of.get(video.id, "")),
+        video=dataclasses.replace(pipeline.described(video), split=placed.splits.of.get(video.id, "")),
         aside=placed.splits.aside.get(video.id, ""),
         frames=pipeline.artefact(video, "sample"),
         verdicts=pipeline.artefact(video, "trim"),

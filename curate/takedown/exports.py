@@ -123,7 +123,7 @@ class ExportPurge:
         stages = ("download", *_READ) if name in VIDEO_FORMATS else _READ
         videos = [video for video in self.pipeline.videos if video.id in inside and self._has(video, stages)]
         try:
-            placed = place(self.pipeline.workspace, videos, options)
+            placed = place(self.pipeline.workspace, [self.pipeline.described(v) for v in videos], options)
         except CurateError as error:
             return "kept", str(error)
         entries = [export_entry(self.pipeline, video, placed) for video in videos]

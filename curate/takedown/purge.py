@@ -184,7 +184,10 @@ def _judge(
     letters, or part of the texts of another video, it is one only where ids stand.
     """
     ids = {video.id for video in left}
-    texts = "\n".join(" ".join((v.id, v.source, v.title, v.licence, v.origin, *v.procedures)) for v in left)
+    texts = "\n".join(
+        " ".join((v.id, v.source, v.title, v.licence, v.origin, v.channel, v.case, v.corpus, *v.procedures))
+        for v in left
+    )
     remaining: list[Mention] = []
     chance: list[Mention] = []
     for mention in mentions:

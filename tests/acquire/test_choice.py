@@ -125,6 +125,8 @@ def test_metadata_of_the_source_is_kept(bench: Bench, server: Server):
     info = {
         "title": "Chol\x00ecyst\u202eectomy <script>",
         "channel": "Surgeon",
+        "channel_id": "UCsurgeon",
+        "availability": "unlisted",
         "upload_date": "20200102",
         "license": "Creative Commons Attribution license (reuse allowed)",
         "url": server.url("/clip.mp4"),
@@ -142,6 +144,7 @@ def test_metadata_of_the_source_is_kept(bench: Bench, server: Server):
         6,
     )
     assert kept["licence"].startswith("Creative Commons")
+    assert (kept["channel_id"], kept["availability"]) == ("UCsurgeon", "unlisted")
 
 
 def test_fresh_addresses_are_asked_of_the_site_not_reused(bench: Bench, server: Server):

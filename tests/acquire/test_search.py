@@ -94,7 +94,14 @@ def test_only_csv_is_written(tmp_path: Path, capsys, name: str):
 
 
 PRINTABLE = st.text(st.characters(exclude_categories=("C", "Z")))
-HITS = st.builds(Hit, st.text("ab", min_size=1, max_size=2), PRINTABLE, st.none() | st.integers(1, 10**6), PRINTABLE)
+HITS = st.builds(
+    Hit,
+    st.text("ab", min_size=1, max_size=2),
+    PRINTABLE,
+    st.none() | st.integers(1, 10**6),
+    PRINTABLE,
+    channel_id=PRINTABLE,
+)
 
 
 @given(st.lists(HITS))
@@ -102,8 +109,8 @@ def test_every_hit_survives_the_csv(hits: list[Hit]):
     unique = merged(hits)
     assert {h.id for h in unique} == {h.id for h in hits} and len(unique) == len({h.id for h in hits})
     rows = list(csv.DictReader(io.StringIO(to_csv(unique), newline="")))
-    read = [tuple(unguarded(row[name]) for name in ("id", "title", "channel")) for row in rows]
-    assert read == [(h.id, h.title, h.channel) for h in unique]
+    read = [tuple(unguarded(row[name]) for name in ("id", "title", "channel", "channel_id")) for row in rows]
+    assert read == [(h.id, h.title, h.channel, h.channel_id) for h in unique]
 
 
 @given(st.text(), st.none() | st.floats(0, 1e5), st.floats(0, 1e5), st.floats(0, 1e5))

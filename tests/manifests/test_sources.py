@@ -48,7 +48,7 @@ def test_lemon_rows(tmp_path):
     assert report.formats == ((str(path), "lemon"),)
     assert report.videos[0] == Video(
         A, f"https://www.youtube.com/watch?v={A}", "t", ("colectomy",), "laparoscopic", False,
-        width=1280, height=720, md5="0" * 32, origin=f"{path}:1",
+        width=1280, height=720, md5="0" * 32, origin=f"{path}:1", corpus="lemon",
     )  # fmt: skip
     assert [v.domain for v in report.videos] == ["laparoscopic", "robotic", "laparoscopic"]
     assert report.videos[2].procedures == ("cholecystectomy",)
@@ -384,6 +384,10 @@ VIDEOS = st.lists(
         height=st.none() | st.integers(1, 4096),
         md5=st.just("") | st.just("ab" * 16),
         origin=st.just("x.csv:1"),
+        channel=TEXT,
+        case=TEXT,
+        corpus=TEXT,
+        public=st.none() | st.booleans(),
     ),
     min_size=1,
     max_size=4,

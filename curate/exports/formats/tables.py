@@ -15,6 +15,7 @@ from curate.exports.disk.staging import Chunk, Staging
 from curate.exports.formats.dataset import Dataset
 from curate.exports.pixels.frames import ExportFrame
 from curate.exports.pixels.render import Renderer
+from curate.exports.plan.plan import PlannedVideo
 from curate.files.csv_file import CsvWriter
 from curate.files.parquet import RowWriter, read_rows, write_table
 from curate.version import __version__
@@ -57,6 +58,9 @@ FIELD = pa.struct(
 CROP = pa.struct([("x1", pa.int32()), ("y1", pa.int32()), ("x2", pa.int32()), ("y2", pa.int32())])
 """The part of the sampled frame that is exported, in its pixels, ``x2`` and ``y2`` exclusive."""
 
+ORIGIN = (("channel", pa.string()), ("case", pa.string()), ("corpus", pa.string()), ("public", pa.bool_()))
+"""Whose a video is, as the fields of `curate.records.Video`."""
+
 FRAME_SCHEMA = pa.schema(
     [
         ("key", pa.string()),
@@ -77,6 +81,7 @@ FRAME_SCHEMA = pa.schema(
         ("crop", CROP),
         ("split", pa.string()),
         ("licence", pa.string()),
+        *ORIGIN,
     ]
 )
 """One row a frame. ``n`` counts samples and ``timestamp`` seconds from the start of the source video; the number in
@@ -95,6 +100,7 @@ VIDEO_SCHEMA = pa.schema(
         ("frames", pa.int64()),
         ("seconds", pa.float64()),
         ("frame_weight", pa.float64()),
+        *ORIGIN,
     ]
 )
 """`VIDEOS`. ``frame_weight`` is the probability with which a balanced sampler of the video's split draws any
@@ -128,7 +134,13 @@ def frame_row(frame: ExportFrame, renderer: Renderer) -> dict[str, Any]:
         "crop": dict(zip(("x1", "y1", "x2", "y2"), renderer.crop(frame), strict=True)),
         "split": video.split,
         "licence": video.licence,
+        **origin(video),
     }
+
+
+def origin(video: PlannedVideo) -> dict[str, Any]:
+    """The columns of `ORIGIN` for a video."""
+    return {name: getattr(video.entry.video, name) for name, _ in ORIGIN}
 
 
 def _struct(value: Any, kind: pa.StructType) -> dict[str, Any]:
@@ -262,6 +274,7 @@ def write_tables(dataset: Dataset, folder: Path) -> None:
             "frames": video.frames,
             "seconds": video.seconds,
             "frame_weight": dataset.weights[video.id],
+            **origin(video),
         }
         for video in dataset.plan.videos
     ]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @cache
 def manifest_schema() -> pa.Schema:
-    """``manifest.parquet``: one row a video, the fields of `Video`."""
+    """``manifest.parquet``: one row a video, the fields of `Video`; older ones end with ``origin``."""
     import pyarrow as pa
 
     return pa.schema(
@@ -33,6 +33,10 @@ def manifest_schema() -> pa.Schema:
             ("height", pa.int32()),
             ("md5", pa.string()),
             ("origin", pa.string()),
+            ("channel", pa.string()),
+            ("case", pa.string()),
+            ("corpus", pa.string()),
+            ("public", pa.bool_()),
         ]
     )
 
