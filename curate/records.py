@@ -64,6 +64,7 @@ class Reason(StrEnum):
     NOT_LISTED = "not_listed"
     NOT_SURGICAL = "not_surgical"
     NO_SURGICAL_RUN = "no_surgical_run"
+    REVIEWED = "reviewed"
     # the machine
     CRASHED = "crashed"
     TIMED_OUT = "timed_out"
@@ -185,6 +186,60 @@ class Finding(NamedTuple):
     def box(self) -> tuple[int, int, int, int]:
         """``(x1, y1, x2, y2)``."""
         return self[2:6]
+
+
+class FrameDecision(NamedTuple):
+    """What people say of a frame.
+
+    Attributes:
+        at: Milliseconds of the video, so that it holds when frames are numbered anew.
+        label: ``surgical``, ``non-surgical``, or ``uncertain`` where they do not know or do not agree.
+        confirms: Where it only says what the verdict was: what that verdict was made of (the fingerprint of ``trim``
+            without decisions); else empty.
+    """
+
+    at: int
+    label: str
+    confirms: str = ""
+
+
+class BoxDecision(NamedTuple):
+    """A box that people add to frames, or take away.
+
+    Attributes:
+        at: Milliseconds of the first frame.
+        until: Milliseconds of the last frame, at least ``at``.
+        action: ``add`` or ``delete``.
+        box: ``(x1, y1, x2, y2)`` in pixels of a frame of ``size``, half open.
+        size: Width and height of the frame on which it was drawn.
+        kind: One of `REGION_KINDS`, of an added one.
+    """
+
+    at: int
+    until: int
+    action: str
+    box: tuple[int, int, int, int]
+    size: tuple[int, int]
+    kind: str = "other"
+
+
+@dataclass(frozen=True)
+class VideoDecisions:
+    """What people decided about one video, contradictions settled.
+
+    Attributes:
+        frames: By time, each time once.
+        start: Second from which frames are kept; ``None`` leaves it to the verdicts.
+        end: Second from which they no longer are, or ``None``.
+        boxes: In the order in which they apply.
+        dropped: Whether the video is not to be used.
+    """
+
+    frames: tuple[FrameDecision, ...] = ()
+    start: float | None = None
+    end: float | None = None
+    boxes: tuple[BoxDecision, ...] = ()
+    dropped: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from curate.files.atomic import clear, is_planted
-from curate.records import Outcome, Video
+from curate.records import Outcome, Video, VideoDecisions
 
 OptionsT = TypeVar("OptionsT")
 ItemT = TypeVar("ItemT")
@@ -70,6 +70,7 @@ class Files:
             ended.
         attempt: Marks the temporary files of one attempt, which no other one ever writes to: what is being made (a
             part of the fingerprint), a ``-``, and what no other attempt has. No dots.
+        decided: What people decided about the video in this workspace.
     """
 
     inputs: Mapping[str, Path]
@@ -77,6 +78,7 @@ class Files:
     stem: str
     progress: Callable[[], None] = field(default=_nobody_listens, compare=False)
     attempt: str = ""
+    decided: VideoDecisions = field(default_factory=VideoDecisions)
 
     def watched(self, items: Iterable[ItemT]) -> Iterator[ItemT]:
         """The same items; each is a sign of progress."""
@@ -195,6 +197,15 @@ class Stage(ABC, Generic[OptionsT]):
             CurateError: It cannot be read.
         """
         return {}
+
+    def heeded(self, decided: VideoDecisions, undecided: str) -> list[Any]:
+        """Of what people decided about a video in the workspace, what changes this stage's output; plain data.
+
+        Args:
+            decided: Their decisions.
+            undecided: Fingerprint of the output without any.
+        """
+        return []
 
     def setup(self) -> None:
         """Load what is needed for many videos: networks, sessions.

@@ -83,7 +83,7 @@ def _named(videos: list[str]) -> str:
 def _say_done(report: PurgeReport) -> None:
     if report.unknown:
         click.echo(f"not in the workspace, and kept out of it by purged.txt: {', '.join(report.unknown)}")
-    click.echo(f"removed {len(report.removed)} files and {report.lines} lines of the ledger")
+    click.echo(f"removed {len(report.removed)} files and {report.lines} lines of ledger and decisions")
     for export in report.exports:
         if export.state != "kept":
             click.echo(f"{export.folder}: {export.state}: {export.why}")

@@ -20,6 +20,8 @@ from curate.manifests.opt_out import OptOuts, read_opt_outs
 from curate.manifests.youtube_id import canonical_url
 from curate.records import Video
 from curate.resources import labels_folder
+from curate.verdicts.journal import read_journal
+from curate.verdicts.settle import settle
 from curate.workspace.tree import Workspace
 
 _PURGED = (
@@ -37,7 +39,7 @@ class Exclusions:
 
     Attributes:
         purged: Tombstones.
-        opted_out: The shipped list, the workspace's own, and the lists given now.
+        opted_out: The shipped list, the workspace's own, what was opted out in a review, and the lists given now.
         given: Of these, what the lists given now name, with the lines of them that could not be understood.
     """
 
@@ -69,7 +71,7 @@ def read_exclusions(workspace: Workspace, given: Sequence[Path] = ()) -> Exclusi
     own = [path] if (path := workspace.opt_out_path).exists() else []
     named = read_opt_outs(given)
     opted_out = _whole(read_opt_outs([labels_folder() / "opt_out.txt", *own]))
-    opted_out.ids |= named.ids
+    opted_out.ids |= named.ids | settle(read_journal(workspace.decisions_folder)).opted_out
     opted_out.sources |= named.sources
     return Exclusions(read_purged(workspace), opted_out, named)
 

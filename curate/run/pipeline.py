@@ -24,9 +24,11 @@ from curate.files.atomic import clear
 from curate.files.bounded import parse_json, read_bounded
 from curate.files.digest import digest
 from curate.manifests.unstated import as_site_says
-from curate.records import Reason, Video
+from curate.records import Reason, Video, VideoDecisions
 from curate.run.stage_work import StageAnswer, StageSpec, StageTask, StageWork, record
 from curate.stage import Files, Stage, temporaries
+from curate.verdicts import journal
+from curate.verdicts.settle import Settled, settle
 from curate.workspace.ledger import Event, LedgerWriter, Record, read_ledger
 from curate.workspace.locks import Shard, shard_of
 from curate.workspace.retry_policy import may_retry
@@ -94,6 +96,8 @@ class Pipeline:
 
     Attributes:
         specs: Stages that are switched on, in order.
+        journal: What people decided in the workspace, line by line.
+        settled: What holds of it.
 
     Args:
         workspace: Where artefacts live.
@@ -116,13 +120,21 @@ class Pipeline:
         self._depth = {name: i for i, name in enumerate(self.specs)}
         self._read: dict[str, int] = {}
         self._records: dict[tuple[str, str], Record] = {}
+        self._decided: dict[str, int] = {}
+        self.journal, self.settled = journal.Journal(), Settled()
         self.refresh()
 
     def refresh(self) -> None:
-        """Read the ledger again, if anything was written to it since; to be called once the videos are held."""
-        found = {path.name: path.stat().st_size for path in self.workspace.ledger_folder.glob("*.jsonl")}
+        """Read ledger and decisions again, if anything was written since; to be called once the videos are held."""
+        found = _sizes(self.workspace.ledger_folder)
         if found != self._read:
             self._read, self._records = found, read_ledger(self.workspace.ledger_folder)
+        found = _sizes(self.workspace.decisions_folder)
+        if found != self._decided:
+            self._decided, self.journal = found, journal.read_journal(self.workspace.decisions_folder)
+            self.settled = settle(self.journal)
+            _warn(self.journal.problems, "lines of decisions are passed over")
+            _warn(self.settled.dissents, "decisions of reviewers contradict one another")
 
     def _stage_fingerprint(self, name: str) -> dict[str, Any]:
         spec = self.specs[name]
@@ -140,13 +152,22 @@ class Pipeline:
 
     def fingerprints(self, video: Video) -> dict[str, str]:
         """Fingerprint of every stage for one video."""
-        found: dict[str, str] = {}
+        return {name: after for name, (_, after) in self._fingerprints(video).items()}
+
+    def undecided_fingerprint(self, video: Video, stage: str) -> str:
+        """Fingerprint of a stage for one video, had nobody decided anything about this stage's output."""
+        return self._fingerprints(video)[stage][0]
+
+    def _fingerprints(self, video: Video) -> dict[str, tuple[str, str]]:
+        """Fingerprint of every stage for one video, without decisions about the stage's output and with them."""
+        found: dict[str, tuple[str, str]] = {}
+        decided = self.settled.of.get(video.id)
         for name, base in self._base.items():
-            inputs = [found[upstream] for upstream in self._inputs(name)]
+            inputs = [found[upstream][1] for upstream in self._inputs(name)]
             own = self._stages[name].video_extra(video)
-            found[name] = digest(
-                {**base, "inputs": inputs or _source_identity(video), **({"video": own} if own else {})}
-            )
+            before = digest({**base, "inputs": inputs or _source_identity(video), **({"video": own} if own else {})})
+            heeded = self._stages[name].heeded(decided, before) if decided else []
+            found[name] = before, digest([before, heeded]) if heeded else before
         return found
 
     def statuses(self, video: Video) -> Iterator[StageStatus]:
@@ -349,6 +370,7 @@ class Pipeline:
             inputs={upstream: self.artefact(video, upstream) for upstream in inputs},
             folder=self.workspace.folder(stage.folder),
             stem=video.id,
+            decided=self.settled.of.get(video.id, VideoDecisions()),
         )
         rank = (-self._depth[status.stage], self._rank[video.id])
         last = status.record.last if status.record is not None else None
@@ -387,6 +409,16 @@ class Pipeline:
             log.warning("%s %s; what the source said about the video is not used", path, why)
             return {}
         return data
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """Sizes of the event files in a folder, by name."""
+    return {path.name: path.stat().st_size for path in folder.glob("*.jsonl")}
+
+
+def _warn(said: Sequence[str], what: str) -> None:
+    if said:
+        log.warning("%d %s: see 'curate review check'. The first: %s", len(said), what, said[0])
 
 
 def _source_identity(video: Video) -> list[Any]:

@@ -6,7 +6,7 @@ non-surgical are decoded and looked at: by a text detector one by one, and by th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,13 @@ from curate.nets.detect.regions import RegionFinder
 from curate.nets.detect.yolo_files import model_files
 from curate.nets.device import available_threads
 from curate.nets.onnx_session import providers
-from curate.records import Done, Failed, Outcome, Reason, Video
+from curate.records import Done, Failed, Outcome, Reason, Region, Video, VideoDecisions
 from curate.stage import Files, Resources, Stage
+from curate.verdicts.decisions import milliseconds
+from curate.verdicts.redrawn import redrawn
 from curate.workspace.reading import check_all_seen, frames_to_look_at, wanted_jpegs
 from curate.workspace.tables import region_schema
+from curate.workspace.tables.frames import read_frame_sizes
 from curate.workspace.tables.regions import BoxWriter
 
 Image = npt.NDArray[np.uint8]
@@ -63,6 +66,10 @@ class MaskStage(Stage[MaskOptions]):
             weights["yolo"] = [sha256_of(path) for path in model_files(self.options.yolo)]
         return weights
 
+    def heeded(self, decided: VideoDecisions, undecided: str) -> list[Any]:
+        """Boxes that people drew or deleted."""
+        return [list(box) for box in decided.boxes]
+
     def setup(self) -> None:
         """Load the networks in use."""
         self._finder = RegionFinder(self.options)
@@ -76,7 +83,9 @@ class MaskStage(Stage[MaskOptions]):
             wanted = frames_to_look_at(files.inputs["trim"])
             with BoxWriter(artefact, region_schema()) as writer:
                 frames = files.watched(decoded_frames(files.inputs["sample"], wanted))
-                for n, regions in self._finder.find(frames):
+                correct = _correction(files)
+                for n, found in self._finder.find(frames):
+                    regions = correct(n, found)
                     writer.add(n, regions)
                     figures["frames"] += 1
                     figures["frames_with_regions"] += bool(regions)
@@ -89,6 +98,19 @@ class MaskStage(Stage[MaskOptions]):
     def close(self) -> None:
         """Let the networks go."""
         self._finder = None
+
+
+def _correction(files: Files) -> Callable[[int, list[Region]], list[Region]]:
+    """What people changed about the regions of a frame: a function of its number and the regions that were found."""
+    boxes = files.decided.boxes
+    if not boxes:
+        return lambda n, regions: regions
+    sizes = {
+        row.n: (milliseconds(row.timestamp), (row.width, row.height))
+        for row in read_frame_sizes(files.inputs["sample"])
+        if any(box.at <= milliseconds(row.timestamp) <= box.until for box in boxes)
+    }
+    return lambda n, regions: redrawn(regions, boxes, *sizes[n]) if n in sizes else regions
 
 
 def decoded_frames(frames: Path, wanted: frozenset[int]) -> Iterator[tuple[int, Image]]:

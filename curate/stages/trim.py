@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from curate.config import TrimOptions
 from curate.errors import BadArtefact
-from curate.records import NON_SURGICAL, SURGICAL, UNCERTAIN, Done, Dropped, Failed, Outcome, Reason, Video
+from curate.records import (
+    NON_SURGICAL,
+    SURGICAL,
+    UNCERTAIN,
+    Done,
+    Dropped,
+    Failed,
+    Outcome,
+    Reason,
+    Video,
+    VideoDecisions,
+)
 from curate.stage import Files, Stage
 from curate.verdicts.decisions import Decisions, milliseconds, read_decisions
 from curate.workspace.tables.scores import Scores, read_scores
@@ -33,6 +44,12 @@ class TrimStage(Stage[TrimOptions]):
         decided = self._decisions.of(video.id)
         return {"decisions": sorted(decided.items())} if decided else {}
 
+    def heeded(self, decided: VideoDecisions, undecided: str) -> list[Any]:
+        """Labels of frames but those that only confirm these very verdicts, the trim, and whether it is dropped."""
+        frames = [[frame.at, frame.label] for frame in decided.frames if frame.confirms != undecided]
+        found = [frames, decided.start, decided.end, decided.dropped]
+        return found if any(part not in ([], None, False) for part in found) else []
+
     @cached_property
     def _decisions(self) -> Decisions:
         return read_decisions(self.options.decisions) if self.options.decisions else Decisions()
@@ -55,11 +72,12 @@ class TrimStage(Stage[TrimOptions]):
             )
         named = verdicts.judge(p, threshold, band)
         surgical = p >= threshold
-        decided = self._decisions.of(video.id)
-        said = np.array([decided.get(milliseconds(time), -1) for time in scores.timestamps], np.int8)
-        surgical = np.where(said < 0, surgical, said == 1)
-        named = np.where(said < 0, named, np.where(surgical, SURGICAL, NON_SURGICAL))
+        decided = self._labels(video, files.decided)
+        said = np.array([decided.get(milliseconds(time), "") for time in scores.timestamps])
+        surgical = np.where(np.isin(said, ("", UNCERTAIN)), surgical, said == SURGICAL)
+        named = np.where(said == "", named, said)
         cut = verdicts.trim(surgical, scores.timestamps, self.options.min_run)
+        cut = verdicts.moved(cut, scores.timestamps, files.decided.start, files.decided.end)
         path = files.temporary(".parquet")
         self._write(path, scores, named, cut, threshold, band)
         seconds = verdicts.durations(scores.timestamps)
@@ -71,12 +89,22 @@ class TrimStage(Stage[TrimOptions]):
             "kept": cut.stop - cut.start if cut else 0,
             "seconds_kept": round(float(seconds[cut.start : cut.stop].sum()), 3) if cut else 0.0,
         }
+        note = ""
         if decided:
-            figures["decided"] = int((said >= 0).sum())
+            figures["decided"] = int((said != "").sum())
+            if missed := sorted(decided.keys() - set(map(milliseconds, scores.timestamps))):
+                note = f"{len(missed)} decisions are about times without a frame, the first {missed[0] / 1000:g} s"
+        if files.decided.dropped:
+            return Dropped(Reason.REVIEWED, "a person dropped it in a review", path, figures=figures)
         if cut is None:
             detail = f"no {self.options.min_run:g} s of consecutive surgical frames"
             return Dropped(Reason.NO_SURGICAL_RUN, detail, path, figures=figures)
-        return Done(path, figures=figures)
+        return Done(path, figures=figures, note=note)
+
+    def _labels(self, video: Video, decided: VideoDecisions) -> dict[int, str]:
+        """Labels by milliseconds: those of the CSV, and those of the workspace, which go before."""
+        listed = {at: SURGICAL if surgical else NON_SURGICAL for at, surgical in self._decisions.of(video.id).items()}
+        return listed | {frame.at: frame.label for frame in decided.frames}
 
     def _write(
         self,

@@ -17,6 +17,7 @@ from curate.run.pipeline import STAGES, stage_class
 from curate.run.placing import corpus_folder
 from curate.run.session import open_session, store_manifest, stored_manifest
 from curate.takedown.mentions import SHORT, Mention, Search, mentions_any, search_tree
+from curate.verdicts.journal import forget_decisions
 from curate.workspace.ledger import forget, read_ledger
 from curate.workspace.tree import Workspace
 
@@ -35,7 +36,7 @@ class PurgeReport:
         videos: Ids that were asked for, and those under which the workspace knew these videos.
         unknown: Of these, ids of which the workspace knew nothing; they too are kept out from now on.
         removed: Artefacts that were removed.
-        lines: Lines removed from the ledger.
+        lines: Lines removed from the ledger and from the decisions of reviewers.
         exports: Exports in which the videos stood.
         search: What the search of the whole workspace saw afterwards.
         remaining: Places that still hold a video.
@@ -107,6 +108,10 @@ def purge(
         forget_in_records(corpus_folder(workspace), purged.ids)
         known |= {_owner(path) for path in removed} | {video for video, _ in read_ledger(workspace.ledger_folder)}
         lines = forget(workspace.ledger_folder, purged.ids)
+        try:
+            lines += forget_decisions(workspace.decisions_folder, purged.ids)
+        except CurateError as error:
+            problems.append(str(error))
         try:
             exports = _purge_exports(root, workspace, purged, progress)
         except CurateError as error:

@@ -91,6 +91,25 @@ def trim(surgical: Bools, timestamps: Floats, min_run: float) -> Cut | None:
     return Cut(long[0].start, long[-1].stop) if long else None
 
 
+def moved(cut: Cut | None, timestamps: Floats, start: float | None, end: float | None) -> Cut | None:
+    """A cut whose edges a person may have moved.
+
+    Args:
+        cut: As the verdicts have it.
+        timestamps: (N,), not falling, in seconds.
+        start: Second from which frames are kept, or ``None`` to leave the start.
+        end: Second from which they no longer are, or ``None``.
+
+    Returns:
+        The kept rows; ``None`` where nothing is left, or where the verdicts keep nothing and one edge only is given.
+    """
+    if cut is None and (start is None or end is None):
+        return None
+    first = int(np.searchsorted(timestamps, start - 1e-6)) if start is not None else cut.start if cut else 0
+    stop = int(np.searchsorted(timestamps, end - 1e-6)) if end is not None else cut.stop if cut else 0
+    return Cut(first, stop) if first < stop else None
+
+
 def smooth(p_surgical: Floats, timestamps: Floats, changes: Floats, stay: float, stay_cut: float) -> Floats:
     """Weigh each frame's probability by those of its neighbours in time, those of the same shot above all.
 

@@ -78,6 +78,7 @@ POLICIES: Mapping[Reason, RetryPolicy] = MappingProxyType(
         Reason.NOT_LISTED: NEVER,
         Reason.NOT_SURGICAL: NEVER,
         Reason.NO_SURGICAL_RUN: NEVER,
+        Reason.REVIEWED: NEVER,
         Reason.CRASHED: RetryPolicy("automatic", tries=3),
         Reason.TIMED_OUT: RetryPolicy("automatic", tries=3),
         Reason.OUT_OF_MEMORY: RetryPolicy("automatic", tries=3),

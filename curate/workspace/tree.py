@@ -137,6 +137,11 @@ class Workspace:
         return self.root / "ledger"
 
     @property
+    def decisions_folder(self) -> Path:
+        """Folder of what people decided, one append-only file a reviewer (`curate.verdicts.journal`)."""
+        return self.root / "decisions"
+
+    @property
     def purged_path(self) -> Path:
         """``purged.txt``: videos that were purged, in the format of an opt-out list."""
         return self.root / "purged.txt"
