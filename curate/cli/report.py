@@ -8,15 +8,39 @@ import click
 
 from curate.cli import reports
 from curate.cli.common import verbosity
+from curate.cli.exits import leave
 from curate.cli.flags import workspace_flag
 
 
-@click.group()
-def report() -> None:
+@click.group(invoke_without_command=True)
+@click.option("-w", "--workspace", type=click.Path(path_type=Path), help="Workspace folder.")
+@click.option("--no-pictures", is_flag=True, help="Show no frame, only its place, its figures and its boxes.")
+@click.option("--show-findings", is_flag=True, help="Show what the privacy audit found as it is.")
+@verbosity
+@click.pass_context
+def report(context: click.Context, workspace: Path | None, no_pictures: bool, show_findings: bool) -> None:
     """Look at what the stages found, dropped and could not do.
+
+    Without a command: pages that open from disk, in report/ of the workspace. An overview with the funnel, what the
+    corpus is made of and a list to search; a page a video with its timeline and pictures of seconds kept, dropped and
+    uncertain; the worst frames of all. Only pages whose video changed are written anew. What the privacy audit found
+    is unrecognisable in the pictures unless asked for.
 
     Reports are made from what the workspace holds by its present options; no stage runs.
     """
+    if context.invoked_subcommand is not None:
+        if workspace is not None or no_pictures or show_findings:
+            raise click.UsageError(
+                f"put the options after the command: curate report {context.invoked_subcommand} -w W"
+            )
+        return
+    if workspace is None:
+        raise click.UsageError("missing option '-w' / '--workspace'")
+    from curate.report.pages.options import ReportOptions
+    from curate.run.session import open_session
+
+    options = ReportOptions(pictures=not no_pictures, show_findings=show_findings)
+    leave(failures=reports.show_pages(open_session(workspace), options))
 
 
 @report.command()

@@ -7,11 +7,27 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from curate.cli.common import is_quiet
 from curate.cli.exits import say, show
+from curate.cli.meter import Meter
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
+    from curate.report.pages.options import ReportOptions
     from curate.run.session import Session
+
+
+def show_pages(session: Session, options: ReportOptions) -> bool:
+    """Bring the pages of the report up to date; returns whether something could not be read."""
+    from curate.report.pages.write import write_pages
+
+    with Meter("report", len(session.pipeline.videos), "video", quiet=is_quiet()) as meter:
+        written = write_pages(session, options, meter)
+    for video, problem in written.problems:
+        say(f"video {video}: {problem}: 'curate run' makes it again")
+    gone = f", {written.removed} removed" if written.removed else ""
+    show(f"{written.written} of {written.videos} pages of videos were written{gone}: {written.index}")
+    return bool(written.problems)
 
 
 def show_masks(session: Session, videos: Sequence[str]) -> None:

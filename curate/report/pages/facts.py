@@ -1,0 +1,194 @@
+"""What a workspace knows of one video, read for its page."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.config import TrimOptions
+from curate.errors import BadArtefact
+from curate.files.parquet import read_columns, text_metadata
+from curate.records import NON_SURGICAL, SURGICAL, UNCERTAIN, Finding, Region, Video
+from curate.run.pipeline import Pipeline, StageStatus
+from curate.verdicts import rules
+from curate.vision.boxes import cover
+from curate.workspace.tables.fields import ShotField, read_fields
+from curate.workspace.tables.frames import read_frame_sizes
+from curate.workspace.tables.regions import read_findings, read_regions
+from curate.workspace.tables.schemas import verdict_schema
+from curate.workspace.tables.scores import Scores, read_scores
+
+VERDICTS = (SURGICAL, NON_SURGICAL, UNCERTAIN)
+"""In the order of their numbers in `Judged.verdict`."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What is known second by second; arrays of one length, a row a sampled frame.
+
+    Attributes:
+        n: Numbers of the frames.
+        timestamps: Seconds.
+        p: Probability of surgery as the network said it, 0..1.
+        smoothed: The same after the neighbours were heard; equal to ``p`` where nothing is smoothed.
+        verdict: Places in `VERDICTS`.
+        kept: Whether it lies inside the trimmed video.
+        reasons: Why it does not; empty where it does.
+        threshold: From which on ``smoothed`` is surgical.
+        band: ``(low, high)`` of uncertainty; empty where low is high.
+        cuts: Rows at which a shot begins.
+    """
+
+    n: npt.NDArray[np.int32]
+    timestamps: npt.NDArray[np.float64]
+    p: npt.NDArray[np.float64]
+    smoothed: npt.NDArray[np.float64]
+    verdict: npt.NDArray[np.int8]
+    kept: npt.NDArray[np.bool_]
+    reasons: Sequence[str]
+    threshold: float
+    band: tuple[float, float]
+    cuts: npt.NDArray[np.intp]
+
+    @property
+    def flipped(self) -> npt.NDArray[np.bool_]:
+        """Rows that smoothing moved to the other side of the threshold."""
+        return (self.p >= self.threshold) != (self.smoothed >= self.threshold)
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """Everything that the page of a video shows.
+
+    Attributes:
+        video: Its row of the manifest.
+        source: What the source said of it (``videos/{id}.json``); untrusted.
+        statuses: Where it stands, stage by stage, as far as it came.
+        judged: Verdicts; ``None`` where there are none.
+        frames: Its table of frames; ``None`` where there is none.
+        size: Width and height of its frames in pixels; zeros where there are none.
+        regions: Boxes of the mask stage by frame number.
+        findings: Of the privacy audit, by frame number.
+        fields: Fields of view, shot by shot.
+        audited: Whether the privacy audit looked at it, which it does at kept frames.
+        masked: Whether the mask stage did.
+        problem: Why there is not more, where something could not be read.
+    """
+
+    video: Video
+    source: dict[str, Any]
+    statuses: Sequence[StageStatus]
+    judged: Judged | None = None
+    frames: Path | None = None
+    size: tuple[int, int] = (0, 0)
+    regions: dict[int, list[Region]] = field(default_factory=dict)
+    findings: dict[int, list[Finding]] = field(default_factory=dict)
+    fields: Sequence[ShotField] = ()
+    audited: bool = False
+    masked: bool = False
+    problem: str = ""
+
+    @property
+    def last(self) -> StageStatus:
+        """The stage that it came to."""
+        return self.statuses[-1]
+
+    @cached_property
+    def covered(self) -> dict[int, float]:
+        """Share of the frame that boxes cover, in 0..1, by frame number."""
+        width, height = self.size
+        if not width or not height:
+            return {}
+        # A sixteenth of the pixels tells the share as well.
+        across, down = -(-width // 4), -(-height // 4)
+        return {
+            n: float(cover([_quarter(region.box) for region in regions], across, down).mean())
+            for n, regions in self.regions.items()
+        }
+
+
+def _quarter(box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    x1, y1, x2, y2 = box
+    return x1 // 4, y1 // 4, -(-x2 // 4), -(-y2 // 4)
+
+
+def read_facts(pipeline: Pipeline, video: Video) -> VideoFacts:
+    """Read what the stages that are done left behind.
+
+    Args:
+        pipeline: Of the open workspace.
+        video: One of its videos.
+
+    Raises:
+        BadArtefact: A table cannot be read.
+    """
+    statuses = list(pipeline.statuses(video))
+    reached = {status.stage: status for status in statuses}
+    frames = pipeline.artefact(video, "sample") if _is(reached, "sample", "done") else None
+    judged = None
+    if _is(reached, "trim", "done", "dropped"):
+        scores = read_scores(pipeline.artefact(video, "classify"))
+        judged = _judged(scores, pipeline.artefact(video, "trim"), pipeline.config.trim)
+    masked, audited = _is(reached, "mask", "done"), _is(reached, "audit", "done")
+    regions: dict[int, list[Region]] = defaultdict(list)
+    for n, region in read_regions(pipeline.artefact(video, "mask")) if masked else ():
+        regions[n].append(region)
+    findings: dict[int, list[Finding]] = defaultdict(list)
+    for n, finding in read_findings(pipeline.artefact(video, "audit")) if audited else ():
+        findings[n].append(finding)
+    first = next(iter(read_frame_sizes(frames)), None) if frames else None
+    return VideoFacts(
+        video=video,
+        source=pipeline.source_metadata(video),
+        statuses=statuses,
+        judged=judged,
+        frames=frames,
+        size=(first.width, first.height) if first else (0, 0),
+        regions=dict(regions),
+        findings=dict(findings),
+        fields=tuple(read_fields(pipeline.artefact(video, "field"))) if _is(reached, "field", "done") else (),
+        audited=audited,
+        masked=masked,
+    )
+
+
+def _is(reached: dict[str, StageStatus], stage: str, *states: str) -> bool:
+    return stage in reached and reached[stage].state in states
+
+
+def _judged(scores: Scores, path: Path, options: TrimOptions) -> Judged:
+    table = read_columns(path, verdict_schema().names)
+    said = text_metadata(table)
+    n, timestamps, p, verdicts, kept, reasons = table.columns
+    probability = p.to_numpy().astype(np.float64)
+    changes = scores.changes.astype(np.float64)
+    if len(changes) != len(probability):
+        raise BadArtefact(path, "it has not as many rows as the scores")
+    seconds = timestamps.to_numpy()
+    try:
+        threshold, band = float(said["threshold"]), (float(said["uncertain_low"]), float(said["uncertain_high"]))
+        verdict = np.array([VERDICTS.index(name) for name in verdicts.to_pylist()], np.int8)
+    except (KeyError, ValueError) as error:
+        raise BadArtefact(path, f"it is not a table of verdicts: {error}") from error
+    smoothed = probability
+    if options.smooth:
+        smoothed = rules.smooth(probability, seconds, changes, options.stay, options.stay_cut)
+    return Judged(
+        n=n.to_numpy(),
+        timestamps=seconds,
+        p=probability,
+        smoothed=smoothed,
+        verdict=verdict,
+        kept=kept.to_numpy(),
+        reasons=[reason or "" for reason in reasons.to_pylist()],
+        threshold=threshold,
+        band=band,
+        cuts=np.flatnonzero(changes >= rules.NEW_SHOT),
+    )
