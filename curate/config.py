@@ -200,6 +200,12 @@ class TrimOptions:
         0.99, "With smooth: chance that the next second of a shot shows the same kind.", low=0.5, high=0.9999
     )
     stay_cut: float = option(0.8, "With smooth: the same chance where the shot changes.", low=0.5, high=0.9999)
+    min_change: float = option(
+        0.015,
+        "Mean change of colours a second below which a run of surgical frames is one still picture, and no surgery.",
+        low=0,
+        high=1,
+    )
     decisions: Path | None = option(
         None,
         "CSV with the columns video, timestamp and label: verdicts of people, which go before those of the network. "

@@ -118,7 +118,7 @@ class Composer:
             followed: Share of clips made of frames that followed each other, if there are sequences.
         """
         if frames is None:
-            frames = int(rng.choice(np.arange(1, WINDOW + 1), p=[0.25, 0.06, 0.06, 0.05, 0.08, 0.1, 0.1, 0.3]))
+            frames = int(rng.choice(np.arange(1, WINDOW + 1), p=[0.1, 0.08, 0.08, 0.08, 0.1, 0.12, 0.12, 0.32]))
         families: list[str] = []
         if kinds is None:
             if self.interfaces and rng.random() < INTERFACES_SHARE:

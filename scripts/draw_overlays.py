@@ -239,7 +239,7 @@ class Artist:
         name = self.words(rng, face.letters, 2)[:14]
         if not beside:
             # A name below a logo is hardly wider than it.
-            size = min(size, int(size * 1.3 * sprite.width / font_of(face.path, size).getlength(name)))
+            size = min(size, int(size * 1.3 * sprite.width / max(font_of(face.path, size).getlength(name), 1)))
         font = font_of(face.path, size)
         left, top, right, bottom = (int(v) for v in font.getbbox(name))
         across, down = right - left, bottom - top

@@ -96,7 +96,7 @@ class UNet(nn.Module):
 
 
 class Clips(torch.utils.data.IterableDataset[tuple[np.ndarray, np.ndarray, np.ndarray]]):
-    """Statistics, targets and weights of composed clips without end."""
+    """Statistics, targets and weights of composed clips without end: each as a whole, and one frame of it alone."""
 
     def __init__(self, composer: Composer, seed: int) -> None:
         self.composer, self.seed = composer, seed
@@ -104,8 +104,12 @@ class Clips(torch.utils.data.IterableDataset[tuple[np.ndarray, np.ndarray, np.nd
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         rng = np.random.default_rng(self.seed)
         while True:
-            frames, target, _ = self.composer.clip(rng)
-            yield statistics(frames), target.astype(np.int64), weights_of(target)
+            frames, target, drawn = self.composer.clip(rng)
+            sample = target.astype(np.int64), weights_of(target)
+            yield statistics(frames), *sample
+            complete = np.flatnonzero(np.all([one.shown for one in drawn], axis=0)) if drawn else range(len(frames))
+            if len(frames) > 1 and len(complete):
+                yield statistics([frames[int(rng.choice(complete))]]), *sample
 
 
 def weights_of(target: np.ndarray) -> np.ndarray:
@@ -181,7 +185,7 @@ def main() -> None:
     parser.add_argument("output", type=Path, help="ONNX file to write; a checkpoint (*.pt) goes beside it")
     parser.add_argument("--fonts", type=Path, required=True, help="folder searched for fonts of text and of icons")
     parser.add_argument("--without", type=Path, help="CSV with a column file: frames that are kept for tests")
-    parser.add_argument("--steps", type=int, default=7000)
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--stop", type=int, help="end after this many steps of the schedule; default all")
     parser.add_argument("--initial", type=Path, help="checkpoint (*.pt) to go on from instead of random weights")
     parser.add_argument("--batch", type=int, default=8)

@@ -38,6 +38,7 @@ class TrimStage(Stage[TrimOptions]):
     name = "trim"
     folder = "verdicts"
     inputs = ("classify",)
+    version = 2
 
     def video_extra(self, video: Video) -> dict[str, Any]:
         """What people decided about the video."""
@@ -72,6 +73,9 @@ class TrimStage(Stage[TrimOptions]):
             )
         named = verdicts.judge(p, threshold, band)
         surgical = p >= threshold
+        still = verdicts.still(surgical, scores.timestamps, scores.changes.astype("float64"), self.options.min_change)
+        surgical &= ~still
+        named = np.where(still, NON_SURGICAL, named)
         decided = self._labels(video, files.decided)
         said = np.array([decided.get(milliseconds(time), "") for time in scores.timestamps])
         surgical = np.where(np.isin(said, ("", UNCERTAIN)), surgical, said == SURGICAL)
@@ -86,6 +90,7 @@ class TrimStage(Stage[TrimOptions]):
             "surgical": int((named == SURGICAL).sum()),
             "non_surgical": int((named == NON_SURGICAL).sum()),
             "uncertain": int((named == UNCERTAIN).sum()),
+            "still": int(still.sum()),
             "kept": cut.stop - cut.start if cut else 0,
             "seconds_kept": round(float(seconds[cut.start : cut.stop].sum()), 3) if cut else 0.0,
         }
@@ -128,6 +133,7 @@ class TrimStage(Stage[TrimOptions]):
             "uncertain_low": repr(band[0]),
             "uncertain_high": repr(band[1]),
             "smooth": str(self.options.smooth).lower(),
+            "min_change": repr(self.options.min_change),
             "min_run": repr(self.options.min_run),
         }
         reasons = np.where(kept, "", outside)

@@ -16,12 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.nets.preprocess import Image
+from curate.training.lookalikes import lookalike
 
 Random = np.random.Generator
 Step = Callable[[Image, Random], Image]
 
 CANVAS = 288
 """Short side, in pixels, pictures are composed at: enough for a network of 224, and quick."""
+
+LOOKALIKES = 0.45
+"""Share of pictures made without a frame that look like surgery; the others are cards."""
 
 _FONTS = (
     cv2.FONT_HERSHEY_SIMPLEX,
@@ -36,8 +40,10 @@ def surgical(image: Image, inset: Image, rng: Random) -> Image:
     """Vary a surgical picture; it stays surgical, also with an inset of ``inset`` that covers up to a ninth of it."""
     image = _geometry(image, rng)
     steps: list[tuple[float, Step]] = [
+        (0.08, close),
         (0.7, colours),
         (0.12, smoke),
+        (0.06, blood),
         (0.25, circular_border),
         (0.15, black_boxes),
         (0.2, lambda im, r: paste(im, inset, r, share=(0.02, 0.11), at_rim=True)),
@@ -53,12 +59,20 @@ def non_surgical(image: Image, tissue: Image, rng: Random) -> Image:
         (0.15, lambda im, r: take_colours(im, tissue, r)),
         (0.6, colours),
         (0.06, smoke),
+        (0.04, blood),
         (0.18, lambda im, r: paste(im, tissue, r, share=(0.04, 0.3), at_rim=False)),
         (0.25, circular_border),
         (0.15, black_boxes),
         *_COMMON,
     ]
     return _apply(image, steps, rng)
+
+
+def stand_in(rng: Random) -> Image:
+    """A non-surgical picture that no frame is needed for: a card, or what only looks like surgery."""
+    if rng.random() < LOOKALIKES:
+        return _apply(lookalike(rng), [(0.15, circular_border), (0.5, colours), (0.1, black_boxes), *_COMMON], rng)
+    return title_card(rng)
 
 
 def title_card(rng: Random) -> Image:
@@ -78,7 +92,7 @@ def title_card(rng: Random) -> Image:
 
 
 def circular_border(image: Image, rng: Random) -> Image:
-    """Black outside a circle or a flattened circle, as scopes show it."""
+    """Black, white or another colour outside a circle or a flattened circle, as scopes show it."""
     height, width = image.shape[:2]
     radius = rng.uniform(0.42, 0.62) * (height if rng.random() < 0.7 else width)
     centre = (int(width * rng.uniform(0.44, 0.56)), int(height * rng.uniform(0.44, 0.56)))
@@ -87,7 +101,11 @@ def circular_border(image: Image, rng: Random) -> Image:
     if rng.random() < 0.3:
         mask[:, : int(width * rng.uniform(0, 0.15))] = 0
         mask[:, int(width * rng.uniform(0.85, 1)) :] = 0
-    return _pixels(cv2.bitwise_and(image, image, mask=mask))
+    image = _pixels(cv2.bitwise_and(image, image, mask=mask))
+    kind = rng.random()
+    if kind > 0.7:
+        image[mask == 0] = rng.uniform(215, 256) if kind < 0.9 else rng.integers(0, 256, 3)
+    return image
 
 
 def black_boxes(image: Image, rng: Random) -> Image:
@@ -264,6 +282,26 @@ def smoke(image: Image, rng: Random) -> Image:
     cloud = cv2.resize(cells, (width, height), interpolation=cv2.INTER_CUBIC)[..., None]
     opacity = np.clip(cloud, 0, 1) * rng.uniform(0.3, 0.85)
     return (image * (1 - opacity) + rng.uniform(150, 240) * opacity).astype(np.uint8)
+
+
+def blood(image: Image, rng: Random) -> Image:
+    """Cover parts of the picture in red, as blood on a lens or a flooded field does."""
+    height, width = image.shape[:2]
+    cells = rng.random((int(rng.integers(2, 7)), int(rng.integers(2, 7)))).astype(np.float32)
+    pool = cv2.resize(cells, (width, height), interpolation=cv2.INTER_CUBIC)[..., None]
+    opacity = np.clip((pool - rng.uniform(0.2, 0.7)) * rng.uniform(2, 8), 0, 1) * rng.uniform(0.4, 0.95)
+    red = np.array([rng.uniform(90, 220), rng.uniform(0, 45), rng.uniform(0, 45)], np.float32)
+    return (image * (1 - opacity) + red * opacity).astype(np.uint8)
+
+
+def close(image: Image, rng: Random) -> Image:
+    """A small part of the picture, large and soft: a lens that nearly touches."""
+    height, width = image.shape[:2]
+    share = float(rng.uniform(0.25, 0.55))
+    h, w = int(height * share), int(width * share)
+    y, x = int(rng.integers(height // 8, height - h - height // 8 + 1)), int(rng.integers(0, width - w + 1))
+    part = cv2.GaussianBlur(image[y : y + h, x : x + w], (0, 0), float(rng.uniform(0.5, 2.5)))
+    return _pixels(cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR))
 
 
 def blur(image: Image, rng: Random) -> Image:

@@ -18,8 +18,8 @@ class Draw:
     """One picture to compose.
 
     Attributes:
-        frame: Index of the frame that gives the label; -1 for a rendered card.
-        other: Index of the frame of the other class that may be embedded or lend its colours; -1 for a card.
+        frame: Index of the frame that gives the label; -1 for a picture drawn without one.
+        other: Index of the frame of the other class that may be embedded or lend its colours; -1 for none.
         surgical: The label.
         seed: Of the composition.
     """
@@ -65,8 +65,8 @@ class Sampler:
         group = groups[rng.integers(len(groups))]
         return group[rng.integers(len(group))]
 
-    def draws(self, count: int, seed: int, *, cards: float = 0.1) -> list[Draw]:
-        """Plan ``count`` pictures, half of them surgical, ``cards`` of the others rendered cards."""
+    def draws(self, count: int, seed: int, *, cards: float = 0.16) -> list[Draw]:
+        """Plan ``count`` pictures, half of them surgical, ``cards`` of the others drawn without a frame."""
         rng = np.random.default_rng(seed)
         plan = []
         for index in range(count):
@@ -81,7 +81,7 @@ def compose(draw: Draw, frames: Sequence[LabelledFrame]) -> Image:
     """Make the picture of a draw, uint8 RGB."""
     rng = np.random.default_rng(draw.seed)
     if draw.frame < 0:
-        return augment.title_card(rng)
+        return augment.stand_in(rng)
     image = decode(frames[draw.frame].path.read_bytes())
     other = decode(frames[draw.other].path.read_bytes())
     return augment.surgical(image, other, rng) if draw.surgical else augment.non_surgical(image, other, rng)

@@ -69,6 +69,29 @@ def runs(flags: Bools) -> list[Cut]:
     return [Cut(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
 
 
+def still(surgical: Bools, timestamps: Floats, changes: Floats, least: float) -> Bools:
+    """Which surgical frames belong to a run that is one still picture: a slide, a photograph with a caption.
+
+    Surgery moves, also where the camera rests: of the surgical shots of six assembled videos the stillest changed by
+    0.04 a second, still slides by 0.01 at most.
+
+    Args:
+        surgical: (N,), the frames that count for runs.
+        timestamps: (N,), not falling, in seconds.
+        changes: (N,), in 0..1: how far each picture is from the one before; see `curate.vision.colour_change`.
+        least: Mean change a second inside a run below which it is still; 0 finds none.
+
+    Returns:
+        bool (N,); a run of one frame shows no change, and is none of them.
+    """
+    found = np.zeros(len(surgical), bool)
+    for run in runs(surgical):
+        seconds = timestamps[run.stop - 1] - timestamps[run.start]
+        if seconds > 0 and changes[run.start + 1 : run.stop].sum() < least * seconds:
+            found[run.start : run.stop] = True
+    return found
+
+
 def trim(surgical: Bools, timestamps: Floats, min_run: float) -> Cut | None:
     """Cut to the part from the start of the first long run of surgical frames to the end of the last one.
 

@@ -16,11 +16,15 @@ from curate.workspace.tables import score_schema, verdict_schema
 
 VIDEO = Video(id="a-video", source="/a.mp4")
 METADATA = {"model": "m", "sha256": "0", "threshold": "0.6", "uncertain_low": "0.5", "uncertain_high": "0.7"}
-LEVELS = {"S": 0.95, ".": 0.02, "u": 0.65, "d": 0.55}
+LEVELS = {"S": 0.95, "P": 0.97, ".": 0.02, "u": 0.65, "d": 0.55}
 
 
 def files(folder: Path, text: str, metadata: dict[str, str] = METADATA) -> Files:
-    rows = [{"n": n, "timestamp": float(n), "p_surgical": LEVELS[c], "change": 0.1} for n, c in enumerate(text)]
+    """Scores of a second a letter; a capital ``P`` is a picture that stands still and is taken for surgery."""
+    rows = [
+        {"n": n, "timestamp": float(n), "p_surgical": LEVELS[c], "change": 0.1 if c != "P" else 0.004}
+        for n, c in enumerate(text)
+    ]
     path = folder / "scores.parquet"
     pq.write_table(pa.Table.from_pylist(rows, score_schema()).replace_schema_metadata(metadata), path)
     out = folder / "verdicts"
@@ -52,6 +56,7 @@ def test_the_part_between_the_first_and_the_last_run_is_kept(tmp_path: Path) -> 
         "surgical": 8,
         "non_surgical": 4,
         "uncertain": 1,
+        "still": 0,
         "kept": 8,
         "seconds_kept": 8.0,
     }
@@ -70,6 +75,7 @@ def test_the_table_says_how_it_was_made(tmp_path: Path) -> None:
         b"uncertain_high": b"0.8",
         b"smooth": b"false",
         b"min_run": b"3.0",
+        b"min_change": b"0.015",
     }
 
 
@@ -83,6 +89,17 @@ def test_a_video_without_a_run_is_dropped_and_its_verdicts_are_left(tmp_path: Pa
     assert not any(rows["kept"])
     assert outcome.figures["kept"] == 0
     assert isinstance(run(tmp_path, ".SS.SS.", min_run=2.0), Done)
+
+
+def test_a_still_picture_is_no_surgery_however_long_it_is_shown(tmp_path: Path) -> None:
+    outcome = run(tmp_path, "..PPPPPPPPP...")
+    assert isinstance(outcome, Dropped)
+    assert outcome.figures["still"] == 9
+    assert read(outcome)["verdict"][2:11] == ["non-surgical"] * 9
+    assert isinstance(run(tmp_path, "..PPPPPPPPP...", min_change=0.0), Done)
+    beside = read(run(tmp_path, "SSSS.PPPPP.SSSS"))
+    assert beside["verdict"][5:10] == ["non-surgical"] * 5
+    assert all(beside["kept"])
 
 
 def test_uncertain_frames_count_by_the_side_of_the_threshold_they_are_on(tmp_path: Path) -> None:

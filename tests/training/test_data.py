@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ import simplejpeg
 
 from curate.errors import CurateError
 from curate.evaluation.labels import Families, LabelledFrame, read_labels
-from curate.training import augment
+from curate.training import augment, lookalikes
 from curate.training.data import Draw, Sampler, compose, without
+from curate.vision.blank import is_blank
 from tests.nets.making import jpeg, picture
 
 
@@ -153,6 +155,7 @@ def test_any_shape_can_be_varied_and_encoded(size: tuple[int, int]) -> None:
             augment.surgical(picture(0, *size), picture(1), rng),
             augment.non_surgical(picture(0, *size), picture(1), rng),
             augment.title_card(rng),
+            augment.stand_in(rng),
         ):
             assert min(made.shape[:2]) >= 16
             simplejpeg.encode_jpeg(np.ascontiguousarray(made), 90, "RGB", "420")
@@ -167,13 +170,34 @@ def test_an_inset_covers_the_share_asked_for() -> None:
     assert not canvas.any()
 
 
-def test_borders_are_black_and_leave_the_middle() -> None:
-    white = np.full((300, 400, 3), 255, np.uint8)
-    for seed in range(30):
-        round_border = augment.circular_border(white, np.random.default_rng(seed))
-        assert not round_border[0, 0].any()
-        assert round_border[150, 200].all()
-    assert white.all()
+def test_borders_are_plain_most_of_them_black_and_leave_the_middle() -> None:
+    red = np.full((300, 400, 3), (200, 30, 30), np.uint8)
+    corners = []
+    for seed in range(60):
+        made = augment.circular_border(red, np.random.default_rng(seed))
+        corners.append(tuple(made[0, 0].tolist()))
+        assert (made[150, 200] == red[150, 200]).all()
+    assert 30 < corners.count((0, 0, 0)) < 55
+    assert sum(min(corner) > 210 for corner in corners) >= 5
+    assert (red == red[0, 0]).all()
+
+
+def test_a_part_seen_close_fills_the_picture() -> None:
+    for seed in range(20):
+        made = augment.close(picture(seed, 288, 400), np.random.default_rng(seed))
+        assert made.shape == (288, 400, 3)
+        assert made.std() < picture(seed, 288, 400).std() + 5
+
+
+@pytest.mark.parametrize("draw", lookalikes.KINDS, ids=lambda draw: draw.__name__)
+def test_every_lookalike_is_a_picture_and_each_is_another(draw: Callable[..., np.ndarray]) -> None:
+    first, second = (draw(np.random.default_rng(seed), 384) for seed in (1, 2))
+    again = draw(np.random.default_rng(1), 384)
+    assert first.shape == (lookalikes.HEIGHT, 384, 3)
+    assert np.array_equal(first, again)
+    assert np.isfinite(first).all()
+    assert np.abs(first - second).mean() > 5
+    assert not is_blank(np.clip(first, 0, 255).astype(np.uint8))
 
 
 def test_colours_of_another_picture_are_taken() -> None:

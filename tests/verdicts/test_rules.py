@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 from curate.records import NON_SURGICAL, SURGICAL, UNCERTAIN
-from curate.verdicts.rules import Cut, durations, judge, runs, smooth, trim
+from curate.verdicts.rules import Cut, durations, judge, runs, smooth, still, trim
 
 
 def flags(text: str) -> np.ndarray:
@@ -157,3 +157,22 @@ def test_smoothing_agrees_with_summing_over_all_histories(
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=40))
 def test_frames_that_say_nothing_of_each_other_stay_as_they_are(p: list[float]) -> None:
     np.testing.assert_allclose(smooth(np.array(p), seconds(len(p)), np.zeros(len(p)), 0.5, 0.9), p, atol=2e-6)
+
+
+def test_a_run_of_one_still_picture_is_told_from_surgery_at_any_rate() -> None:
+    for rate in (1.0, 5.0, 25.0):
+        count = round(10 * rate)
+        timestamps = np.arange(2 * count) / rate
+        surgical = np.ones(2 * count, bool)
+        surgical[count] = False
+        changes = np.full(2 * count, 0.04 / rate)
+        changes[1:count] = 0.0
+        changes[count // 2] = 0.03
+        found = still(surgical, timestamps, changes, 0.015)
+        assert found[:count].all()
+        assert not found[count:].any()
+    assert not still(surgical, timestamps, changes, 0.0).any()
+
+
+def test_a_lone_frame_is_no_still_picture() -> None:
+    assert not still(np.array([True]), np.zeros(1), np.zeros(1), 0.5).any()
