@@ -37,7 +37,7 @@ COMMANDS: CommandTable = {
     "purge": ("curate.cli.purge:purge", "Remove videos for good, from the workspace and all its exports."),
     "push": ("curate.cli.push:push", "Copy exports to object storage, and only what changed."),
     "report": ("curate.cli.report:report", "Pages to look at the corpus; masks, audit, missing videos."),
-    "corpus": ("curate.cli.corpus:corpus", "What joins videos: composition, balance."),
+    "corpus": ("curate.cli.corpus:corpus", "What joins videos: recipes, balance."),
     "splits": ("curate.cli.splits:splits", "What the splits of lists and folders share."),
     "plan": ("curate.cli.plan:plan", "What the next run would do, and why; time and disk."),
     "clean": ("curate.cli.clean:clean", "Remove files that nobody needs any more."),

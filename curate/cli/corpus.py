@@ -7,6 +7,10 @@ import click
 from curate.cli.lazy import CommandTable, LazyGroup
 
 COMMANDS: CommandTable = {
+    "build": ("curate.cli.corpus_build:build", "A corpus from a recipe: sources, filters, splits, balance, formats."),
+    "plan": ("curate.cli.corpus_build:plan", "What a recipe makes, before anything is written."),
+    "diff": ("curate.cli.corpus_recipes:diff", "What differs between two corpora or recipes."),
+    "recipes": ("curate.cli.corpus_recipes:recipes", "Recipes that ship with curate."),
     "balance": ("curate.cli.corpus_balance:balance", "What caps and weights would make of a workspace."),
 }
 """Command name: where it is, and its line in the help."""

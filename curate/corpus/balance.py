@@ -64,12 +64,14 @@ class Balance:
         alpha: Power of the sizes of groups, 0..1; used where ``frames`` is 0.
         frames: Frames in all that the hierarchical cap allows; 0 for alpha instead.
         caps: Most frames that a group of a level counts for.
+        fraction: Share of each video's frames that count at all.
     """
 
     by: tuple[Level, ...] = ("procedure",)
     alpha: float = 0.5
     frames: int = 0
     caps: Mapping[Level, int] = field(default_factory=dict)
+    fraction: float = 1.0
 
 
 LEVELS: tuple[Level, ...] = ("corpus", "procedure", "video")
@@ -204,7 +206,7 @@ class _Tree:
     """The tree of some leaves."""
 
     def __init__(self, leaves: Sequence[Leaf], balance: Balance) -> None:
-        self._leaves = leaves
+        self._leaves = [leaf._replace(frames=leaf.frames * balance.fraction) for leaf in leaves]
         self._balance = balance
         self._depth = len(balance.by)
         self._sizes: dict[tuple[str, ...], float] = {}

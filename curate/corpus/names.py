@@ -27,6 +27,12 @@ stands before it; a UUID; ``{label}_{video}_{first}_{last}_{words}`` as in LDPol
 stands before a numbered piece; before a range; before one last number."""
 
 
+_GENERIC = re.compile(
+    r"(?:frame|frames|img|image|images|pic|picture|photo|snapshot|screenshot|out|output)", re.IGNORECASE
+)
+"""What stands before a number and names no video: ``img_001.jpg``."""
+
+
 def stem_of(name: str) -> str:
     """The name of a file without its folders and its ending."""
     last = PurePosixPath(name.replace("\\", "/")).name
@@ -37,14 +43,14 @@ def stem_of(name: str) -> str:
 def source_of(name: str, patterns: Sequence[re.Pattern[str]] = PATTERNS) -> str:
     """The video that a piece was cut from, as its name tells; empty where it tells nothing.
 
-    A name of digits alone is the number of a frame, and its folder is the video.
+    A name of digits alone, or of a word for frame before them, is the number of a frame, and its folder is the video.
 
     Args:
         name: With folders, as listed.
         patterns: With a group ``source``, or one group; the first that fits counts.
     """
     stem = stem_of(name)
-    if stem.isdecimal() and patterns is PATTERNS:
+    if patterns is PATTERNS and _GENERIC.fullmatch(stem.rstrip("0123456789").rstrip("_- ") or "frame"):
         folder = PurePosixPath(name.replace("\\", "/")).parent.name
         return source_of(folder) or folder
     for pattern in patterns:

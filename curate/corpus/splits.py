@@ -128,11 +128,10 @@ def members(videos: Sequence[Video], options: ExportOptions, copies: Iterable[Co
     found = []
     for video in videos:
         shared = [Key("video", name) for name in sorted(others[video.id] - {video.id})] if video.id in others else []
-        corpus, case, channel = (getattr(video, name, "") for name in ("corpus", "case", "channel"))
-        if "case" in kinds and case:
-            shared.append(Key("case", f"{corpus}/{case}"))
-        if "channel" in kinds and channel:
-            shared.append(Key("channel", channel))
+        if "case" in kinds and video.case:
+            shared.append(Key("case", f"{video.corpus}/{video.case}"))
+        if "channel" in kinds and video.channel:
+            shared.append(Key("channel", video.channel))
         stratum = video.procedures[0] if video.procedures else ""
         found.append(Member(video.id, tuple(shared), split_name(video.split) if video.split else "", stratum))
     return found

@@ -54,7 +54,7 @@ def match(entries: Iterable[Listed], videos: Iterable[Video]) -> StatedSplits:
     """
     by_name: dict[str, set[str]] = {}
     for video in videos:
-        names = {video.id, getattr(video, "case", ""), stem_of(video.source) if video.is_local else ""}
+        names = {video.id, video.case, stem_of(video.source) if video.is_local else ""}
         for name in names - {""}:
             by_name.setdefault(name, set()).add(video.id)
     of: dict[str, Listed] = {}

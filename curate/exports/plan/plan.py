@@ -210,7 +210,7 @@ class PlannedVideo:
     @property
     def corpus(self) -> str:
         """Source corpus by the manifest, or empty."""
-        return getattr(self.entry.video, "corpus", "")
+        return self.entry.video.corpus
 
     @property
     def procedures(self) -> tuple[str, ...]:

@@ -1,0 +1,302 @@
+"""Corpora built from recipes: foreign frames, workspaces whose ids clash, filters, splits, balance, twice the same."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pyarrow.parquet as pq
+import pytest
+
+from curate.corpus.recipe import presets, read_recipe
+from curate.files.toml_lines import toml_lines
+from curate.workspace.tables.duplicates import Match, write_matches
+from tests.corpus.running import run
+from tests.exports.making import encode, picture, tree_bytes
+from tests.finished import make_finished
+
+RECIPE = """
+[recipe]
+name = "tiny"
+description = "A corpus for tests."
+
+[[source]]
+name = "one"
+workspace = "one"
+licence = "CC BY 4.0"
+procedures = ["chole"]
+
+[[source]]
+name = "two"
+workspace = "two"
+licence = "CC BY-SA 4.0"
+
+[[source]]
+name = "frames"
+frames = "frames"
+licence = "CC BY-NC 4.0"
+procedures = ["hernia repair"]
+domain = "laparoscopic"
+splits = "lists/frames.csv"
+case = "video"
+
+[splits]
+val = 0.2
+test = 0.2
+
+[export]
+formats = ["parquet", "webdataset"]
+"""
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory) -> Path:
+    """Two workspaces that share an id and a video, and a downloaded folder of frames with bad pictures."""
+    root = tmp_path_factory.mktemp("sources")
+    local = {"a": "https://example.org/a", "clash": str(root / "x" / "clash.mp4"), "same": "https://example.org/same"}
+    make_finished(root / "one", local, ["parquet"])
+    make_finished(root / "two", {**local, "clash": str(root / "y" / "clash.mp4"), "b": "https://e.org/b"}, ["parquet"])
+    for video in ("video01", "video02", "video03"):
+        folder = root / "frames" / video
+        folder.mkdir(parents=True)
+        for n in range(1, 9):
+            (folder / f"{video}_{n * 25:06d}.jpg").write_bytes(encode(picture(n)))
+    bad = root / "frames" / "video03"
+    (bad / "video03_000300.jpg").write_bytes(b"no picture")
+    (bad / "video03_000325.jpg").write_bytes(encode(picture(1))[:300])
+    PIL.Image.fromarray(picture(3)).save(bad / "video03_000350.png")
+    named = io.BytesIO()
+    exif = PIL.Image.Exif()
+    exif[0x010E] = "Jane Doe"
+    PIL.Image.fromarray(picture(4)).save(named, "JPEG", exif=exif, comment=b"Jane Doe")
+    (bad / "video03_000375.jpg").write_bytes(named.getvalue())
+    (root / "lists").mkdir()
+    (root / "lists" / "frames.csv").write_text("video,split\nvideo01,train\nvideo02,test\nvideo99,val\n")
+    return root
+
+
+def write(folder: Path, text: str = RECIPE, **changes: str) -> Path:
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    path = folder / "recipe.toml"
+    path.write_text(text)
+    return path
+
+
+def composition(out: Path) -> dict[str, dict[str, str]]:
+    with (out / "composition.csv").open(newline="") as stream:
+        return {f"{row['source']}:{row['id']}": row for row in csv.DictReader(stream)}
+
+
+@pytest.fixture(scope="module")
+def built(sources) -> Path:
+    done = run("corpus", "build", write(sources), "-o", sources / "out")
+    assert done.code == 2, done.err
+    assert "2 pictures cannot be read" in done.err and "video03/video03_000325.jpg" in done.err
+    assert "1 names of its splits are of no video here" in done.err
+    return sources / "out"
+
+
+def test_a_corpus_holds_every_source_once_and_says_what_became_of_each_video(built):
+    rows = composition(built)
+    assert {key: row["outcome"] for key, row in rows.items()} == {
+        **{f"one:{name}": "in" for name in ("a", "clash", "same")},
+        "two:a": "same",
+        "two:same": "same",
+        "two:two-clash": "in",
+        "two:b": "in",
+        **{f"frames:frames-video0{i}": "in" for i in (1, 2, 3)},
+    }
+    assert rows["frames:frames-video03"]["frames"] == "10"
+    assert (rows["frames:frames-video01"]["split"], rows["frames:frames-video02"]["split"]) == ("train", "test")
+    videos = {row["video_id"]: row for row in pq.read_table(built / "exports/parquet/videos.parquet").to_pylist()}
+    assert set(videos) == {row["id"] for row in rows.values() if row["outcome"] == "in"}
+    assert videos["a"]["licence"] == "CC BY 4.0" and videos["a"]["procedures"] == ["cholecystectomy"]
+    assert videos["two-clash"]["licence"] == "CC BY-SA 4.0" and videos["two-clash"]["corpus"] == "two"
+    assert videos["frames-video01"]["procedures"] == ["hernia_repair"]
+    assert videos["frames-video01"]["seconds"] == pytest.approx(8 * 25)
+
+
+def test_pictures_of_others_are_copied_without_what_they_tell(built, sources):
+    table = pq.ParquetFile(built / "imported/frames/frames-video01.frames.parquet").read().to_pylist()
+    assert table[0]["image"] == (sources / "frames/video01/video01_000025.jpg").read_bytes()
+    assert [row["source_index"] for row in table] == [25 * n for n in range(1, 9)]
+    named = pq.ParquetFile(built / "imported/frames/frames-video03.frames.parquet").read().to_pylist()[-1]["image"]
+    assert b"Jane" not in named
+    original = PIL.Image.open(sources / "frames/video03/video03_000375.jpg")
+    assert np.array_equal(np.asarray(PIL.Image.open(io.BytesIO(named))), np.asarray(original))
+    with (built / "unreadable.csv").open(newline="") as stream:
+        assert [row["picture"] for row in csv.DictReader(stream)] == [
+            "video03/video03_000300.jpg",
+            "video03/video03_000325.jpg",
+        ]
+
+
+def test_the_recipe_and_what_it_resolves_to_lie_in_the_corpus(built, sources):
+    assert (built / "recipe.toml").read_text() == RECIPE
+    told = json.loads((built / "recipe.json").read_text())
+    assert told["resolved"]["export"]["quality"] == 95 and told["resolved"]["splits"]["by"]
+    assert str(sources) not in json.dumps(told)
+    record = json.loads((built / "exports/parquet/export.json").read_text())
+    assert record["made_with"]["recipe.digest"] == told["digest"] == read_recipe(built / "recipe.toml").digest()
+    assert run("verify", built / "exports").code == 0
+
+
+def test_a_recipe_built_twice_is_the_same_byte_by_byte(built, sources, tmp_path):
+    before = tree_bytes(built)
+    assert run("corpus", "build", write(sources), "-o", built).code == 2
+    assert tree_bytes(built) == before
+    assert run("corpus", "build", write(sources), "-o", tmp_path / "again").code == 2
+    names = [name for name in before if name.startswith(("exports/", "recipe", "composition", "corpus"))]
+    again = tree_bytes(tmp_path / "again")
+    assert {name: again[name] for name in names} == {name: before[name] for name in names}
+
+
+def test_a_plan_shows_the_same_and_writes_nothing(sources, built):
+    before = sorted(sources.rglob("*"))
+    done = run("corpus", "plan", write(sources))
+    assert done.code == 0, done.err
+    assert ["frames", "3", "3", "0"] in [line.split() for line in done.out.splitlines()]
+    assert sorted(sources.rglob("*")) == before
+
+
+def test_a_selection_is_shown_nested_and_built(sources, tmp_path):
+    taken = {}
+    for frames in (6, 12):
+        text = RECIPE + f'\n[balance]\nhow = "selection"\nby = ["corpus", "video"]\nframes = {frames}\n'
+        text = text.replace("[splits]\nval = 0.2\ntest = 0.2\n", "").replace('splits = "lists/frames.csv"\n', "")
+        done = run("corpus", "build", write(sources, text), "-o", tmp_path / str(frames))
+        assert done.code == 2, done.err
+        lines = [line.split() for line in done.out.splitlines()]
+        total = next(line for line in lines if line[0] == "all")
+        assert float(total[3]) == pytest.approx(frames, abs=1)
+        rows = pq.read_table(tmp_path / str(frames) / "exports/webdataset/metadata.parquet").to_pylist()
+        taken[frames] = {(row["key"], row["n"]) for row in rows}
+    assert taken[6] < taken[12]
+    assert 3 <= len(taken[6]) < len(taken[12]) <= 16
+
+
+def test_filters_name_what_does_not_fit(sources, tmp_path):
+    text = RECIPE + '\n[filter]\nprocedures = ["cholecystectomy"]\nmin_height = 10\n'
+    assert run("corpus", "build", write(sources, text), "-o", tmp_path / "out").code == 2
+    rows = composition(tmp_path / "out")
+    assert rows["frames:frames-video01"]["why"] == "procedure" and rows["two:b"]["outcome"] == "filtered"
+    assert {key for key, row in rows.items() if row["outcome"] == "in"} == {"one:a", "one:clash", "one:same"}
+    done = run("corpus", "diff", sources / "out", tmp_path / "out")
+    assert done.code == 0
+    assert "option filter.procedures: [] -> ['cholecystectomy']" in done.out
+    assert "video b: only in the first (filtered: procedure)" in done.out
+    assert run("corpus", "diff", tmp_path / "out", tmp_path / "out").out == "no difference\n"
+
+
+def test_copies_lose_and_keep_to_one_split(sources, tmp_path):
+    match = Match(
+        *("a", "b", 0.0, 5.0, 0.0, 5.0, 0.0, 5.0, False, 5, 5, 5, 0.0, 1.0, None),
+        seconds_a=5.0,
+        seconds_b=5.0,
+        pixels_a=100,
+        pixels_b=90,
+    )
+    write_matches(sources / "matches.parquet", [match], "")
+    text = RECIPE + '\n[dedup]\nmatches = ["matches.parquet"]\n'
+    assert run("corpus", "build", write(sources, text), "-o", tmp_path / "out").code == 2
+    assert composition(tmp_path / "out")["two:b"]["why"] == "a shows it"
+    text += "enabled = false\n"
+    assert run("corpus", "build", write(sources, text), "-o", tmp_path / "both").code == 2
+    rows = composition(tmp_path / "both")
+    assert rows["two:b"]["outcome"] == "in" and rows["two:b"]["split"] == rows["one:a"]["split"]
+
+
+def test_building_again_with_more_videos_moves_nobody(sources, tmp_path):
+    shutil.copytree(sources / "frames", tmp_path / "frames")
+    text = '[recipe]\nname = "t"\n[[source]]\nname = "f"\nframes = "frames"\nlicence = "x"\n'
+    text += "[splits]\ntest = 0.4\nval = 0.2\nstratify = true\n[export]\nformats = ['parquet']\n"
+    assert run("corpus", "build", write(tmp_path, text), "-o", tmp_path / "out").code == 2
+    before = composition(tmp_path / "out")
+    for i in range(4, 12):
+        shutil.copytree(tmp_path / "frames/video01", tmp_path / f"frames/video{i:02d}")
+        for path in (tmp_path / f"frames/video{i:02d}").iterdir():
+            path.rename(path.with_name(path.name.replace("video01", f"video{i:02d}")))
+    assert run("corpus", "build", write(tmp_path, text), "-o", tmp_path / "out").code == 2
+    after = composition(tmp_path / "out")
+    assert len(after) == 11 and {row["split"] for row in after.values()} == {"train", "val", "test"}
+    assert all(after[key]["split"] == row["split"] for key, row in before.items())
+    shutil.rmtree(tmp_path / "frames/video01")
+    done = run("corpus", "build", write(tmp_path, text), "-o", tmp_path / "out")
+    assert "1 videos of the former build are not in this one: f-video01" in done.err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "what"),
+    [
+        ('licence = "CC BY 4.0"', "", 6, "has no licence"),
+        ('workspace = "one"', 'workspaces = "one"', 8, "did you mean 'workspace'"),
+        ("[splits]", "[split]", 26, "did you mean 'splits'"),
+        ('domain = "laparoscopic"', 'domain = "laparoscopy"', 22, "did you mean 'laparoscopic'"),
+        ('["chole"]', '["cholecystectomi"]', 10, "did you mean 'cholecystectomy'"),
+        ("val = 0.2", "val = 2", 27, "out of range"),
+        ("val = 0.2", 'val = "much"', 27, "expected float"),
+        ('formats = ["parquet", "webdataset"]', "formts = []", 31, "did you mean 'formats'"),
+        ('formats = ["parquet", "webdataset"]', "val_fraction = 0.1", 31, "stands in the table [splits]"),
+        ('name = "two"', 'name = "one"', 13, "two sources named 'one'"),
+        ('name = "tiny"', 'name = "../tiny"', 3, "name the corpus"),
+        ('frames = "frames"', 'frames = "nowhere"', 17, "no such folder"),
+        ('workspace = "two"', 'workspace = "nowhere"', 12, "not a workspace"),
+        ("[splits]", '[balance]\nby = ["video", "corpus"]\n[splits]', 27, "video last"),
+        ('splits = "lists/frames.csv"', 'splits = "cataracts"', 17, "names none of the 3 videos"),
+        ("[recipe]", "[recipe", 2, "line 2"),
+        ('workspace = "two"', 'videos = "x"\noptions.download.proxy = "http://a:b@c"', 12, "is not taken from"),
+    ],
+)
+def test_what_is_wrong_in_a_recipe_has_its_line(sources, tmp_path, old, new, line, what):
+    path = write(sources, RECIPE.replace(old, new, 1))
+    done = run("corpus", "build", path, "-o", tmp_path / "out")
+    assert done.code == 1
+    assert what in done.err
+    assert f"{path}:{line}: " in done.err or f"line {line}" in done.err
+    assert not (tmp_path / "out" / "exports").exists()
+
+
+def test_a_folder_of_something_else_is_not_written_to(sources, tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    done = run("corpus", "build", write(sources), "-o", tmp_path)
+    assert done.code == 1 and "thesis.txt" in done.err
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_names_that_tell_no_frame_or_two_are_refused(tmp_path, sources):
+    text = '[recipe]\nname = "t"\n[[source]]\nname = "f"\nframes = "f"\nlicence = "x"\n'
+    for name in ("p/case_1_001.jpg", "q/case_1_001.jpg"):
+        (tmp_path / "f" / name).parent.mkdir(parents=True)
+        (tmp_path / "f" / name).write_bytes(encode(picture(1)))
+    done = run("corpus", "plan", write(tmp_path, text))
+    assert done.code == 1 and "both frame 1 of case_1" in done.err
+    done = run("corpus", "plan", write(tmp_path, text + "pattern = '^(.*)/'\n"))
+    assert done.code == 0 and ["f", "2", "2"] in [line.split() for line in done.out.splitlines()]
+
+
+def test_presets_ask_for_licences_and_for_nothing_else(tmp_path):
+    listed = run("corpus", "recipes").out
+    assert len(presets()) == 8
+    for name in presets():
+        assert name in listed
+        text = run("corpus", "recipes", name).out
+        path = tmp_path / f"{name}.toml"
+        path.write_text(text)
+        assert "has no licence" in run("corpus", "plan", path).err
+        path.write_text(text.replace("# licence", "licence"))
+        recipe = read_recipe(path)
+        assert recipe.about.name == name and recipe.about.sources
+    assert "did you mean surgenet-xl" in run("corpus", "recipes", "surgenet-x").err
+    assert "is a preset" in run("corpus", "build", "lemon", "-o", tmp_path / "o").err
+
+
+def test_lines_of_a_recipe():
+    lines = toml_lines("a = 1\n[t]\nb.c = 2\n[[s]]\nx = 1\n[s.f]\ny = 2\n[[s]]\n'x' = 3\n")
+    assert lines[("a",)] == 1 and lines[("t", "b", "c")] == 3
+    assert lines[("s", 0, "x")] == 5 and lines[("s", 0, "f", "y")] == 7 and lines[("s", 1, "x")] == 9
