@@ -11,6 +11,7 @@ COMMANDS: CommandTable = {
     "plan": ("curate.cli.corpus_build:plan", "What a recipe makes, before anything is written."),
     "diff": ("curate.cli.corpus_recipes:diff", "What differs between two corpora or recipes."),
     "recipes": ("curate.cli.corpus_recipes:recipes", "Recipes that ship with curate."),
+    "compose": ("curate.cli.corpus_compose:compose", "What lists share, and what they make together."),
     "balance": ("curate.cli.corpus_balance:balance", "What caps and weights would make of a workspace."),
 }
 """Command name: where it is, and its line in the help."""
