@@ -43,12 +43,27 @@ def splits() -> None:
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Folder in which the files of the lists lie, if not beside them; repeatable.",
 )
-@click.option("--pictures/--no-pictures", default=True, help="Compare files that are there by their bytes.")
+@click.option("--pictures/--no-pictures", default=True, help="Compare files that are there.")
+@click.option(
+    "--alike",
+    type=click.IntRange(0, 96),
+    default=24,
+    show_default=True,
+    help="Bits of 256 by which the hashes of pictures may differ that are alike; 0 compares bytes only.",
+)
 @verbosity
 def audit(
-    lists: tuple[str, ...], output: Path | None, source: str | None, roots: tuple[Path, ...], pictures: bool
+    lists: tuple[str, ...],
+    output: Path | None,
+    source: str | None,
+    roots: tuple[Path, ...],
+    pictures: bool,
+    alike: int,
 ) -> None:
-    """Show what the splits of data sets share: whole lists, files, videos as the names tell, pictures.
+    """Show what the splits of data sets share: lists, files, videos, pictures.
+
+    Videos are told by the names, and where the files are there, pictures by their bytes and by how they look: encoded
+    again, made smaller, mirrored.
 
     A LIST is a file with "path label" lines or one name a line, a CSV or TSV with a header, JSON ({"train": [...]},
     {name: split}, LEMON's labels), SPLIT=FILE, a published list such as cholec80-40-40, an export of curate, or a
@@ -65,7 +80,7 @@ def audit(
     from curate.files.csv_file import CsvWriter
 
     patterns = PATTERNS if source is None else (_pattern(source),)
-    options = AuditOptions(patterns, roots, pictures)
+    options = AuditOptions(patterns, roots, pictures, alike)
     sets = open_sets(lists)
     reports = []
     if output is None:

@@ -1,8 +1,9 @@
 """What the splits of a data set share: its lists are held against one another.
 
-A split leaks into another if both have the same list, the same file, pieces of one video as the names tell, or the same
-picture. Names tell little where they fit no pattern (`curate.corpus.names`), and copies that were encoded again are
-told by their pictures only; so no leak found is no proof that there is none, and the report says what it went by.
+A split leaks into another if both have the same list, the same file, pieces of one video as the names tell, the same
+picture, or pictures that look alike. Names tell little where they fit no pattern (`curate.corpus.names`), and pictures
+are compared only where the files are there; so no leak found is no proof that there is none, and the report says what
+it went by.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from curate.corpus.names import PATTERNS, source_of
 from curate.corpus.splits import protection
 from curate.files.digest import file_sha256
 
-KINDS = ("list", "file", "source", "picture")
-"""The same list; the same file; pieces of one video; the same bytes."""
+PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+
+KINDS = ("list", "file", "source", "picture", "alike")
+"""The same list; the same file; pieces of one video; the same bytes; pictures that look alike."""
 
 COLUMNS = ("set", "kind", "splits", "key", "split", "name", "origin")
 """Columns of the table of entries."""
@@ -38,12 +41,14 @@ class AuditOptions:
     Attributes:
         patterns: What names tell; see `curate.corpus.names.source_of`.
         roots: Folders in which the files of the lists may lie, beside that of the list.
-        pictures: Whether files that are there are compared by their bytes.
+        pictures: Whether files that are there are compared.
+        alike: Bits of 256 in which the hashes of pictures may differ that count as alike; 0 compares bytes only.
     """
 
     patterns: Sequence[re.Pattern[str]] = PATTERNS
     roots: tuple[Path, ...] = ()
     pictures: bool = True
+    alike: int = 24
 
 
 class Shared(NamedTuple):
@@ -128,11 +133,13 @@ class _Finder:
         self._options = options
         self._bits: dict[str, int] = {}
         self._entries: Counter[str] = Counter()
-        self._masks: dict[str, dict[int, int]] = {kind: defaultdict(int) for kind in KINDS[1:]}
+        self._masks: dict[str, dict[int, int]] = {kind: defaultdict(int) for kind in KINDS[1:-1]}
+        self._alike: dict[int, dict[str, tuple[int, int]]] = defaultdict(dict)
         self._sha: dict[int, int] = {}
         self._unreadable: dict[str, str] = {}
         self._unjudged = self._pictures = 0
         self._sums: Counter[str] = Counter()
+        self._names: dict[int, str] = {}
 
     def report(self, note: Callable[[Leaking], None]) -> SetReport:
         sizes: Counter[int] = Counter()
@@ -149,6 +156,7 @@ class _Finder:
                 sizes[path.stat().st_size] += 1
         if sizes:
             self._read_pictures(sizes)
+            self._look_at_pictures()
         order = {split: self._entries[split] for split in sorted(self._entries, key=protection, reverse=True)}
         shared = [*self._same_lists(list(order), note), *self._pairs(note)]
         return SetReport(self._set.name, order, self._unjudged, self._pictures, self._unreadable, tuple(shared))
@@ -176,6 +184,34 @@ class _Finder:
             except OSError as error:
                 self._unreadable[entry.origin] = error.strerror or str(error)
 
+    def _look_at_pictures(self) -> None:
+        """Note for each picture the most alike one of each other split, and by how many bits they differ."""
+        if not self._options.alike:
+            return
+        from curate.corpus.alike import PictureHashes
+
+        hashes = PictureHashes()
+        splits: list[str] = []
+        same: list[int] = []
+        for number, entry in enumerate(self._set):
+            splits.append(entry.split)
+            path = self._file(entry)
+            same.append(self._sha.get(_number(str(path)), -number - 1))
+            if path is not None and path.suffix.lower() in PICTURE_ENDINGS:
+                try:
+                    hashes.add(number, self._bits[entry.split], path)
+                except (OSError, ValueError) as error:
+                    self._unreadable[entry.origin] = getattr(error, "strerror", None) or str(error)
+        for pair in hashes.pairs(self._options.alike):
+            if same[pair.one] == same[pair.other]:
+                continue
+            known = self._alike[pair.one]
+            found = known.get(splits[pair.other])
+            if found is None or pair.bits < found[1]:
+                known[splits[pair.other]] = pair.other, pair.bits
+        wanted = {other for known in self._alike.values() for other, _ in known.values()}
+        self._names = {number: entry.name for number, entry in enumerate(self._set) if number in wanted}
+
     def _same_lists(self, splits: Sequence[str], note: Callable[[Leaking], None]) -> Iterator[Shared]:
         """Splits whose lists have the same entries, in whatever order."""
         for one, other in itertools.combinations(splits, 2):
@@ -187,19 +223,25 @@ class _Finder:
     def _pairs(self, note: Callable[[Leaking], None]) -> Iterator[Shared]:
         found: dict[tuple[str, str, str], _Count] = defaultdict(_Count)
         splits = sorted(self._bits, key=protection, reverse=True)
-        for entry in self._set:
-            for kind, key, number in self._keys(entry):
-                mask = self._masks[kind].get(number, 0)
-                for split in splits:
-                    if split != entry.split and mask & self._bits[split]:
-                        one, other = sorted((entry.split, split), key=protection, reverse=True)
-                        found[kind, one, other].add(key, number, is_one=entry.split == one)
-                        pair = f"{one}-{other}"
-                        note(Leaking(self._set.name, kind, pair, key, entry.split, entry.name, entry.origin))
+        for place, entry in enumerate(self._set):
+            for kind, key, number, split in self._shared(place, entry, splits):
+                one, other = sorted((entry.split, split), key=protection, reverse=True)
+                found[kind, one, other].add(key, number, is_one=entry.split == one)
+                note(Leaking(self._set.name, kind, f"{one}-{other}", key, entry.split, entry.name, entry.origin))
         for kind, (one, other) in itertools.product(KINDS, itertools.combinations(splits, 2)):
             if count := found.get((kind, one, other)):
                 examples = tuple(count.examples)
                 yield Shared(self._set.name, kind, one, other, len(count.keys), count.one, count.other, examples)
+
+    def _shared(self, place: int, entry: Listed, splits: Sequence[str]) -> Iterator[tuple[str, str, int, str]]:
+        """What an entry shares: kind, key in words, number of the key, and the other split."""
+        for kind, key, number in self._keys(entry):
+            mask = self._masks[kind].get(number, 0)
+            for split in splits:
+                if split != entry.split and mask & self._bits[split]:
+                    yield kind, key, number, split
+        for split, (other, bits) in self._alike.get(place, {}).items():
+            yield "alike", f"{bits} bits from {self._names[other]}", min(place, other), split
 
     def _keys(self, entry: Listed) -> Iterator[tuple[str, str, int]]:
         """What an entry may share: kind, key in words, and its number."""

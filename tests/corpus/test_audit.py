@@ -107,6 +107,31 @@ def test_the_same_picture_under_two_names_is_found_in_a_tree(tmp_path):
     assert found(lists, roots=(tmp_path / "data",)) == {("lists", "picture", "train-test"): (1, 1, 1)}
 
 
+def test_pictures_that_were_encoded_again_made_smaller_or_mirrored_are_alike(tmp_path):
+    scenes = [texture(seed) for seed in range(6)]
+    for split, pictures in {
+        "train": scenes[:4],
+        "test": [cv2.resize(scenes[0], (120, 90)), np.ascontiguousarray(scenes[1][:, ::-1]), scenes[4]],
+        "val": [scenes[5]],
+    }.items():
+        (tmp_path / split).mkdir()
+        for i, picture in enumerate(pictures):
+            quality = [cv2.IMWRITE_JPEG_QUALITY, 95 if split == "train" else 40]
+            assert cv2.imwrite(str(tmp_path / split / f"{split}{chr(97 + i)}.jpg"), picture, quality)
+    assert found(tmp_path) == {(tmp_path.name, "alike", "train-test"): (2, 2, 2)}
+    assert found(tmp_path, alike=0) == {}
+    done = run("splits", "audit", tmp_path)
+    assert done.code == 2 and "bits from" in done.out and "2 of 3" in done.out
+    (tmp_path / "val" / "cut.jpg").write_bytes((tmp_path / "val" / "vala.jpg").read_bytes()[:100])
+    assert "cut.jpg: cannot be read" in run("splits", "audit", tmp_path).err
+
+
+def texture(seed: int) -> np.ndarray:
+    """A picture with content of its own."""
+    coarse = np.random.default_rng(seed).integers(0, 255, (9, 12, 3), np.uint8)
+    return cv2.resize(coarse, (320, 240), interpolation=cv2.INTER_CUBIC)
+
+
 def test_other_styles_are_read(tmp_path):
     (tmp_path / "all.csv").write_text("path,label,split\na/case_1_0.jpg,x,training\na/case_2_0.jpg,x,test\n")
     (tmp_path / "sets.json").write_text(json.dumps({"train": ["case_1_5"], "val": ["case_2_9"]}))
