@@ -24,7 +24,7 @@ def show_pages(session: Session, options: ReportOptions) -> bool:
     with Meter("report", len(session.pipeline.videos), "video", quiet=is_quiet()) as meter:
         written = write_pages(session, options, meter)
     for video, problem in written.problems:
-        say(f"video {video}: {problem}: 'curate run' makes it again")
+        say(f"video {video}: {problem}: 'curate run' makes it again" if video else problem)
     gone = f", {written.removed} removed" if written.removed else ""
     show(f"{written.written} of {written.videos} pages of videos were written{gone}: {written.index}")
     return bool(written.problems)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -68,8 +67,7 @@ class VideoFacts:
     """Everything that the page of a video shows.
 
     Attributes:
-        video: Its row of the manifest.
-        source: What the source said of it (``videos/{id}.json``); untrusted.
+        video: Its row of the manifest, with what its site said where the list is silent; untrusted.
         statuses: Where it stands, stage by stage, as far as it came.
         judged: Verdicts; ``None`` where there are none.
         frames: Its table of frames; ``None`` where there is none.
@@ -83,7 +81,6 @@ class VideoFacts:
     """
 
     video: Video
-    source: dict[str, Any]
     statuses: Sequence[StageStatus]
     judged: Judged | None = None
     frames: Path | None = None
@@ -145,8 +142,7 @@ def read_facts(pipeline: Pipeline, video: Video) -> VideoFacts:
         findings[n].append(finding)
     first = next(iter(read_frame_sizes(frames)), None) if frames else None
     return VideoFacts(
-        video=video,
-        source=pipeline.source_metadata(video),
+        video=pipeline.described(video),
         statuses=statuses,
         judged=judged,
         frames=frames,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from curate.report.funnel import NO_PROCEDURE
 from curate.report.pages.summary import BINS, Summary
 
 MOST = 48
@@ -53,16 +54,21 @@ class Work:
 
 
 class Extremes:
-    """The pictures with the largest values, at most `MOST`."""
+    """The pictures, or the videos, with the largest values.
 
-    def __init__(self) -> None:
+    Args:
+        most: How many at most.
+    """
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
         self._heap: list[tuple[float, int, dict[str, Any]]] = []
         self._order = count(0, -1)
 
     def offer(self, value: float, picture: dict[str, Any]) -> None:
         """Keep a picture if it is among the largest; of equals the first."""
         entry = (value, next(self._order), picture)
-        if len(self._heap) < MOST:
+        if len(self._heap) < self._most:
             heapq.heappush(self._heap, entry)
         elif entry > self._heap[0]:
             heapq.heapreplace(self._heap, entry)
@@ -89,6 +95,9 @@ SHEETS: dict[str, tuple[str, str, Callable[[dict[str, Any]], float]]] = {
 """Sheets of the worst by why a second is shown: title, what stands there, and by what they are ordered."""
 
 
+_ACCESS = {True: "public", False: "not public", None: "(not stated)"}
+
+
 @dataclass
 class Overview:
     """Figures of a corpus.
@@ -97,6 +106,9 @@ class Overview:
         total: Over all videos.
         procedures: By procedure; a video with several counts in each.
         sites: By the site of the source.
+        corpora: By source corpus.
+        channels: By channel.
+        access: By whether the site shows them to everybody.
         licences: By licence as stated.
         domains: By domain.
         heights: Videos by height in pixels.
@@ -104,12 +116,16 @@ class Overview:
         scores: Counts by bin of probability, for each verdict.
         work: By stage.
         surgical, uncertain, flipped, found: Frames.
+        turned: Videos with the largest share of frames that smoothing moved across the threshold.
         sheets: Pictures of each of `SHEETS`.
     """
 
     total: Share = field(default_factory=Share)
     procedures: dict[str, Share] = field(default_factory=dict)
     sites: dict[str, Share] = field(default_factory=dict)
+    corpora: dict[str, Share] = field(default_factory=dict)
+    channels: dict[str, Share] = field(default_factory=dict)
+    access: dict[str, Share] = field(default_factory=dict)
     licences: dict[str, Share] = field(default_factory=dict)
     domains: dict[str, Share] = field(default_factory=dict)
     heights: Counter[int] = field(default_factory=Counter)
@@ -120,14 +136,18 @@ class Overview:
     uncertain: int = 0
     flipped: int = 0
     found: int = 0
+    turned: Extremes = field(default_factory=lambda: Extremes(12))
     sheets: dict[str, Extremes] = field(default_factory=lambda: {why: Extremes() for why in SHEETS})
 
     def add(self, video: Summary) -> None:
         """Count a video."""
         self.total.add(video)
-        for name in dict.fromkeys(video["procedures"] or ["(none)"]):
+        for name in dict.fromkeys(video["procedures"] or [NO_PROCEDURE]):
             self.procedures.setdefault(name, Share()).add(video)
         self.sites.setdefault(video["site"] or "(unknown)", Share()).add(video)
+        self.corpora.setdefault(video["corpus"] or "(not stated)", Share()).add(video)
+        self.channels.setdefault(video["channel"] or "(not stated)", Share()).add(video)
+        self.access.setdefault(_ACCESS[video["public"]], Share()).add(video)
         self.licences.setdefault(video["licence"] or "(not stated)", Share()).add(video)
         self.domains.setdefault(video["domain"], Share()).add(video)
         if video["height"]:
@@ -147,6 +167,9 @@ class Overview:
         self.uncertain += video["uncertain"]
         self.flipped += video["flipped"]
         self.found += video["found"]
+        if video["flipped"]:
+            told = {name: video[name] for name in ("id", "title", "flipped", "frames")}
+            self.turned.offer(video["flipped"] / video["frames"], told)
         for shown in video["pictures"]:
             for why in shown["whys"]:
                 if why in SHEETS:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,13 +11,14 @@ from markupsafe import Markup
 
 from curate.charts.bars import Row, bars
 from curate.charts.histogram import histogram
-from curate.report.funnel import Funnel
+from curate.report.funnel import NO_PROCEDURE, Funnel
 from curate.report.pages.overview import Overview, Share
 from curate.report.pages.summary import BINS
 
 MOST = 12
 """Bars of a plot, at most; what is left is summed up in one."""
 
+_SECONDS = (0, 10, 20, 30, 40, 50, 60, 75, 90, 105, 120)
 _MINUTES = (0, 1, 2, 5, 10, 20, 30, 45, 60, 90, 120, 180, 240)
 
 
@@ -38,13 +41,7 @@ def plots_of(overview: Overview, counted: Funnel) -> list[Plot]:
     """All plots for which there is something to show."""
     found = [
         Plot("Funnel", "Where the videos of the list stand, stage by stage.", _funnel(counted)),
-        Plot(
-            "Procedures",
-            "Hours of video: kept, and cut away or not judged yet.",
-            _shares("Procedures", overview.procedures),
-        ),
-        Plot("Sources", "Hours of video by site.", _shares("Sources", overview.sites)),
-        Plot("Licences", "Hours of video by licence, as its source states it.", _shares("Licences", overview.licences)),
+        *(_shares(title, note, shares) for title, note, shares in _compositions(overview) if _tells(shares)),
     ]
     if overview.durations:
         found.append(Plot("Durations", "Length of the videos as they were fetched.", _durations(overview.durations)))
@@ -74,7 +71,24 @@ def _funnel(result: Funnel) -> Markup:
     return Markup(bars("Videos by stage and outcome", series, rows))
 
 
-def _shares(title: str, shares: Mapping[str, Share]) -> Markup:
+def _compositions(overview: Overview) -> list[tuple[str, str, Mapping[str, Share]]]:
+    return [
+        ("Procedures", "Hours of video: kept, and cut away or not judged yet.", overview.procedures),
+        ("Source corpora", "Hours of video by the corpus that the list is of.", overview.corpora),
+        ("Sites", "Hours of video by where it was fetched.", overview.sites),
+        ("Channels", "Hours of video by who published it.", overview.channels),
+        ("Licences", "Hours of video by licence, as its source states it.", overview.licences),
+        ("Access", "Hours of video by whether its site shows it to everybody.", overview.access),
+        ("Kinds of surgery", "Hours of video by technique.", overview.domains),
+    ]
+
+
+def _tells(shares: Mapping[str, Share]) -> bool:
+    """Whether anything is stated at all."""
+    return any(name not in (NO_PROCEDURE, "(not stated)", "unknown") for name in shares)
+
+
+def _shares(title: str, note: str, shares: Mapping[str, Share]) -> Plot:
     ordered = sorted(shares.items(), key=lambda item: (-item[1].seconds, item[0]))
     rest: Sequence[tuple[str, Share]] = ()
     if len(ordered) > MOST:
@@ -82,7 +96,8 @@ def _shares(title: str, shares: Mapping[str, Share]) -> Markup:
     rows = [_hours(name, [share]) for name, share in ordered]
     if rest:
         rows.append(_hours(f"{len(rest)} others", [share for _, share in rest]))
-    return Markup(bars(f"{title}: hours", [("kept", "good"), ("not kept", "wait")], rows, said="{:.2f} h".format))
+    series = [("kept", "good"), ("not kept", "wait")]
+    return Plot(title, note, Markup(bars(f"{title}: hours", series, rows, said="{:.2f} h".format)))
 
 
 def _hours(name: str, shares: Sequence[Share]) -> Row:
@@ -93,14 +108,16 @@ def _hours(name: str, shares: Sequence[Share]) -> Row:
 
 
 def _durations(seconds: Sequence[float]) -> Markup:
-    longest = max(seconds) / 60
-    edges = [edge for i, edge in enumerate(_MINUTES) if i < 2 or _MINUTES[i - 1] < longest]
+    unit, edges = (1, list(_SECONDS)) if max(seconds) <= _SECONDS[-1] else (60, list(_MINUTES))
+    longest = max(seconds) / unit
+    edges = [edge for edge, before in zip(edges, [-1, *edges], strict=False) if before < longest]
     if longest > edges[-1]:
-        edges.append(round(longest) + 1)
+        edges.append(math.ceil(longest))
     counts = [0] * (len(edges) - 1)
     for value in seconds:
-        counts[next(i for i in range(len(counts)) if value / 60 <= edges[i + 1] or i == len(counts) - 1)] += 1
-    return Markup(histogram("Durations", edges, [("videos", "plain", counts)], across="minutes", up="videos"))
+        counts[max(0, bisect.bisect_left(edges, value / unit) - 1)] += 1
+    words = "seconds" if unit == 1 else "minutes"
+    return Markup(histogram("Durations", edges, [("videos", "plain", counts)], across=words, up="videos"))
 
 
 def _scores(scores: Sequence[Sequence[int]]) -> Markup:

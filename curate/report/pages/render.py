@@ -20,9 +20,10 @@ from curate.files.clock import clock
 from curate.files.digest import digest
 from curate.files.text import printable
 from curate.report.funnel import Funnel
+from curate.report.pages.duplicates import Shared
 from curate.report.pages.overview import SHEETS, Overview
 from curate.report.pages.plots import plots_of
-from curate.report.pages.settings import Setting
+from curate.report.pages.settings import Model, Setting
 from curate.version import __version__
 
 ASSETS = ("icon.svg", "report.css", "report.js")
@@ -65,7 +66,7 @@ def render_index(
     counted: Funnel,
     *,
     options: Mapping[str, Sequence[Setting]],
-    models: Mapping[str, str],
+    models: Sequence[Model],
     review: bool = False,
 ) -> str:
     """The first page: the funnel, what the corpus is made of, and the list of videos.
@@ -75,7 +76,7 @@ def render_index(
         overview: Figures over all videos.
         counted: Where the videos stand.
         options: Options used, by table (`curate.report.pages.settings`).
-        models: Names and checksums of the weights.
+        models: Weights of the stages.
         review: Whether the review serves the page.
     """
     template = environment().get_template("index.html")
@@ -102,18 +103,25 @@ def _reasons(counted: Funnel) -> list[tuple[str, str, str, int]]:
     return sorted(found, key=lambda line: (-line[3], line[:3]))
 
 
-def render_worst(name: str, overview: Overview, *, duplicates: Sequence[Any] = (), review: bool = False) -> str:
+def render_worst(name: str, overview: Overview, *, duplicates: Shared | None = None, review: bool = False) -> str:
     """The page of contact sheets: least sure, flipped, most covered, with findings, duplicates.
 
     Args:
         name: Of the workspace.
         overview: Figures over all videos.
-        duplicates: Groups of duplicates, if they were looked for.
+        duplicates: Groups of duplicates; ``None`` if they were not looked for.
         review: Whether the review serves the page.
     """
     sheets = [(why, *SHEETS[why][:2], overview.sheets[why].pictures()) for why in SHEETS]
     template = environment().get_template("worst.html")
-    return template.render(root="", name=name, sheets=sheets, duplicates=duplicates, review=review)
+    return template.render(
+        root="",
+        name=name,
+        sheets=sheets,
+        turned=overview.turned.pictures(),
+        duplicates=duplicates,
+        review=review,
+    )
 
 
 def render_video(name: str, data: Mapping[str, Any], *, review: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""Options that a workspace is worked on with, for people to read."""
+"""Options and models that a workspace is worked on with, for people to read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from curate.config import Config, is_run_only, option_fields, option_tables
+from curate.run.pipeline import Pipeline
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,37 @@ def settings_of(config: Config) -> dict[str, list[Setting]]:
         ]
         if kept:
             found[table.name] = kept
+    return found
+
+
+@dataclass(frozen=True)
+class Model:
+    """Weights that a stage uses.
+
+    Attributes:
+        stage: Name of the stage.
+        name: What they are for, or how they were named.
+        sha256: Of their files.
+        details: Operating point, where there is one.
+    """
+
+    stage: str
+    name: str
+    sha256: tuple[str, ...]
+    details: str = ""
+
+
+def models_of(pipeline: Pipeline) -> list[Model]:
+    """The weights of all stages that are switched on."""
+    found = []
+    for stage, spec in pipeline.specs.items():
+        for name, value in spec.make().fingerprint_extra().items():
+            if isinstance(value, dict) and "sha256" in value:
+                low, high = value.get("uncertain") or (0.0, 0.0)
+                details = f"threshold {value.get('threshold')}, uncertain from {low} to {high}"
+                found.append(Model(stage, str(getattr(spec.options, name, name)), tuple(value["sha256"]), details))
+            elif isinstance(value, str | list):
+                found.append(Model(stage, name, (value,) if isinstance(value, str) else tuple(value)))
     return found
 
 

@@ -22,7 +22,10 @@ def summarise(facts: VideoFacts, data: dict[str, Any]) -> Summary:
         facts: Of the video.
         data: Of its page (`curate.report.pages.video.video_data`).
     """
-    copied = ("id", "title", "site", "procedures", "domain", "robotic", "licence", "state", "stage", "reason")
+    copied = (
+        *("id", "title", "site", "procedures", "domain", "robotic", "licence", "channel", "corpus", "public"),
+        *("state", "stage", "reason"),
+    )
     figures = {stage["name"]: stage["figures"] for stage in data["stages"]}
     trim = figures.get("trim", {})
     frames = int(trim.get("frames", figures.get("sample", {}).get("frames", 0)))
@@ -39,6 +42,7 @@ def summarise(facts: VideoFacts, data: dict[str, Any]) -> Summary:
         "flipped": int(facts.judged.flipped.sum()) if facts.judged else 0,
         "covered": sum(facts.covered.values()) / max(1, int(trim.get("kept", 0))),
         "found": len(facts.findings),
+        "cover": _cover(data["pictures"]),
         "scores": _scores(facts),
         "work": {
             stage["name"]: [stage["seconds"], int(stage["figures"].get("frames", 0))]
@@ -57,6 +61,12 @@ _OF_PICTURES = (
     *("n", "t", "p", "smoothed", "doubt", "flipped", "verdict", "kept", "reason", "whys", "src", "width", "height"),
     *("boxes", "covered", "findings", "field", "audited"),
 )
+
+
+def _cover(pictures: list[dict[str, Any]]) -> str:
+    """A picture that stands for the video: of the kept ones, else of all, the one in the middle."""
+    kept = [shown["src"] for shown in pictures if "kept" in shown["whys"]] or [shown["src"] for shown in pictures]
+    return kept[len(kept) // 2] if kept else ""
 
 
 def _scores(facts: VideoFacts) -> list[list[int]]:

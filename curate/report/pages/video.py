@@ -44,7 +44,7 @@ def video_data(facts: VideoFacts, chosen: Chosen, pictures: Callable[[int], str]
     """
     video = facts.video
     data: dict[str, Any] = {
-        **about(video, facts.source),
+        **about(video),
         "width": facts.size[0] or video.width or 0,
         "height": facts.size[1] or video.height or 0,
         "state": facts.last.state,
@@ -66,19 +66,25 @@ def video_data(facts: VideoFacts, chosen: Chosen, pictures: Callable[[int], str]
     return clean(data)
 
 
-def about(video: Video, source: Mapping[str, Any]) -> dict[str, Any]:
-    """What is known of a video without looking at it. Of a local file only the name is told."""
+def about(video: Video) -> dict[str, Any]:
+    """What is known of a video without looking at it.
+
+    Of a local file only the name is told; a case is not told at all: it may name a patient.
+    """
     address = PurePath(video.source).name if video.is_local else redact_url(video.source)
     return {
         "id": video.id,
-        "title": video.title or str(source.get("title") or ""),
+        "title": video.title,
         "source": address,
         "url": "" if video.is_local else address,
         "site": "local files" if video.is_local else (urlsplit(video.source).hostname or "").removeprefix("www."),
         "procedures": list(video.procedures),
         "domain": video.domain,
         "robotic": video.robotic,
-        "licence": video.licence or str(source.get("license") or ""),
+        "licence": video.licence,
+        "channel": video.channel,
+        "corpus": video.corpus,
+        "public": video.public,
         "duration": video.duration,
     }
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from curate.config import DedupOptions
 from curate.errors import BadArtefact, CurateError
 from curate.files.atomic import clear, clear_planted, write_atomic
 from curate.files.bounded import parse_json, read_bounded
@@ -22,16 +23,17 @@ from curate.files.digest import digest
 from curate.records import Video
 from curate.report.funnel import funnel
 from curate.report.pages.choice import choose
+from curate.report.pages.duplicates import shared_by
 from curate.report.pages.facts import VideoFacts, read_facts
 from curate.report.pages.options import ReportOptions
 from curate.report.pages.overview import ROW, Overview, row_of
 from curate.report.pages.pictures import small_pictures
 from curate.report.pages.render import assets, look, render_index, render_video, render_worst, script
-from curate.report.pages.settings import settings_of
+from curate.report.pages.settings import models_of, settings_of
 from curate.report.pages.summary import Summary, summarise
 from curate.report.pages.video import video_data
 from curate.run.pipeline import Pipeline
-from curate.run.session import Session, export_context
+from curate.run.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +50,8 @@ class Written:
         videos: Pages of videos that there are.
         written: Of these, pages that were written now.
         removed: Pages that were removed, since their videos must not be shown or are no longer listed.
-        problems: (video id, what is wrong) where something could not be read; its page says so as well.
+        problems: (video id, what is wrong) where something could not be read; its page says so as well. Without an id
+            where it is about no one video.
     """
 
     index: Path
@@ -90,19 +93,27 @@ def _write(session: Session, folder: Path, options: ReportOptions, progress: Cal
         (folder / name).mkdir(exist_ok=True)
     removed = _remove_others(folder / "videos", {video.id for video in pipeline.videos})
     pages = _Pages(session, folder / "videos", options)
-    overview, rows = Overview(), []
+    overview, rows, covers = Overview(), [], {}
     for video in pipeline.videos:
         summary = pages.bring_up_to_date(video)
         overview.add(summary)
         rows.append(row_of(summary))
+        if summary["cover"]:
+            covers[video.id] = f"videos/{video.id}/{summary['cover']}", (summary["width"], summary["height"])
         progress(1)
+    duplicates = None
+    try:
+        table = session.workspace.root / "corpus" / "duplicates.parquet"
+        duplicates = shared_by(table, pipeline.videos, DedupOptions(), covers)
+    except BadArtefact as error:
+        pages.problems.append(("", str(error)))
     name = session.workspace.root.name
     for asset, data in assets().items():
         _write_changed(folder / "assets" / asset, data)
     _write_changed(folder / "data" / "videos.js", script("curateVideos", {"columns": ROW, "rows": rows}))
-    _write_changed(folder / "worst.html", render_worst(name, overview).encode())
+    _write_changed(folder / "worst.html", render_worst(name, overview, duplicates=duplicates).encode())
     index = render_index(
-        name, overview, funnel(pipeline), options=settings_of(session.config), models=export_context(pipeline)
+        name, overview, funnel(pipeline), options=settings_of(session.config), models=models_of(pipeline)
     )
     _write_changed(folder / "index.html", index.encode())
     return Written(folder / "index.html", len(rows), pages.written, removed, tuple(pages.problems))
@@ -152,9 +163,7 @@ class _Pages:
         except BadArtefact as error:
             problem = str(error)
             self.problems.append((video.id, problem))
-            facts = VideoFacts(
-                video, self._pipeline.source_metadata(video), list(self._pipeline.statuses(video)), problem=problem
-            )
+            facts = VideoFacts(video, list(self._pipeline.statuses(video)), problem=problem)
             chosen, drawn = {}, set()
         data = video_data(facts, chosen, lambda n: f"{n:06d}.jpg" if n in drawn else "")
         (folder / "index.html").write_text(render_video(self._name, data), encoding="utf-8")

@@ -60,7 +60,7 @@
       const cell = (text) => el("td", { class: "num" }, text);
       const count = (value) => cell(judged ? value.toLocaleString("en") : "–");
       const first = el("td", {}, el("a", { href: `videos/${v.id}/index.html` }, el("bdi", {}, v.title || v.id)));
-      first.append(el("span", { class: "sub" }, v.title ? `${v.id} ` : "", el("bdi", {}, v.procedures.join(", "))));
+      first.append(el("span", { class: "sub" }, v.title && v.title !== v.id ? `${v.id} ` : "", el("bdi", {}, v.procedures.join(", "))));
       const outcome = el("td", {}, el("span", { class: `chip ${v.state}` }, v.state));
       if (v.state !== "done") outcome.append(el("span", { class: "sub" }, v.reason ? `${v.stage}: ${words(v.reason)}` : v.stage));
       return el("tr", {}, first, outcome, cell(v.seconds ? clock(v.seconds) : "–"),
@@ -245,7 +245,8 @@
   // ---- the choice of pictures --------------------------------------------------------------------------------------
   const choice = (place, pictures) => {
     const figures = [...document.querySelectorAll("#frames > .frame")];
-    const kinds = [...new Set(pictures.flatMap((picture) => picture.whys))];
+    const kinds = ["kept", "dropped", "uncertain", "least sure", "flipped", "masked", "finding"].filter((kind) =>
+      pictures.some((picture) => picture.whys.includes(kind)));
     const buttons = ["all", ...kinds].map((kind) => {
       const number = kind === "all" ? figures.length : pictures.filter((picture) => picture.whys.includes(kind)).length;
       const button = el("button", { type: "button", "aria-pressed": String(kind === "all") }, kind, el("span", { class: "soft" }, String(number)));

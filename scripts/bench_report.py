@@ -1,0 +1,228 @@
+"""Time and size of the report over thousands of made videos.
+
+    python scripts/bench_report.py --videos 4194 --scratch /tmp/bench-report
+
+Makes a workspace whose videos are links to a few made ones, writes its report, writes it again with nothing changed,
+and once more after one video changed; then opens the first page in a headless Chromium (needs playwright and a
+browser), and searches. What is told: seconds of each, bytes of the first page with all that it loads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import simplejpeg
+
+from curate.config import Config
+from curate.records import NON_SURGICAL, SURGICAL, UNCERTAIN, Finding, Reason, Region, Video
+from curate.report.pages.options import ReportOptions
+from curate.report.pages.write import write_pages
+from curate.run.session import open_session, store_manifest
+from curate.verdicts import rules
+from curate.workspace.ledger import Event, LedgerWriter
+from curate.workspace.tables.fields import FieldWriter, ShotField
+from curate.workspace.tables.frames import FrameWriter
+from curate.workspace.tables.regions import BoxWriter
+from curate.workspace.tables.schemas import audit_schema, region_schema
+from curate.workspace.tables.scores import Scores, write_scores
+from curate.workspace.tables.verdicts import write_verdicts
+from curate.workspace.tree import Workspace
+
+KINDS = 8
+"""Made videos that the others are links to."""
+
+SIZE = (640, 360)
+PROCEDURES = [f"procedure {i}" for i in range(35)]
+WORDS = [
+    "robotic",
+    "laparoscopic",
+    "total",
+    "subtotal",
+    "extended",
+    "left",
+    "right",
+    "with",
+    "without",
+    "mesh",
+    "stapled",
+    "sutured",
+    "of",
+    "the",
+    "and",
+]
+
+
+def make_workspace(root: Path, count: int, frames: int) -> Path:
+    """A workspace of ``count`` videos with ``frames`` sampled frames each; every twentieth could not be downloaded."""
+    workspace = Workspace.open(root, create=True)
+    workspace.store_options(Config())
+    draw = np.random.default_rng(0)
+    videos = []
+    for i in range(count):
+        title = " ".join(draw.choice(WORDS, 8))
+        procedures = (PROCEDURES[int(draw.integers(35))],)
+        source = f"https://www.youtube.com/watch?v=made{i:07d}"
+        videos.append(Video(f"made{i:07d}", source, title=title.capitalize(), procedures=procedures, corpus="made"))
+    store_manifest(workspace, videos)
+    made = root.parent / f"{root.name}-kinds"
+    made.mkdir(exist_ok=True)
+    for kind in range(KINDS):
+        make_video(made, kind, frames)
+    pipeline = open_session(root).pipeline
+    writer = LedgerWriter(workspace.ledger_folder)
+    for i, video in enumerate(videos):
+        fingerprints = pipeline.fingerprints(video)
+        for stage, spec in pipeline.specs.items():
+            if i % 20 == 19:
+                writer.append(
+                    Event(1.0, video.id, stage, "failed", fingerprints[stage], Reason.PRIVATE, "private video")
+                )
+                break
+            folder = workspace.folder(spec.stage.folder)
+            path = folder / f"{video.id}{'.mp4' if stage == 'download' else '.parquet'}"
+            if stage == "download":
+                path.write_bytes(b"made")
+            else:
+                os.link(made / f"{stage}-{i % KINDS}.parquet", path)
+            figures = {"frames": frames, "seconds": float(frames)} if stage != "download" else {"bytes": 4}
+            if stage == "trim":
+                figures = {"frames": frames, "kept": frames - 20, "surgical": frames - 30, "uncertain": 10}
+                figures["seconds_kept"] = float(frames - 20)
+            done = Event(
+                1.0, video.id, stage, "done", fingerprints[stage], artefact=path.name, figures=figures, seconds=1
+            )
+            writer.append(done)
+    writer.close()
+    return root
+
+
+def make_video(folder: Path, kind: int, frames: int) -> None:
+    """Every artefact of one made video, as ``{stage}-{kind}.parquet``."""
+    draw = np.random.default_rng(kind)
+    n, timestamps = np.arange(frames, dtype=np.int32), np.arange(frames, dtype=np.float64)
+    p = np.clip(np.repeat(draw.random(frames // 10 + 1), 10)[:frames] + draw.normal(0, 0.05, frames), 0, 1)
+    changes = np.where(n % 10 == 0, 0.6, 0.1).astype(np.float32)
+    with FrameWriter(folder / f"sample-{kind}.parquet") as writer:
+        for i in range(frames):
+            coarse = draw.integers(60, 200, (9, 16, 3), np.uint8)
+            image = np.ascontiguousarray(cv2.resize(coarse, SIZE, interpolation=cv2.INTER_CUBIC))
+            row = {"n": i, "timestamp": float(i), "source_index": i, "key_frame": True}
+            writer.add(row | {"width": SIZE[0], "height": SIZE[1], "image": simplejpeg.encode_jpeg(image, quality=85)})
+    band = (0.4, 0.6)
+    scores = Scores(n, timestamps, p.astype(np.float32), changes, "made", "0" * 64, 0.5, band)
+    write_scores(folder / f"classify-{kind}.parquet", scores)
+    smoothed = rules.smooth(p, timestamps, changes.astype(float), 0.95, 0.5)
+    verdicts = rules.judge(smoothed, 0.5, band)
+    kept = (n >= 10) & (n < frames - 10)
+    said = {"threshold": "0.5", "uncertain_low": "0.4", "uncertain_high": "0.6"}
+    reasons = np.where(kept, "", np.where(n < 10, "before_first_run", "after_last_run"))
+    path = folder / f"trim-{kind}.parquet"
+    write_verdicts(path, n, timestamps, p.astype(np.float32), verdicts, kept, reasons, said)
+    with BoxWriter(folder / f"mask-{kind}.parquet", region_schema()) as boxes:
+        for i in range(10, frames - 10):
+            boxes.add(i, [Region(20, 300, 320 + i % 200, 340, "text", 0.9, "made")])
+    with BoxWriter(folder / f"audit-{kind}.parquet", audit_schema()) as boxes:
+        for i in range(20, frames - 10, 20):
+            boxes.add(i, [Finding("face", 0.8, 400, 50, 470, 120, "", "made")])
+    with FieldWriter(folder / f"field-{kind}.parquet") as fields:
+        fields.add(ShotField(10, frames - 10, *SIZE, "circle", 0.9, 100, 10, 540, 350, 320, 180, 170, 170))
+    assert {SURGICAL, NON_SURGICAL, UNCERTAIN} >= set(verdicts.tolist())
+
+
+def timed(what: str, root: Path, options: ReportOptions) -> None:
+    began = time.perf_counter()
+    written = write_pages(open_session(root), options)
+    seconds = time.perf_counter() - began
+    print(f"{what}: {seconds:.1f} s, {written.written} of {written.videos} pages written", flush=True)
+
+
+def change_one(root: Path) -> None:
+    """Let the last stage of one video be done again."""
+    session = open_session(root)
+    video = session.pipeline.videos[0]
+    status = list(session.pipeline.statuses(video))[-1]
+    event = status.event
+    writer = LedgerWriter(session.workspace.ledger_folder)
+    writer.append(
+        Event(
+            time.time(),
+            video.id,
+            status.stage,
+            "done",
+            status.fingerprint,
+            artefact=event.artefact,
+            figures=event.figures,
+            attempt=event.attempt + 1,
+            seconds=2,
+        )
+    )
+    writer.close()
+
+
+def browse(folder: Path, runs: int = 5) -> None:
+    """Open and search the first page, as a person would."""
+    from playwright.sync_api import sync_playwright
+
+    index = folder / "index.html"
+    loaded = [index, *(folder / "assets").iterdir(), folder / "data" / "videos.js"]
+    print(f"first page with all that it loads: {sum(path.stat().st_size for path in loaded) / 1e6:.2f} MB")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium") or shutil.which("google-chrome"),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        opened, searched = [], []
+        for _ in range(runs):
+            page = browser.new_page()
+            began = time.perf_counter()
+            page.goto(index.as_uri(), wait_until="load")
+            page.wait_for_selector("#list tbody tr")
+            opened.append(time.perf_counter() - began)
+            searched.append(page.evaluate(_SEARCH))
+            found = page.inner_text("#count")
+            page.close()
+        browser.close()
+    print(f"opened in {statistics.median(opened):.2f} s (median of {runs}), slowest {max(opened):.2f} s")
+    print(f"search in {statistics.median(searched):.0f} ms (median of {runs}): {found}")
+
+
+_SEARCH = """() => {
+  const began = performance.now();
+  const form = document.getElementById('search');
+  form.q.value = 'mesh procedure 17';
+  form.dispatchEvent(new Event('input'));
+  document.body.getBoundingClientRect();
+  return performance.now() - began;
+}"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--videos", type=int, default=4194)
+    parser.add_argument("--frames", type=int, default=120)
+    parser.add_argument("--scratch", type=Path, default=Path("/tmp/bench-report"))
+    parser.add_argument("--no-pictures", action="store_true")
+    arguments = parser.parse_args()
+    root = arguments.scratch / f"w{arguments.videos}"
+    if not root.exists():
+        arguments.scratch.mkdir(parents=True, exist_ok=True)
+        make_workspace(root, arguments.videos, arguments.frames)
+    options = ReportOptions(pictures=not arguments.no_pictures)
+    timed("all", root, options)
+    timed("nothing changed", root, options)
+    change_one(root)
+    timed("one video changed", root, options)
+    size = sum(path.stat().st_size for path in (root / "report").rglob("*") if path.is_file())
+    print(f"whole report: {size / 1e6:.0f} MB")
+    browse(root / "report")
+
+
+if __name__ == "__main__":
+    main()
