@@ -40,23 +40,7 @@ KINDS = 8
 
 SIZE = (640, 360)
 PROCEDURES = [f"procedure {i}" for i in range(35)]
-WORDS = [
-    "robotic",
-    "laparoscopic",
-    "total",
-    "subtotal",
-    "extended",
-    "left",
-    "right",
-    "with",
-    "without",
-    "mesh",
-    "stapled",
-    "sutured",
-    "of",
-    "the",
-    "and",
-]
+WORDS = ("robotic", "laparoscopic", "total", "left", "right", "with", "without", "mesh", "sutured", "of", "and")
 
 
 def make_workspace(root: Path, count: int, frames: int) -> Path:

@@ -73,7 +73,7 @@ class VideoFacts:
         frames: Its table of frames; ``None`` where there is none.
         size: Width and height of its frames in pixels; zeros where there are none.
         regions: Boxes of the mask stage by frame number.
-        findings: Of the privacy audit, by frame number.
+        findings: Of the privacy audit, by frame number; of an earlier one where it is to be done again.
         fields: Fields of view, shot by shot.
         audited: Whether the privacy audit looked at it, which it does at kept frames.
         masked: Whether the mask stage did.
@@ -138,7 +138,9 @@ def read_facts(pipeline: Pipeline, video: Video) -> VideoFacts:
     for n, region in read_regions(pipeline.artefact(video, "mask")) if masked else ():
         regions[n].append(region)
     findings: dict[int, list[Finding]] = defaultdict(list)
-    for n, finding in read_findings(pipeline.artefact(video, "audit")) if audited else ():
+    # An audit that is to be done again still knows what must not be shown.
+    audit = pipeline.made(video, "audit")
+    for n, finding in read_findings(audit) if audit else ():
         findings[n].append(finding)
     first = next(iter(read_frame_sizes(frames)), None) if frames else None
     return VideoFacts(

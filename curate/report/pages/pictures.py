@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from curate.workspace.tables.frames import read_frames
 
 Image = npt.NDArray[np.uint8]
 
-WIDEST, TALLEST = 360, 270
+WIDEST, TALLEST = 320, 240
 """Of a picture in pixels, at most."""
 
 QUALITY = 80
@@ -56,9 +57,11 @@ def small_picture(jpeg: bytes, findings: Iterable[Finding]) -> bytes:
     Raises:
         ValueError: It is not a readable JPEG.
     """
-    image: Image = simplejpeg.decode_jpeg(jpeg)
-    height, width = image.shape[:2]
-    small = np.ascontiguousarray(fit(image, WIDEST, TALLEST))
+    height, width, _, _ = simplejpeg.decode_jpeg_header(jpeg)
+    share = min(1.0, WIDEST / width, TALLEST / height)
+    # The decoder halves a picture for next to nothing, so it is asked for one that is just large enough.
+    image = simplejpeg.decode_jpeg(jpeg, min_width=math.ceil(width * share), min_height=math.ceil(height * share))
+    small: Image = np.ascontiguousarray(fit(image, WIDEST, TALLEST))
     size = (small.shape[1], small.shape[0])
     for finding in findings:
         hide(small, scale(grow(finding.box, max(4, width // 160)), (width, height), size))

@@ -151,4 +151,5 @@ def look() -> str:
 
 def script(name: str, value: Any) -> bytes:
     """A script that sets ``window.{name}``: the only way to read data from a page that was opened from disk."""
-    return f"window.{name} = {json.dumps(value, ensure_ascii=True, separators=(',', ':'))};\n".encode()
+    data = json.dumps(value, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
+    return f"window.{name} = {data};\n".encode()

@@ -12,7 +12,7 @@ import numpy as np
 
 from curate.files.text import printable
 from curate.files.urls import redact_url
-from curate.records import Finding, Region, Video
+from curate.records import NON_SURGICAL, SURGICAL, UNCERTAIN, Finding, Region, Video
 from curate.report.pages.choice import doubt, runs_of
 from curate.report.pages.facts import VERDICTS, Judged, VideoFacts
 from curate.run.pipeline import StageStatus
@@ -194,18 +194,18 @@ def _picture(
         "covered": facts.covered.get(n, 0.0),
         "findings": [_box(finding) for finding in facts.findings.get(n, ())],
         "field": _field(facts.fields, n),
-        "audited": facts.audited and bool(judged.kept[row]) and verdict != "non-surgical",
+        "audited": (bool(judged.kept[row]) and verdict != NON_SURGICAL) if facts.audited else None,
     }
 
 
 def _because(judged: Judged, row: int, verdict: str) -> str:
     if judged.reasons[row]:
         return REASONS.get(judged.reasons[row], judged.reasons[row])
-    if verdict != "uncertain" and (verdict == "surgical") != (judged.smoothed[row] >= judged.threshold):
+    if verdict != UNCERTAIN and (verdict == SURGICAL) != (judged.smoothed[row] >= judged.threshold):
         return "decided by a person"
-    if verdict == "uncertain":
+    if verdict == UNCERTAIN:
         return f"probability between {judged.band[0]:.2f} and {judged.band[1]:.2f}"
-    if verdict == "non-surgical":
+    if verdict == NON_SURGICAL:
         return f"probability below {judged.threshold:.2f}"
     return f"probability at least {judged.threshold:.2f}"
 

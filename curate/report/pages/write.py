@@ -37,6 +37,9 @@ from curate.run.session import Session
 
 log = logging.getLogger(__name__)
 
+VERSION = 1
+"""Raised when the code makes other pages or pictures of the same; templates and assets are looked at (`look`)."""
+
 _LARGEST = 4_000_000
 """Bytes of a summary, at most; one has some thousands."""
 
@@ -189,7 +192,7 @@ def page_fingerprint(pipeline: Pipeline, video: Video, options: ReportOptions) -
         for status in pipeline.statuses(video)
         for event in (status.event,)
     ]
-    return digest([look(), dataclasses.asdict(options), dataclasses.asdict(video), events])
+    return digest([VERSION, look(), dataclasses.asdict(options), dataclasses.asdict(video), events])
 
 
 def _stored(path: Path, fingerprint: str) -> Summary | None:
