@@ -13,6 +13,7 @@ from curate.cli.exits import leave, say, show
 
 if TYPE_CHECKING:
     from curate.corpus.recipe import Recipe
+    from curate.exports import ExportSummary
     from curate.run.compose import Composition
 
 _SHOWN = 5
@@ -53,18 +54,10 @@ def build(recipe: Path, output: Path) -> None:
         raise click.ClickException(
             f"{damage}: run curate in the workspace of {damage.path}, and build again"
         ) from damage
-    for made in built.exports.formats:
-        if not is_quiet():
-            state = "written" if made.written else "up to date"
-            size = made.size / 1e6
-            show(f"{made.name}: {made.frames} frames of {made.videos} videos, {size:.1f} MB, {state}: {made.folder}")
-        for video, why in made.left_out.items():
-            say(f"left out of {made.name}: {video}: {why}")
-    for name, why in built.exports.not_made.items():
-        say(f"{name} was not made: {why}")
-    if built.exports.stale:
-        stale = ", ".join(map(str, built.exports.stale))
-        say(f"not written now, and made of a former recipe: {stale}; delete what is not wanted")
+    for summary in built.exports.values():
+        _show_export(summary)
+    if built.leftovers:
+        say(f"of a former recipe: {', '.join(map(str, built.leftovers))}; delete what is not wanted")
     if built.gone:
         named = ", ".join(built.gone[:_SHOWN]) + (", ..." if len(built.gone) > _SHOWN else "")
         say(f"{len(built.gone)} videos of the former build are not in this one: {named}")
@@ -74,7 +67,24 @@ def build(recipe: Path, output: Path) -> None:
     if unreadable:
         say(f"{len(unreadable)} pictures cannot be read and are left out: see {output / UNREADABLE}")
     failed = sum(member.outcome in ("failed", "unreadable") for member in built.composition.members)
-    leave(failures=failed or unreadable or built.exports.not_made or any(m.left_out for m in built.exports.formats))
+    exports = built.exports.values()
+    leave(failures=failed or unreadable or any(e.not_made or any(m.left_out for m in e.formats) for e in exports))
+
+
+def _show_export(summary: ExportSummary) -> None:
+    """Say what was written, what was left out, and what is of a former recipe."""
+    for made in summary.formats:
+        if not is_quiet():
+            state = "written" if made.written else "up to date"
+            size = made.size / 1e6
+            show(f"{made.name}: {made.frames} frames of {made.videos} videos, {size:.1f} MB, {state}: {made.folder}")
+        for video, why in made.left_out.items():
+            say(f"left out of {made.name}: {video}: {why}")
+    for name, why in summary.not_made.items():
+        say(f"{name} was not made: {why}")
+    if summary.stale:
+        stale = ", ".join(map(str, summary.stale))
+        say(f"not written now, and made of a former recipe: {stale}; delete what is not wanted")
 
 
 @cloup.command()

@@ -77,8 +77,10 @@ class SplitOptions:
 class BalanceOptions:
     """The table ``[balance]``: of the training split."""
 
-    how: Literal["none", "weights", "selection"] = option(
-        "none", "weights: sampling weights; selection: fewer frames; none: weights as the export has them."
+    how: Literal["none", "weights", "selection", "mix"] = option(
+        "none",
+        "weights: sampling weights; selection: fewer frames; mix: an export for each source corpus, with its "
+        "probability; none: weights as the export has them.",
     )
     by: tuple[Level, ...] = option(("procedure",), "Levels from the top down: corpus, procedure, video.")
     alpha: float = option(0.5, "Without frames: groups in proportion to n^alpha.", low=0, high=1)
@@ -260,12 +262,25 @@ class _Reader:
             balance=balance,
             export=self._export(splits, balance),
         )
+        self._check_balance(balance)
         try:
             recipe.tree()
         except CurateError as error:
             raise self._error(("balance", "by"), str(error).removeprefix(f"{self._path}: ")) from error
         matches = tuple(found for one in recipe.dedup.matches if (found := self._beside(one)) is not None)
         return dataclasses.replace(recipe, dedup=dataclasses.replace(recipe.dedup, matches=matches))
+
+    def _check_balance(self, balance: BalanceOptions) -> None:
+        """Refuse options of a balance that would have no effect."""
+        given = self._data.get("balance", {})
+        silent = {"weights": ("fraction", "cap_corpus", "cap_procedure", "cap_video"), "mix": ("fraction",)}
+        for name in given:
+            if balance.how == "none" and name != "how":
+                raise self._error(("balance", name), f"balance.{name} says nothing without balance.how")
+            if name in silent.get(balance.how, ()):
+                raise self._error(("balance", name), f"balance.{name} says nothing to {balance.how}; see selection")
+        if balance.how == "mix" and balance.by[:1] != ("corpus",):
+            raise self._error(("balance", "by"), "a mix is of source corpora: begin balance.by with corpus")
 
     def _sources(self) -> tuple[Source, ...]:
         tables = self._data.get("source", [])
@@ -350,7 +365,7 @@ class _Reader:
                 place = "splits" if name in _SPLIT_OPTIONS else "balance"
                 raise self._error(("export", name), f"export.{name} stands in the table [{place}] of a recipe")
         options: ExportOptions = self._table(ExportOptions, ("export",))
-        weighs = balance.how == "weights"
+        weighs = balance.how in ("weights", "mix")
         return dataclasses.replace(
             options,
             val_fraction=splits.val,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +16,13 @@ from curate.corpus.recipe import Recipe, Source
 from curate.corpus.split_record import record_path, write_record
 from curate.errors import CurateError
 from curate.exports import ExportEntry, ExportSummary, export_dataset
+from curate.exports.exporter import FORMATS
 from curate.exports.plan.plan import FramePolicy
 from curate.files.atomic import commit, temporary_beside, write_atomic
 from curate.files.bounded import parse_json, read_bounded
 from curate.files.csv_file import csv_text, read_csv
 from curate.run.compose import Composition, Member, Unreadable, compose
+from curate.run.mixing import MIXING, part_name, write_mixing
 from curate.run.session import Sources, open_session, run_stages
 from curate.version import __version__
 from curate.workspace.locks import hold_shard
@@ -47,13 +49,15 @@ class Built:
 
     Attributes:
         composition: Who is in, and who is not.
-        exports: What was written.
+        exports: What was written, by the folder in ``exports``; that has no name unless the sources are mixed.
         gone: Ids that the former build in this folder had and this one has not.
+        leftovers: Folders among the exports that are of a former recipe.
     """
 
     composition: Composition
-    exports: ExportSummary
+    exports: Mapping[str, ExportSummary]
     gone: tuple[str, ...]
+    leftovers: tuple[Path, ...]
 
 
 def build(
@@ -95,12 +99,34 @@ def build(
             write_record(record_path(out / "corpus", recipe.export), composition.splits.record, recipe.export)
         (out / "exports").mkdir(exist_ok=True)
         context = {"curate": __version__, "recipe": recipe.about.name, "recipe.digest": recipe.digest()}
-        exports = export_dataset(
-            entries, recipe.export, out / "exports", context=context | dict(composition.context), progress=progress
-        )
+        context |= composition.context
+        exports = {
+            name: export_dataset(own, recipe.export, out / "exports" / name, context=context, progress=progress)
+            for name, own in _parts(entries, recipe).items()
+        }
+        if recipe.balance.how == "mix":
+            write_mixing(composition.train, recipe.tree(), recipe.export.formats, out / "exports" / MIXING)
+        else:
+            (out / "exports" / MIXING).unlink(missing_ok=True)
         _write_account(recipe, composition, out)
     now = {member.id for member in composition.members if member.outcome == "in"}
-    return Built(composition, exports, tuple(sorted(former - now)))
+    return Built(composition, exports, tuple(sorted(former - now)), _leftovers(out / "exports", exports.keys()))
+
+
+def _leftovers(folder: Path, parts: Collection[str]) -> tuple[Path, ...]:
+    """Folders that belong neither to a format nor to a part of a mix."""
+    ours = set(FORMATS) if "" in parts else set(parts)
+    names = (path.name for path in sorted(folder.iterdir()) if path.is_dir())
+    return tuple(folder / name for name in names if name not in ours and not name.startswith("."))
+
+
+def _parts(entries: Sequence[ExportEntry], recipe: Recipe) -> dict[str, list[ExportEntry]]:
+    """Entries of each export, by the name of its folder; one without a name unless the sources are mixed."""
+    parts: dict[str, list[ExportEntry]] = {}
+    for entry in entries:
+        name = part_name(entry.video.corpus) if recipe.balance.how == "mix" else ""
+        parts.setdefault(name, []).append(entry)
+    return dict(sorted(parts.items()))
 
 
 def read_composition(out: Path) -> list[Member]:

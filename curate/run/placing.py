@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,15 +30,26 @@ def corpus_folder(workspace: Workspace) -> Path:
     return workspace.root / "corpus"
 
 
-def place(workspace: Workspace, videos: Sequence[Video], options: ExportOptions) -> Placed:
+def place(
+    workspace: Workspace,
+    videos: Sequence[Video],
+    options: ExportOptions,
+    copies: Iterable[Collection[str]] = (),
+) -> Placed:
     """Give every video of a workspace its split; nothing is written.
+
+    Args:
+        workspace: With the record of earlier draws.
+        videos: All that may be exported.
+        options: Shares, rules, and a list of stated splits.
+        copies: Groups of ids that are copies of one another.
 
     Raises:
         CurateError: A list or the record cannot be read, or the fractions add up to more than 1.
     """
     listed = read_stated(options.splits, videos).apply(videos) if options.splits is not None else videos
     record = read_record(record_path(corpus_folder(workspace), options))
-    return Placed(assign_splits(listed, options, record=record))
+    return Placed(assign_splits(listed, options, record=record, copies=copies))
 
 
 def remember(workspace: Workspace, placed: Placed, options: ExportOptions) -> None:

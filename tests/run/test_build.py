@@ -19,6 +19,7 @@ from curate.workspace.tables.duplicates import Match, write_matches
 from tests.corpus.running import run
 from tests.exports.making import encode, picture, tree_bytes
 from tests.finished import make_finished
+from tests.rendered import render_operation, render_slides
 
 RECIPE = """
 [recipe]
@@ -181,6 +182,48 @@ def test_a_selection_is_shown_nested_and_built(sources, tmp_path):
     assert 3 <= len(taken[6]) < len(taken[12]) <= 16
 
 
+def test_sources_are_mixed_by_shards(sources, tmp_path):
+    text = RECIPE + '\n[balance]\nhow = "mix"\nby = ["corpus"]\nalpha = 0.0\n'
+    text = text.replace('formats = ["parquet", "webdataset"]', 'formats = ["webdataset"]')
+    assert run("corpus", "build", write(sources, text), "-o", tmp_path / "out").code == 2
+    told = json.loads((tmp_path / "out/exports/mixing.json").read_text())
+    assert [part["name"] for part in told["parts"]] == ["frames", "one", "two"]
+    assert [part["probability"] for part in told["parts"]] == pytest.approx([1 / 3] * 3, abs=1e-6)
+    found = set()
+    for part in told["parts"]:
+        folder = tmp_path / "out/exports" / part["folders"]["webdataset"]
+        rows = pq.read_table(folder / "videos.parquet").to_pylist()
+        assert {row["corpus"] for row in rows} == {part["name"]}
+        found |= {row["video_id"] for row in rows}
+        assert run("verify", folder).code == 0
+    assert found == {row["id"] for row in composition(tmp_path / "out").values() if row["outcome"] == "in"}
+    done = run("corpus", "build", write(sources), "-o", tmp_path / "out")
+    assert "of a former recipe" in done.err and not (tmp_path / "out/exports/mixing.json").exists()
+
+
+@pytest.mark.slow
+def test_videos_of_others_are_processed_in_a_workspace_of_the_corpus(tmp_path):
+    (tmp_path / "export").mkdir()
+    render_operation(tmp_path / "export" / "op.mp4")
+    render_slides(tmp_path / "export" / "talk.mp4")
+    (tmp_path / "export" / "broken.mp4").write_bytes(b"no video")
+    text = '[recipe]\nname = "t"\n[[source]]\nname = "hospital"\nvideos = "export"\nlicence = "x"\n'
+    text += "[source.options.sample]\nrate = 2.0\n[export]\nformats = ['parquet']\n"
+    path = write(tmp_path, text)
+    assert "until 'curate corpus build'" in run("corpus", "plan", path, "-o", tmp_path / "out").err
+    assert run("corpus", "build", path, "-o", tmp_path / "out").code == 2
+    rows = composition(tmp_path / "out")
+    assert {key: row["outcome"] for key, row in rows.items()} == {
+        "hospital:broken": "failed",
+        "hospital:op": "in",
+        "hospital:talk": "dropped",
+    }
+    assert int(rows["hospital:op"]["frames"]) == 12
+    before = tree_bytes(tmp_path / "out" / "exports")
+    assert run("corpus", "build", path, "-o", tmp_path / "out").code == 2
+    assert tree_bytes(tmp_path / "out" / "exports") == before
+
+
 def test_filters_name_what_does_not_fit(sources, tmp_path):
     text = RECIPE + '\n[filter]\nprocedures = ["cholecystectomy"]\nmin_height = 10\n'
     assert run("corpus", "build", write(sources, text), "-o", tmp_path / "out").code == 2
@@ -247,7 +290,9 @@ def test_building_again_with_more_videos_moves_nobody(sources, tmp_path):
         ('name = "tiny"', 'name = "../tiny"', 3, "name the corpus"),
         ('frames = "frames"', 'frames = "nowhere"', 17, "no such folder"),
         ('workspace = "two"', 'workspace = "nowhere"', 12, "not a workspace"),
-        ("[splits]", '[balance]\nby = ["video", "corpus"]\n[splits]', 27, "video last"),
+        ("[splits]", '[balance]\nhow = "selection"\nby = ["video", "corpus"]\n[splits]', 28, "video last"),
+        ("[splits]", "[balance]\nalpha = 1.0\n[splits]", 27, "says nothing without balance.how"),
+        ("[splits]", '[balance]\nhow = "weights"\ncap_video = 3\n[splits]', 28, "says nothing to weights"),
         ('splits = "lists/frames.csv"', 'splits = "cataracts"', 17, "names none of the 3 videos"),
         ("[recipe]", "[recipe", 2, "line 2"),
         ('workspace = "two"', 'videos = "x"\noptions.download.proxy = "http://a:b@c"', 12, "is not taken from"),
