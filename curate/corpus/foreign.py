@@ -107,21 +107,17 @@ def scan(folder: Path, source: str, pattern: str = "") -> list[ForeignVideo]:
         raise CurateError(f"pattern {pattern!r} is not a regular expression: {error}") from error
     if given is not None and not given.groups:
         raise CurateError(f"pattern {pattern!r} has no group: put what is the video in parentheses")
-    found: dict[str, dict[int, str]] = defaultdict(dict)
+    found: dict[str, list[str]] = defaultdict(list)
     for name in _pictures(folder):
         video = _video(name, given)
         if not video:
             raise CurateError(f"{folder / name}: no video can be told from the name: give a pattern")
-        number = _number(name, len(found[video]))
-        if number in found[video]:
-            both = f"{folder / found[video][number]} and {folder / name}"
-            raise CurateError(f"{both} are both frame {number} of {video}: give a pattern")
-        found[video][number] = name
+        found[video].append(name)
     if not found:
         raise CurateError(f"{folder}: no pictures ({', '.join(ENDINGS)}) in it")
     return [
-        ForeignVideo(foreign_id(source, video), video, tuple(sorted(frames.items())))
-        for video, frames in sorted(found.items())
+        ForeignVideo(foreign_id(source, video), video, _numbered(folder, video, names))
+        for video, names in sorted(found.items())
     ]
 
 
@@ -152,10 +148,28 @@ def _video(name: str, pattern: re.Pattern[str] | None) -> str:
     return source_of(name, PATTERNS) or Path(name).parent.name
 
 
-def _number(name: str, place: int) -> int:
-    """Number of a frame: the last one in its name, else its place among those without one."""
-    numbers = re.findall(r"\d+", stem_of(name))
-    return int(numbers[-1][-18:]) if numbers else place
+def _numbered(folder: Path, video: str, names: Sequence[str]) -> tuple[tuple[int, str], ...]:
+    """Pictures with the numbers that their names end in; with their places where not all end in one of their own.
+
+    Raises:
+        CurateError: Pictures of several folders have one number, so that they may be of several videos.
+    """
+    by_number: dict[int, str] = {}
+    for name in names:
+        number = _number(name)
+        if number is None:
+            return tuple(enumerate(names))
+        before = by_number.setdefault(number, name)
+        if before != name and Path(before).parent != Path(name).parent:
+            both = f"{folder / before} and {folder / name}"
+            raise CurateError(f"{both} are both frame {number} of {video}: give a pattern")
+    return tuple(sorted(by_number.items())) if len(by_number) == len(names) else tuple(enumerate(names))
+
+
+def _number(name: str) -> int | None:
+    """The number that the name of a picture ends in."""
+    found = re.search(r"\d+$", stem_of(name))
+    return int(found[0][-18:]) if found else None
 
 
 def listing(folder: Path, video: ForeignVideo) -> str:

@@ -324,6 +324,8 @@ def test_names_that_tell_no_frame_or_two_are_refused(tmp_path, sources):
         (tmp_path / "f" / name).write_bytes(encode(picture(1)))
     done = run("corpus", "plan", write(tmp_path, text))
     assert done.code == 1 and "both frame 1 of case_1" in done.err
+    for name in ("p/a_7.jpg", "p/b_7.jpg", "q/last.jpg"):
+        (tmp_path / "f" / name).write_bytes(encode(picture(1)))
     done = run("corpus", "plan", write(tmp_path, text + "pattern = '^(.*)/'\n"))
     assert done.code == 0 and ["f", "2", "2"] in [line.split() for line in done.out.splitlines()]
 
