@@ -263,6 +263,24 @@ class AuditOptions:
 
 
 @dataclass(frozen=True)
+class EmbedOptions:
+    """A vector for each sampled frame."""
+
+    model: str = option(
+        "none",
+        "none: do not; default: features of the shipped frame classifier; else a file of weights of a backbone (.pth, "
+        ".pt, .safetensors, .bin), a folder with a config.json, or a hub repository that was pulled.",
+    )
+    architecture: str = option(
+        "", "timm's name of the network, where neither a config nor the names of the weights tell it."
+    )
+    side: int = option(0, "Pixels of the square to which frames are scaled; 0 takes the model's own.", low=0, high=4096)
+    spacing: float = option(0.0, "Embed the first frame in every so many seconds; 0 embeds each.", low=0)
+    device: str = option("auto", "auto, cpu, cuda, or cuda:N.", output=False)
+    batch_size: int = option(0, "Frames per forward pass; 0 chooses by device.", output=False, low=0)
+
+
+@dataclass(frozen=True)
 class SignatureOptions:
     """Hashes of the kept frames, to find duplicates."""
 
@@ -511,6 +529,7 @@ class Config:
     mask: MaskOptions = field(default_factory=MaskOptions)
     field: FieldOptions = dataclasses.field(default_factory=FieldOptions)
     audit: AuditOptions = dataclasses.field(default_factory=AuditOptions)
+    embed: EmbedOptions = dataclasses.field(default_factory=EmbedOptions)
     signature: SignatureOptions = dataclasses.field(default_factory=SignatureOptions)
     export: ExportOptions = dataclasses.field(default_factory=ExportOptions)
     engine: EngineOptions = dataclasses.field(default_factory=EngineOptions)

@@ -27,6 +27,7 @@ COMMANDS: CommandTable = {
     "mask": ("curate.cli.stages:mask", "Find regions that are not surgery."),
     "field": ("curate.cli.stages:field", "Find the endoscope's field of view, shot by shot."),
     "audit": ("curate.cli.stages:audit", "Find faces, names, dates and identifiers on the kept frames."),
+    "embed": ("curate.cli.stages:embed", "Make a vector of each frame, so that neighbours can be found."),
     "signature": ("curate.cli.stages:signature", "Hash the kept frames, so that duplicates can be found."),
     "export": ("curate.cli.run:export", "Write the shards."),
     "predict": ("curate.cli.predict:predict", "The models alone, on images and videos."),

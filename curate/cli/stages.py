@@ -158,6 +158,15 @@ audit = _stage_command(
     ),
 )
 
+embed = _stage_command(
+    "embed",
+    """Make a vector of each sampled frame, so that neighbours and duplicates can be found across videos.
+
+    Off by default: --model switches it on for the workspace. SurgeNet's, SurgeNetDINO's and LemonFM's published
+    checkpoints are recognised by the names of their tensors; all of the backbone is loaded, or nothing.
+    """,
+)
+
 signature = _stage_command(
     "signature",
     """Hash one kept frame a second, and its mirror image, so that 'curate corpus dedup' can find duplicates.

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from curate.files.ahead import map_ahead
 from curate.nets.device import available_threads, resolve_device
-from curate.nets.preprocess import Framing, Image, to_input
+from curate.nets.preprocess import Image, framing, to_input
 from curate.nets.weights.model_config import ModelConfig
 from curate.nets.weights.registry import Kind, resolve_model
 from curate.vision.blank import is_blank
@@ -132,12 +132,6 @@ class Classifier:
         scores = probability(self._network.logits(pixels), self.config)
         scores[[is_blank(picture) for picture in pixels]] = 0
         return scores
-
-
-def framing(config: ModelConfig) -> Framing:
-    """Which part of a picture a network sees; padding has the mean colour, as in timm."""
-    red, green, blue = (round(255 * value) for value in config.mean)
-    return Framing(config.crop_mode, config.crop_pct, (red, green, blue))
 
 
 def probability(logits: Logits, config: ModelConfig) -> Scores:

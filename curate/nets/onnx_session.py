@@ -14,11 +14,13 @@ _FATAL = 3
 """Of ONNX Runtime's log levels: errors and worse."""
 
 
-def open_session(path: Path, what: str, *, device: str = "cpu", threads: int = 1) -> onnxruntime.InferenceSession:
+def open_session(
+    path: Path | bytes, what: str, *, device: str = "cpu", threads: int = 1
+) -> onnxruntime.InferenceSession:
     """Load an ONNX graph.
 
     Args:
-        path: File of the graph.
+        path: File of the graph, or the graph itself.
         what: What it is, for the error.
         device: As for `providers`.
         threads: CPU threads of one forward pass.
@@ -38,7 +40,8 @@ def open_session(path: Path, what: str, *, device: str = "cpu", threads: int = 1
     try:
         return onnxruntime.InferenceSession(path, settings, providers=chosen)
     except Exception as error:  # ONNX Runtime has an exception class for every way a file can be bad.
-        raise CurateError(f"cannot load the {what} {path}: {error}") from error
+        where = "" if isinstance(path, bytes) else f" {path}"
+        raise CurateError(f"cannot load the {what}{where}: {error}") from error
 
 
 def providers(device: str) -> list[tuple[str, dict[str, int]]]:

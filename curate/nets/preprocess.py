@@ -11,7 +11,7 @@ import numpy.typing as npt
 import PIL.Image
 import simplejpeg
 
-from curate.nets.weights.model_config import CropMode, Interpolation
+from curate.nets.weights.model_config import CropMode, Interpolation, ModelConfig
 
 Image = npt.NDArray[np.uint8]
 """uint8 RGB, (H, W, 3)."""
@@ -63,6 +63,12 @@ class Framing:
 
 
 WHOLE = Framing()
+
+
+def framing(config: ModelConfig) -> Framing:
+    """Which part of a picture a network sees; padding has the mean colour, as in timm."""
+    red, green, blue = (round(255 * value) for value in config.mean)
+    return Framing(config.crop_mode, config.crop_pct, (red, green, blue))
 
 
 def to_input(

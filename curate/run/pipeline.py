@@ -44,6 +44,7 @@ STAGES: Mapping[str, str] = {
     "mask": "curate.stages.mask:MaskStage",
     "field": "curate.stages.field:FieldStage",
     "audit": "curate.stages.audit:AuditStage",
+    "embed": "curate.stages.embed:EmbedStage",
     "signature": "curate.stages.signature:SignatureStage",
 }
 """Stages that work video by video, in order, with where their classes are."""

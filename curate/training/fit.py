@@ -22,9 +22,10 @@ from torch import nn
 from curate.errors import CurateError
 from curate.evaluation.labels import LabelledFrame
 from curate.files.ahead import map_ahead
+from curate.nets.checkpoint import read_state
 from curate.nets.levels import LevelsNetwork
 from curate.nets.preprocess import Image, to_input
-from curate.nets.torch_network import build_network, read_state
+from curate.nets.torch_network import build_network
 from curate.nets.weights.model_config import ModelConfig
 from curate.records import SURGICAL
 from curate.training.data import Draw, compose

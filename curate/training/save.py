@@ -13,7 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save_file
 
 from curate.files.digest import sha256_of
-from curate.nets.torch_network import NormalisedEnsemble, build_network, read_state
+from curate.nets.checkpoint import read_state
+from curate.nets.torch_network import NormalisedEnsemble, build_network
 from curate.nets.weights.model_config import FILE_NAME, ModelConfig, WeightsFile, write_config
 from curate.training.fit import export_onnx
 from curate.version import __version__

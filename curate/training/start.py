@@ -6,8 +6,9 @@ import dataclasses
 from pathlib import Path
 
 from curate.errors import CurateError
+from curate.nets.checkpoint import read_state
 from curate.nets.levels import LevelsNetwork
-from curate.nets.torch_network import build_network, read_state
+from curate.nets.torch_network import build_network
 from curate.nets.weights.model_config import LEVELS, Branch, ModelConfig
 from curate.nets.weights.registry import LEMON_SUFFIXES, resolve_model
 from curate.training.fit import pretrained

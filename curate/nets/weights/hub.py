@@ -1,7 +1,7 @@
 """Models fetched from the Hugging Face hub: where they lie, what they were, and fetching them.
 
 Nothing is fetched unless ``curate models pull`` is called. Checkpoints are untrusted: they are only ever opened with
-``weights_only=True`` or as safetensors (`curate.nets.torch_network.read_state`).
+``weights_only=True`` or as safetensors (`curate.nets.checkpoint.read_state`).
 """
 
 from __future__ import annotations

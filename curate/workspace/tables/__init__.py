@@ -7,6 +7,7 @@ the engine makes final.
 from curate.workspace.tables.schemas import (
     audit_schema,
     duplicate_schema,
+    embedding_schema,
     field_schema,
     frame_schema,
     manifest_schema,
@@ -20,6 +21,7 @@ from curate.workspace.tables.schemas import (
 __all__ = [
     "audit_schema",
     "duplicate_schema",
+    "embedding_schema",
     "field_schema",
     "frame_schema",
     "manifest_schema",

@@ -201,6 +201,24 @@ def prediction_schema() -> pa.Schema:
 
 
 @cache
+def embedding_schema(columns: int = 384) -> pa.Schema:
+    """``embeddings/{id}.parquet``: one row an embedded frame, in order; ``vector`` has unit length but for rounding.
+
+    ``columns`` is that of the model. The file's metadata carries ``model``, ``sha256`` (of the weights),
+    ``architecture``, ``width`` and ``height`` of what it saw, and ``spacing`` in seconds.
+    """
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            pa.field("n", pa.int32(), nullable=False),
+            pa.field("timestamp", pa.float64(), nullable=False),
+            pa.field("vector", pa.list_(pa.float16(), columns), nullable=False),
+        ]
+    )
+
+
+@cache
 def signature_schema() -> pa.Schema:
     """``signatures/{id}.parquet``: perceptual hashes, one row a second of the frames that are kept.
 
