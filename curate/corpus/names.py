@@ -52,7 +52,7 @@ def source_of(name: str, patterns: Sequence[re.Pattern[str]] = PATTERNS) -> str:
     stem = stem_of(name)
     if patterns is PATTERNS and _GENERIC.fullmatch(stem.rstrip("0123456789").rstrip("_- ") or "frame"):
         folder = PurePosixPath(name.replace("\\", "/")).parent.name
-        return source_of(folder) or folder
+        return (source_of(folder) or folder) if folder else ""
     for pattern in patterns:
         if found := pattern.match(stem):
             return found["source"] if "source" in pattern.groupindex else found[1 if pattern.groups else 0]

@@ -13,12 +13,12 @@ import numpy as np
 
 from curate.corpus.balance import frame_order
 from curate.corpus.recipe import Recipe, Source
-from curate.corpus.split_record import record_path, write_record
+from curate.corpus.split_record import forget_in_records, record_path, write_record
 from curate.errors import CurateError
 from curate.exports import ExportEntry, ExportSummary, export_dataset
 from curate.exports.exporter import FORMATS
 from curate.exports.plan.plan import FramePolicy
-from curate.files.atomic import commit, temporary_beside, write_atomic
+from curate.files.atomic import clear, commit, temporary_beside, write_atomic
 from curate.files.bounded import parse_json, read_bounded
 from curate.files.csv_file import csv_text, read_csv
 from curate.run.compose import Composition, Member, Unreadable, compose
@@ -93,6 +93,7 @@ def build(
                 f"{recipe.path}: no video is left for the corpus; 'curate corpus plan' says what becomes of each"
             )
         before(composition)
+        _forget(composition, recipe, out)
         former = {member.id for member in read_composition(out) if member.outcome == "in"}
         entries = _selected(composition, recipe, out)
         if recipe.splits.val or recipe.splits.test:
@@ -118,6 +119,21 @@ def _leftovers(folder: Path, parts: Collection[str]) -> tuple[Path, ...]:
     ours = set(FORMATS) if "" in parts else set(parts)
     names = (path.name for path in sorted(folder.iterdir()) if path.is_dir())
     return tuple(folder / name for name in names if name not in ours and not name.startswith("."))
+
+
+def _forget(composition: Composition, recipe: Recipe, out: Path) -> None:
+    """Remove what earlier builds left of videos that are not among the sources any more, or must not be kept."""
+    forget_in_records(out / "corpus", composition.forbidden)
+    known = {member.id for member in composition.members} - composition.forbidden
+    selected = {m.id for m in composition.members if m.outcome == "in" and m.selected < m.frames}
+    sources = [source.name for source in recipe.sources if source.kind == "frames"]
+    for folder in sorted((out / "imported").iterdir()) if (out / "imported").is_dir() else ():
+        if folder.name not in sources:
+            clear(folder)
+    for folder, wanted in (*((out / "imported" / name, known) for name in sources), (out / "selected", selected)):
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if path.name.removeprefix(".").partition(".")[0] not in wanted:
+                clear(path)
 
 
 def _parts(entries: Sequence[ExportEntry], recipe: Recipe) -> dict[str, list[ExportEntry]]:

@@ -109,6 +109,7 @@ class Composition:
         context: Facts about how the sources were made.
         notes: What is to be known, such as names that lists of splits have and no video bears.
         unreadable: Pictures of foreign folders that are left out.
+        forbidden: Ids that must not be kept anywhere: purged from a workspace, or opted out.
     """
 
     members: tuple[Member, ...]
@@ -118,6 +119,7 @@ class Composition:
     context: Mapping[str, str]
     notes: tuple[str, ...]
     unreadable: tuple[Unreadable, ...]
+    forbidden: frozenset[str]
 
     def funnel(self) -> Counter[tuple[str, str]]:
         """Videos by source and outcome."""
@@ -152,6 +154,7 @@ class _Found:
     context: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
+    forbidden: set[str] = field(default_factory=set)
 
 
 def compose(recipe: Recipe, out: Path | None, *, write: bool = False) -> Composition:
@@ -194,6 +197,7 @@ def compose(recipe: Recipe, out: Path | None, *, write: bool = False) -> Composi
         dict(sorted(found.context.items())),
         tuple(found.notes),
         tuple(found.unreadable),
+        frozenset(found.forbidden),
     )
 
 
@@ -218,6 +222,7 @@ def _collect(source: Source, out: Path | None, found: _Found, *, write: bool) ->
         return
     session = open_session(root, write=False, sources=Sources())
     pipeline = session.pipeline
+    found.forbidden |= session.exclusions.purged.ids | {video.id for video in session.opted_out}
     for video in session.opted_out:
         found.candidates.append(_Candidate(_told(video, source), source, outcome="opted_out", why="opted out"))
     for video in pipeline.videos:
@@ -269,6 +274,7 @@ def _collect_frames(source: Source, out: Path | None, found: _Found) -> None:
         found.candidates.append(candidate)
         if _opted_out(foreign, excluded):
             candidate.leave("opted_out", "opted out")
+            found.forbidden.add(foreign.id)
         elif out is not None:
             made = import_video(source.path, foreign, source.options.rate, out / "imported" / source.name)
             found.unreadable += [Unreadable(source.name, name, why) for name, why in made.unreadable.items()]
@@ -381,7 +387,9 @@ def _duplicates(candidates: Sequence[_Candidate], found: _Found, recipe: Recipe)
             raise CurateError(
                 f"{recipe.path}: the table of duplicates {error.path} cannot be read: {error.why}"
             ) from error
-    groups = duplicate_groups(matches, recipe.dedup, {name: c.video.corpus for name, c in inside.items()})
+    order = recipe.dedup.sources or tuple(dict.fromkeys(c.video.corpus for c in candidates))
+    options = dataclasses.replace(recipe.dedup, sources=order)
+    groups = duplicate_groups(matches, options, {name: c.video.corpus for name, c in inside.items()})
     if recipe.dedup.enabled:
         for group in groups:
             for name, kept in group.lost.items():
@@ -421,6 +429,7 @@ def _split(
     record = read_record(recipe.splits.record) if recipe.splits.record is not None else {}
     if out is not None:
         record |= read_record(record_path(out / "corpus", recipe.export))
+    record = {key: split for key, split in record.items() if key.kind != "video" or key.name not in found.forbidden}
     splits = assign_splits(videos, recipe.export, record=record, copies=[group.members for group in groups])
     for candidate in _still_in(candidates):
         if why := splits.aside.get(candidate.video.id):

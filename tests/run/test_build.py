@@ -18,6 +18,7 @@ import pytest
 
 from curate.corpus.recipe import presets, read_recipe
 from curate.files.toml_lines import toml_lines
+from curate.takedown.mentions import search_tree
 from curate.workspace.tables.duplicates import Match, write_matches
 from tests.corpus.running import run
 from tests.exports.making import encode, picture, tree_bytes
@@ -275,6 +276,27 @@ def test_building_again_with_more_videos_moves_nobody(sources, tmp_path):
     shutil.rmtree(tmp_path / "frames/video01")
     done = run("corpus", "build", write(tmp_path, text), "-o", tmp_path / "out")
     assert "1 videos of the former build are not in this one: f-video01" in done.err
+
+
+def test_what_is_purged_or_taken_out_leaves_nothing_in_the_corpus(tmp_path):
+    ids = ["kept-video", "purged-video", "other-video"]
+    make_finished(tmp_path / "work", {name: f"https://example.org/{name}" for name in ids}, ["parquet"])
+    for video in ("frames01", "removed02"):
+        (tmp_path / "f" / video).mkdir(parents=True)
+        (tmp_path / "f" / video / "000001.jpg").write_bytes(encode(picture(1)))
+    text = '[recipe]\nname = "t"\n[[source]]\nname = "w"\nworkspace = "work"\nlicence = "x"\n'
+    text += '[[source]]\nname = "f"\nframes = "f"\nlicence = "x"\n[splits]\ntest = 0.4\n'
+    text += "[balance]\nhow = 'selection'\nby = ['video']\ncap_video = 2\n[export]\nformats = ['webdataset']\n"
+    assert run("corpus", "build", write(tmp_path, text), "-o", tmp_path / "out").code == 0
+    gone = ["purged-video", "removed02"]
+    assert {mention.video for mention in search_tree(tmp_path / "out", gone).mentions} == set(gone)
+    assert run("purge", "-w", tmp_path / "work", "--id", "purged-video", "--yes").code == 0
+    shutil.rmtree(tmp_path / "f" / "removed02")
+    done = run("corpus", "build", write(tmp_path, text), "-o", tmp_path / "out")
+    assert done.code == 0 and "2 videos of the former build are not in this one" in done.err
+    left = search_tree(tmp_path / "out", gone).mentions
+    assert [mention.path.name for mention in left if mention.video == "purged-video"] == []
+    assert all(mention.path.name.startswith("splits-") for mention in left)
 
 
 @pytest.mark.parametrize(
