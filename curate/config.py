@@ -297,11 +297,34 @@ RANKS = ("resolution", "seconds", "source", "id")
 class DedupOptions:
     """What videos share with one another, and which of them stays."""
 
+    enabled: bool = option(
+        False,
+        "Compare the videos before an export, and leave duplicates out of it; switches the stage signature on.",
+        output=False,
+    )
+    distance: int = option(
+        64,
+        "Bits of 256 by which the hashes of two pictures may differ for the one to be found by the other.",
+        low=0,
+        high=96,
+    )
+    quality: int = option(
+        8,
+        "Content, 0 to 100, that a picture needs: blank, dark and blurred ones would link everything.",
+        low=0,
+        high=100,
+    )
     seconds: float = option(
         5.0, "Shortest stretch that two videos must share, in seconds.", output=False, low=1, high=3600
     )
+    pictures: int = option(
+        3,
+        "Fewest pictures that differ from one another in such a stretch: a still alone proves nothing.",
+        output=False,
+        low=1,
+    )
     score: float = option(
-        0.4,
+        0.48,
         "Smallest score of such a stretch: 1 for pictures that are the same, 0 for unrelated ones.",
         output=False,
         low=0,
@@ -328,6 +351,12 @@ class DedupOptions:
     )
     sources: tuple[str, ...] = option(
         (), "For rank 'source': names of source corpora, the best first; others come after them.", output=False
+    )
+    scene_frames: int = option(
+        0, "Most frames of a scene that hardly changes, spread over it; 0 for all of them.", output=False, low=0
+    )
+    scene_distance: int = option(
+        10, "Bits of 256 by which frames of such a scene differ from its first one.", output=False, low=0, high=96
     )
 
 
@@ -531,6 +560,7 @@ class Config:
     audit: AuditOptions = dataclasses.field(default_factory=AuditOptions)
     embed: EmbedOptions = dataclasses.field(default_factory=EmbedOptions)
     signature: SignatureOptions = dataclasses.field(default_factory=SignatureOptions)
+    dedup: DedupOptions = dataclasses.field(default_factory=DedupOptions)
     export: ExportOptions = dataclasses.field(default_factory=ExportOptions)
     engine: EngineOptions = dataclasses.field(default_factory=EngineOptions)
 
@@ -795,6 +825,8 @@ def resolve(where: str, *layers: Mapping[str, Mapping[str, Any]]) -> Config:
         for layer in layers:
             merged = _merged(merged, layer.get(spec.name, {}))
         stages[spec.name] = build(kind, merged, f"{where}: {spec.name}")
+    if stages["dedup"].enabled:  # which has nothing to compare without
+        stages["signature"] = dataclasses.replace(stages["signature"], method="hashes")
     return Config(**stages)
 
 

@@ -22,6 +22,9 @@ from curate.trust import secrets_of
 Layer = dict[str, dict[str, Any]]
 """Values that were given, by table and option name; tables of formats stand in that of the export."""
 
+SWITCH = "enabled"
+"""Name of the option that switches all of a table on; where flags carry the table's name, its flag is that name."""
+
 
 def stage_flags(*plain: str, prefixed: Sequence[str] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorator that adds the flags of some tables to a command.
@@ -124,7 +127,9 @@ def _flags_of(table: Table, *, prefixed: bool) -> Iterator[_Flag]:
     title = f"Export as {table.path[-1]}" if len(table.path) > 1 else table.name.capitalize()
     group = OptionGroup(title, help=(table.kind.__doc__ or "").splitlines()[0])
     for spec, kind in option_fields(table.kind):
-        name = (prefix + spec.name).replace("-", "_")
+        if spec.name == SWITCH and not prefix:
+            continue
+        name = table.path[-1] if spec.name == SWITCH else (prefix + spec.name).replace("-", "_")
         source = variable(table.path[0], spec.name) if spec.metadata["run_only"] else None
         flag = _option(name, spec.default, spec.metadata, kind, group=group, source=source)
         yield _Flag(name, ((table.path, spec.name),), flag)

@@ -53,6 +53,8 @@ def purge(workspace: Path, ids: tuple[Path, ...], words: tuple[str, ...], yes: b
         say(f"remains: {mention}")
     if len(report.remaining) > _SHOWN:
         say(f"and {len(report.remaining) - _SHOWN} more places")
+    if report.copies:
+        say(f"these videos show what they showed, or a part of it, and stay: {', '.join(report.copies)}")
     for problem in report.problems:
         say(f"no proof: {problem}")
     leave(failures=asked.bad_rows or not report.proven)

@@ -49,7 +49,7 @@ NEEDED = (
 )
 @shard_flag
 @partial_flag
-@stage_flags("engine", prefixed=UNTIL)
+@stage_flags("engine", prefixed=(*STAGES, "dedup", "export"))
 @verbosity
 @help_all_flag
 def run(
@@ -90,7 +90,7 @@ def run(
     "--opt-out", type=click.Path(path_type=Path), multiple=True, help="File with ids to leave out; repeatable."
 )
 @partial_flag
-@stage_flags("export")
+@stage_flags("export", prefixed=("dedup",))
 @verbosity
 def export(workspace: Path, config_file: Path | None, opt_out: tuple[Path, ...], partial: bool, given: Layer) -> None:
     """Write the shards of all complete videos, with metadata, splits and a dataset card.

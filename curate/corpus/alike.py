@@ -62,7 +62,7 @@ class PictureHashes:
             with PIL.Image.open(path) as header:
                 width, height = header.size
         except Exception as error:  # whatever a header of a stranger makes of the library
-            raise ValueError("is no picture that can be read") from error
+            raise ValueError(f"is no picture that can be read: {error}") from error
         if width * height > MOST_PIXELS:
             raise ValueError(f"has {width}x{height} pixels, more than {MOST_PIXELS / 1e6:g} million")
         grey = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)

@@ -92,8 +92,12 @@ def duplicate_groups(
 
 
 def is_accepted(match: Match, options: DedupOptions) -> bool:
-    """Whether a stretch is long and alike enough to count."""
-    return match.matched_seconds >= options.seconds and match.score >= options.score
+    """Whether a stretch is long, alike and rich enough to count."""
+    return (
+        min(match.end_a - match.start_a, match.end_b - match.start_b) >= options.seconds
+        and match.score >= options.score
+        and match.pictures >= options.pictures
+    )
 
 
 def kind_of(matches: Iterable[Match], options: DedupOptions) -> str:

@@ -310,7 +310,7 @@ def read_picture(path: Path) -> tuple[bytes, int, int]:
             upright = header.getexif().get(_ORIENTATION, 1) == 1
             copied = header.format == "JPEG" and header.mode == "RGB" and upright
     except Exception as error:  # whatever a header of a stranger makes of the library
-        raise ValueError("is no picture that can be read") from error
+        raise ValueError(f"is no picture that can be read: {error}") from error
     if width * height > MOST_PIXELS:
         raise ValueError(f"has {width}x{height} pixels, more than {MOST_PIXELS / 1e6:g} million")
     if copied:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from curate.records import Video
+from curate.records import Reason, Video
+from curate.run.deduplicate import find_repeats, is_current
 from curate.run.pipeline import Pipeline, StageStatus
 
 NO_PROCEDURE = "(none)"
@@ -63,6 +64,7 @@ class Funnel:
         procedures: Rows by procedure, by name; `NO_PROCEDURE` where a video has none.
         troubles: Videos that failed, and pending ones whose last try failed.
         notes: (video id, stage, note) of finished videos that have something to say.
+        duplicates: Ids of complete videos that exports leave out, with the id of the one that stays in their place.
     """
 
     videos: int = 0
@@ -71,6 +73,7 @@ class Funnel:
     procedures: dict[str, ProcedureRow] = field(default_factory=dict)
     troubles: list[Trouble] = field(default_factory=list)
     notes: list[tuple[str, str, str]] = field(default_factory=list)
+    duplicates: dict[str, str] = field(default_factory=dict)
 
     @property
     def failed(self) -> int:
@@ -104,6 +107,7 @@ class Funnel:
                 for t in self.troubles
             ],
             "notes": [{"id": video, "stage": stage, "note": note} for video, stage, note in self.notes],
+            "duplicates": [{"id": video, "kept": kept} for video, kept in self.duplicates.items()],
         }
 
 
@@ -128,7 +132,28 @@ def funnel(pipeline: Pipeline) -> Funnel:
             row.failed += last.state == "failed"
             row.pending += last.state == "pending"
             row.surgical += surgical
+    if pipeline.config.dedup.enabled:
+        _count_duplicates(result, pipeline)
     return result
+
+
+def _count_duplicates(result: Funnel, pipeline: Pipeline) -> None:
+    """A row for what exports leave out of the complete videos; pending where these were not compared yet."""
+    row = result.stages["dedup"] = StageRow()
+    videos = pipeline.complete()
+    if not is_current(pipeline, videos):
+        row.pending = len(videos)
+        return
+    repeats = find_repeats(pipeline, videos)
+    result.duplicates = dict(repeats.lost)
+    row.done = len(videos) - len(repeats.lost)
+    row.dropped[str(Reason.DUPLICATE)] += len(repeats.lost)
+    row.dropped = +row.dropped
+    if repeats.groups:
+        row.figures["groups"] = len(repeats.groups)
+    seconds = sum(end - start for spans in repeats.spans.values() for start, end in spans)
+    if seconds:
+        row.figures["seconds_left_out"] = round(seconds)
 
 
 def _count(result: Funnel, video: Video, status: StageStatus) -> None:

@@ -22,6 +22,7 @@ from curate.exports.plan.plan import ExportEntry, PlannedVideo, make_plan
 from curate.manifests.opt_out import OptOuts, read_opt_outs
 from curate.records import Video
 from curate.resources import labels_folder
+from curate.run.deduplicate import Repeats, merged
 from curate.run.pipeline import Pipeline
 from curate.run.placing import Placed
 from curate.run.session import Sources, export_context, export_entry, open_session
@@ -244,7 +245,7 @@ def _collect(source: Source, out: Path | None, found: _Found, *, write: bool) ->
 
 
 def _entry(pipeline: Pipeline, video: Video, told: Video) -> ExportEntry:
-    entry = export_entry(pipeline, video, Placed(Splits({video.id: video.split})))
+    entry = export_entry(pipeline, video, Placed(Splits({video.id: video.split})), Repeats())
     return dataclasses.replace(entry, video=told)
 
 
@@ -394,6 +395,10 @@ def _duplicates(candidates: Sequence[_Candidate], found: _Found, recipe: Recipe)
         for group in groups:
             for name, kept in group.lost.items():
                 inside[name].leave("duplicate", f"{kept} shows it")
+            for name, cuts in group.cuts.items():
+                if (entry := inside[name].entry) is not None:
+                    spans = merged([(cut.start, cut.end) for cut in cuts])
+                    inside[name].entry = dataclasses.replace(entry, repeats=spans)
     return groups
 
 

@@ -20,6 +20,7 @@ from curate.engine import make_engine
 from curate.errors import CurateError
 from curate.files.atomic import temporary_beside, write_atomic
 from curate.manifests import Unstated, read_manifest
+from curate.run.deduplicate import Repeats, find_repeats, repeats_for_export
 from curate.run.exclusions import Exclusions, read_exclusions, read_purged, remember_opt_outs
 from curate.run.pipeline import Pipeline
 from curate.run.placing import Placed, place, remember
@@ -307,11 +308,12 @@ def run_export(
             formats = dict.fromkeys(name for name in formats if name not in kept)
         if kept and not formats:
             return ExportSummary((), kept=kept)
-        placed = place(session.workspace, [pipeline.described(v) for v in videos], session.config.export)
-        remember(session.workspace, placed, session.config.export)
         try:
+            repeats = repeats_for_export(pipeline, videos)
+            placed = place(session.workspace, [pipeline.described(v) for v in videos], session.config.export)
+            remember(session.workspace, placed, session.config.export)
             summary = export_dataset(
-                [export_entry(pipeline, video, placed) for video in videos],
+                [export_entry(pipeline, video, placed, repeats) for video in videos],
                 dataclasses.replace(session.config.export, formats=tuple(formats)),
                 folder,
                 context=export_context(pipeline),
@@ -345,17 +347,19 @@ def plan_export(session: Session) -> Plan:
     if not videos:
         raise CurateError(f"no video of {session.workspace.root} is complete: see 'curate status'")
     placed = place(session.workspace, [pipeline.described(v) for v in videos], options)
-    return make_plan([export_entry(pipeline, video, placed) for video in videos], options, {})
+    repeats = find_repeats(pipeline, videos) if pipeline.config.dedup.enabled else Repeats()
+    return make_plan([export_entry(pipeline, video, placed, repeats) for video in videos], options, {})
 
 
-def export_entry(pipeline: Pipeline, video: Video, placed: Placed) -> ExportEntry:
+def export_entry(pipeline: Pipeline, video: Video, placed: Placed, repeats: Repeats) -> ExportEntry:
     """What an export is told of a finished video that has a split or is put aside."""
     from curate.exports import ExportEntry
 
     seals = pipeline.seals(video, _EXPORTED)
     return ExportEntry(
         video=dataclasses.replace(pipeline.described(video), split=placed.splits.of.get(video.id, "")),
-        aside=placed.splits.aside.get(video.id, ""),
+        aside=placed.splits.aside.get(video.id, "") or repeats.aside(video.id),
+        repeats=repeats.spans.get(video.id, ()),
         frames=pipeline.artefact(video, "sample"),
         verdicts=pipeline.artefact(video, "trim"),
         regions=pipeline.artefact(video, "mask"),

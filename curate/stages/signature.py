@@ -18,18 +18,20 @@ from curate.errors import BadArtefact
 from curate.records import NON_SURGICAL, Done, Failed, Outcome, Reason, Video
 from curate.stage import Files, Stage
 from curate.vision.field_of_view import FieldOfView
-from curate.vision.perceptual_hash import CROPS, SIDE, Hashes, hash_pictures, small_picture
+from curate.vision.perceptual_hash import SIDE, Hashes, hash_pictures, small_picture
 from curate.vision.shot_fields import ShotFields
 from curate.workspace.reading import check_all_seen
 from curate.workspace.tables.frames import read_frame_groups
 from curate.workspace.tables.regions import ByFrame, read_regions
-from curate.workspace.tables.signatures import HASH, Signature, write_signature
+from curate.workspace.tables.signatures import Signature, write_signature
 from curate.workspace.tables.verdicts import read_verdicts
 
 SPACING = 1.0
 """Seconds from one hashed frame to the next, at least."""
 
 _BATCH = 256
+
+Small = npt.NDArray[np.float32]
 
 
 class SignatureStage(Stage[SignatureOptions]):
@@ -72,33 +74,43 @@ def _frames_to_hash(verdicts: Path) -> dict[int, float]:
 
 def _hash_frames(files: Files, times: dict[int, float]) -> Signature:
     sizes: list[tuple[int, int]] = [(1, 1)]
-    found: list[Hashes] = []
+    found: list[tuple[Hashes, Hashes]] = []
     numbers: list[int] = []
-    batch: list[npt.NDArray[np.float32]] = []
-    for n, small, size in files.watched(_small_pictures(files, times)):
+    fields: list[Small] = []
+    frames: list[Small] = []
+    for n, field, frame, size in files.watched(_small_pictures(files, times)):
         numbers.append(n)
         sizes.append(size)
-        batch.append(small)
-        if len(batch) == _BATCH:
-            found.append(hash_pictures(np.stack(batch)))
-            batch.clear()
-    found.append(hash_pictures(np.stack(batch)) if batch else _no_hashes())
-    whole, mirror, crops, quality = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        fields.append(field)
+        frames.append(frame)
+        if len(fields) == _BATCH:
+            found.append((hash_pictures(np.stack(fields)), hash_pictures(np.stack(frames))))
+            fields, frames = [], []
+    found.append((hash_pictures(_stacked(fields)), hash_pictures(_stacked(frames))))
+    whole, mirror, crops, quality = (np.concatenate(parts) for parts in zip(*(one for one, _ in found), strict=True))
     width, height = max(sizes, key=lambda size: size[0] * size[1])
     timestamps = np.array([times[n] for n in numbers], np.float64)
     spacing = max(SPACING, float(np.median(np.diff(timestamps)))) if len(timestamps) > 1 else SPACING
-    return Signature(np.array(numbers, np.int32), timestamps, quality, whole, mirror, crops, width, height, spacing)
+    return Signature(
+        n=np.array(numbers, np.int32),
+        timestamps=timestamps,
+        quality=quality,
+        whole=whole,
+        mirror=mirror,
+        crops=crops,
+        frame=np.concatenate([of_frames.whole for _, of_frames in found]),
+        width=width,
+        height=height,
+        spacing=spacing,
+    )
 
 
-def _no_hashes() -> Hashes:
-    empty = np.zeros((0, HASH), np.uint8)
-    return Hashes(empty, empty, np.zeros((0, len(CROPS), HASH), np.uint8), np.zeros(0, np.uint8))
+def _stacked(pictures: list[Small]) -> Small:
+    return np.stack(pictures) if pictures else np.zeros((0, SIDE, SIDE), np.float32)
 
 
-def _small_pictures(
-    files: Files, times: dict[int, float]
-) -> Iterator[tuple[int, npt.NDArray[np.float32], tuple[int, int]]]:
-    """Number, small picture and size of each frame to hash."""
+def _small_pictures(files: Files, times: dict[int, float]) -> Iterator[tuple[int, Small, Small, tuple[int, int]]]:
+    """Number, small pictures of field and frame, and size of each frame to hash."""
     regions = ByFrame(files.inputs.get("mask"), read_regions)
     fields = ShotFields(files.inputs.get("field"))
     for group in read_frame_groups(files.inputs["sample"]):
@@ -110,16 +122,16 @@ def _small_pictures(
             field = fields.of(row.n, row.width, row.height) or FieldOfView.whole(row.width, row.height)
             boxes = [region.box for region in regions.of(row.n)]
             try:
-                small = _small_picture(jpegs[i].as_py(), row.width, row.height, field, boxes)
+                small = _shrink(jpegs[i].as_py(), row.width, row.height, field, boxes)
             except ValueError as error:
                 raise BadArtefact(files.inputs["sample"], f"frame {row.n} is not a readable JPEG: {error}") from error
-            yield row.n, small, (row.width, row.height)
+            yield row.n, *small, (row.width, row.height)
 
 
-def _small_picture(
+def _shrink(
     jpeg: bytes, width: int, height: int, field: FieldOfView, boxes: list[tuple[int, int, int, int]]
-) -> npt.NDArray[np.float32]:
-    """The field of view of a frame, without some boxes, as hashes are made of it."""
+) -> tuple[Small, Small]:
+    """The field of view of a frame, and all of it, without some boxes, as hashes are made of them."""
     import simplejpeg
 
     least = min(field.x2 - field.x1, field.y2 - field.y1)
@@ -129,16 +141,16 @@ def _small_picture(
     )[:, :, 0]
     rows, columns = grey.shape
     scale_x, scale_y = columns / width, rows / height
+    shown = np.ones((rows, columns), bool)
+    for left, top, right, bottom in boxes:
+        across = slice(math.floor(left * scale_x), math.ceil(right * scale_x))
+        shown[math.floor(top * scale_y) : math.ceil(bottom * scale_y), across] = False
+    frame = small_picture(np.ascontiguousarray(grey), shown if boxes else None)
+    if field.shape == "none":
+        return frame, frame
     inner = field.scaled(scale_x, scale_y)
     x1, y1 = round(inner.x1), round(inner.y1)
     x2, y2 = max(round(inner.x2), x1 + 1), max(round(inner.y2), y1 + 1)
-    shown = None
-    if field.is_round or boxes:
-        shown = inner.mask(columns, rows) if field.is_round else np.ones((rows, columns), bool)
-        for left, top, right, bottom in boxes:
-            shown[
-                math.floor(top * scale_y) : math.ceil(bottom * scale_y),
-                math.floor(left * scale_x) : math.ceil(right * scale_x),
-            ] = False
-        shown = shown[y1:y2, x1:x2]
-    return small_picture(np.ascontiguousarray(grey[y1:y2, x1:x2]), shown)
+    if field.is_round:
+        shown &= inner.mask(columns, rows)
+    return small_picture(np.ascontiguousarray(grey[y1:y2, x1:x2]), shown[y1:y2, x1:x2]), frame

@@ -20,6 +20,7 @@ from curate.exports.reading.contents import videos_in
 from curate.files.atomic import clear
 from curate.manifests.opt_out import OptOuts
 from curate.records import Video
+from curate.run.deduplicate import Repeats, find_repeats
 from curate.run.pipeline import Pipeline
 from curate.run.placing import place
 from curate.run.session import export_context, export_entry
@@ -124,9 +125,11 @@ class ExportPurge:
         videos = [video for video in self.pipeline.videos if video.id in inside and self._has(video, stages)]
         try:
             placed = place(self.pipeline.workspace, [self.pipeline.described(v) for v in videos], options)
+            enabled = self.pipeline.config.dedup.enabled
+            repeats = find_repeats(self.pipeline, videos) if enabled else Repeats()
         except CurateError as error:
             return "kept", str(error)
-        entries = [export_entry(self.pipeline, video, placed) for video in videos]
+        entries = [export_entry(self.pipeline, video, placed, repeats) for video in videos]
         gone = sorted(set(left) - {entry.video.id for entry in entries})
         if gone:
             return "kept", (

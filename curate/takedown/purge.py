@@ -12,6 +12,7 @@ from curate.corpus.split_record import forget_in_records
 from curate.errors import CurateError
 from curate.manifests.opt_out import OptOuts
 from curate.records import Video
+from curate.run.deduplicate import forget_videos
 from curate.run.exclusions import bury, read_purged
 from curate.run.pipeline import STAGES, stage_class
 from curate.run.placing import corpus_folder
@@ -43,6 +44,7 @@ class PurgeReport:
         chance: Places that hold the letters of an id that is short, a word, or part of another video's texts; its
             artefacts and its rows are gone.
         problems: Why there is no proof that nothing else remains.
+        copies: Ids of other videos that show what the purged ones showed, or a part, by the table of duplicates.
     """
 
     videos: tuple[str, ...]
@@ -54,6 +56,7 @@ class PurgeReport:
     remaining: tuple[Mention, ...]
     chance: tuple[Mention, ...]
     problems: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
 
     @property
     def proven(self) -> bool:
@@ -106,6 +109,7 @@ def purge(
             store_manifest(workspace, left)
         removed = _remove_artefacts(workspace, purged.ids)
         forget_in_records(corpus_folder(workspace), purged.ids)
+        copies = forget_videos(workspace, purged.ids)
         known |= {_owner(path) for path in removed} | {video for video, _ in read_ledger(workspace.ledger_folder)}
         lines = forget(workspace.ledger_folder, purged.ids)
         try:
@@ -131,6 +135,7 @@ def purge(
         remaining=remaining,
         chance=chance,
         problems=tuple(problems),
+        copies=copies,
     )
 
 

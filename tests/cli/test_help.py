@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from curate.cli import run_command
+from curate.cli.options import SWITCH
 from curate.cli.run import NEEDED
 from curate.config import option_fields, option_tables
 
@@ -61,7 +62,7 @@ def test_the_whole_help_of_run_has_every_option_under_the_heading_of_its_stage(c
         title = f"Export as {table.path[-1]}" if of_format else table.path[0].capitalize()
         for spec, _ in option_fields(table.kind):
             prefix = "" if table.path == ("engine",) else f"{table.path[-1]}-"
-            name = (prefix + spec.name).replace("_", "-")
+            name = (table.path[-1] if spec.name == SWITCH else prefix + spec.name).replace("_", "-")
             needed = name.replace("-", "_") in NEEDED
             assert found[f"--{name}"] == ("Most needed" if needed else title), name
 

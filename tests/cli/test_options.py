@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from curate.cli import COMMANDS, cli, run_command
-from curate.cli.options import Layer, stage_flags
+from curate.cli.options import SWITCH, Layer, stage_flags
 from curate.config import Config, option_fields, option_tables, resolve
 from curate.run.pipeline import STAGES
 
@@ -61,12 +61,16 @@ def test_every_option_has_a_flag_in_its_own_command_and_in_run() -> None:
     run = cli.get_command(click.Context(cli), "run")
     assert run is not None
     in_run = {flag for parameter in run.params for flag in parameter.opts}
+    no_in_run = {flag for parameter in run.params for flag in parameter.secondary_opts}
     for table in option_tables():
         stage, *of_format = table.path
-        own = None if stage == "engine" else cli.get_command(click.Context(cli), stage)
+        own = EVERY["corpus", stage] if stage == "dedup" else cli.get_command(click.Context(cli), stage)
         flags = in_run if own is None else {flag for parameter in own.params for flag in parameter.opts}
         for spec, _ in option_fields(table.kind):
             name = "-".join((*of_format, spec.name)).replace("_", "-")
+            if spec.name == SWITCH:
+                assert {f"--{stage}", f"--no-{stage}"} <= in_run | no_in_run
+                continue
             assert f"--{name}" in flags, f"{table.name}.{name}"
             assert (f"--{name}" if own is None or of_format else f"--{stage}-{name}") in in_run
 

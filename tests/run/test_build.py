@@ -6,9 +6,6 @@ import csv
 import io
 import json
 import shutil
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -372,27 +369,3 @@ def test_lines_of_a_recipe():
     lines = toml_lines("a = 1\n[t]\nb.c = 2\n[[s]]\nx = 1\n[s.f]\ny = 2\n[[s]]\n'x' = 3\n")
     assert lines[("a",)] == 1 and lines[("t", "b", "c")] == 3
     assert lines[("s", 0, "x")] == 5 and lines[("s", 0, "f", "y")] == 7 and lines[("s", 1, "x")] == 9
-
-
-def test_a_killed_build_leaves_nothing_half_written_and_goes_on(sources, built, tmp_path):
-    start = "import sys; from curate.cli import main; main(sys.argv[1:])"
-    arguments = ["corpus", "build", str(write(sources)), "-o", str(tmp_path / "out")]
-    command = [sys.executable, "-c", start, *arguments]
-    for awaited in ("imported/frames", "exports", "exports/parquet"):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 60
-        while not (tmp_path / "out" / awaited).exists() and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.002)
-        assert process.poll() is None, f"it ended before {awaited} was there"
-        process.kill()
-        process.wait()
-        for name in ("recipe.json", "composition.csv", "exports/parquet/export.json"):
-            path = tmp_path / "out" / name
-            assert not path.exists() or path.read_bytes() == (built / name).read_bytes()
-    assert run("corpus", "build", write(sources), "-o", tmp_path / "out").code == 2
-    assert finished(tmp_path / "out") == finished(built)
-
-
-def finished(out: Path) -> dict[str, bytes]:
-    """What a build leaves, but for locks and for notes on foreign files, which tell their times."""
-    return {name: data for name, data in tree_bytes(out).items() if not name.startswith((".", "imported"))}

@@ -79,6 +79,7 @@ def test_surrounds_and_masked_regions_are_left_out(tmp_path: Path) -> None:
     box = covered(tmp_path / "marked", dict.fromkeys(range(6), (180, 110, 260, 160)))
     bare = sign(plain, field=field_of(plain))
     masked = sign(marked, field=field_of(marked), mask=box)
+    assert (bare.frame != bare.whole).any()
     naked = sign(marked)
     assert np.median(distances(bare.whole, masked.whole)) + 16 < np.median(distances(bare.whole, naked.whole))
 
@@ -122,7 +123,7 @@ def test_a_table_that_is_not_one_is_refused(tmp_path: Path) -> None:
     times = np.array([0.0, 1.0])
     good = Signature(
         *(np.arange(2, dtype=np.int32), times, np.zeros(2, np.uint8), codes, codes, np.zeros((2, 6, 32), np.uint8)),
-        *(640, 360, 1.0),
+        *(codes, 640, 360, 1.0),
     )
     write_signature(tmp_path / "s.parquet", good)
     assert read_signature(tmp_path / "s.parquet").crops.tobytes() == good.crops.tobytes()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +41,8 @@ class ExportEntry:
         audit: Parquet of `audit_schema`, ordered by ``n``; ``None`` where no audit was made.
         sealed: What these files are known by; they are checked before they are read.
         aside: Why the corpus leaves the video out, such as the splits that it would join; empty where it does not.
+        repeats: Seconds that are not shown because another video, or a frame that looks alike, shows them: start and
+            end of spans in order, ends exclusive.
         made_by: Of files without a seal: fingerprint of the stage that made them, where it is known.
     """
 
@@ -52,6 +56,7 @@ class ExportEntry:
     audit: Path | None = None
     sealed: SealedFiles = field(default_factory=SealedFiles, compare=False)
     aside: str = ""
+    repeats: tuple[tuple[float, float], ...] = ()
     made_by: Mapping[Path, str] = field(default_factory=dict, compare=False)
 
     @property
@@ -82,7 +87,13 @@ class ExportEntry:
         words = {f.name: getattr(self.video, f.name) for f in dataclasses.fields(Video) if f.name not in UNSHOWN}
         told = words | {"title": self.title, "source": self.source, "licence": self.licence}
         files = (self.frames, self.verdicts, self.regions, self.audit)
-        return [told, *(_stamp(self, path) for path in (*files, self.source_file if as_video else self.fields))]
+        stamps = [_stamp(self, path) for path in (*files, self.source_file if as_video else self.fields)]
+        return [told, *stamps, *([["repeats", *map(list, self.repeats)]] if self.repeats else [])]
+
+    def repeats_at(self, timestamp: float) -> bool:
+        """Whether what the video shows at a time lies in one of `repeats`."""
+        place = bisect_right(self.repeats, (timestamp, math.inf)) - 1
+        return place >= 0 and timestamp < self.repeats[place][1]
 
 
 def _stamp(entry: ExportEntry, path: Path | None) -> list[Any]:
@@ -180,7 +191,8 @@ class PlannedVideo:
         seconds: What those frames stand for: their number times the mean distance between samples.
         split: Split of all its frames.
         too_small: Numbers of the frames that are left out because the crop leaves too little of them.
-        private: Numbers of the frames that must not be shown because of what the privacy audit found.
+        private: Numbers of the frames that must not be shown: because of what the privacy audit found, or because
+            another video shows them.
         covered: Whether what the audit found is painted over as regions are.
     """
 
@@ -353,16 +365,19 @@ def _count(entry: ExportEntry, policy: FramePolicy, split: str) -> tuple[Planned
     tally = AuditCounts(videos=int(entry.audit is not None), unaudited=int(entry.audit is None))
     begin: tuple[int, float] | None = None
     end = (0, 0.0)
+    repeated: set[int] = set()
     for n, timestamp, _, verdict, kept in read_verdicts(entry.verdicts):
         end = (n, timestamp)
         begin = begin or end
         if kept and first is None:
             first = n
         hidden = policy.drops and n in kinds
-        taken += policy.takes(verdict, kept, private=hidden)
+        if entry.repeats_at(timestamp):
+            repeated.add(n)
+        taken += policy.takes(verdict, kept, private=hidden or n in repeated)
         if entry.audit is not None and kept and policy.is_surgical(verdict):
             tally.count(kinds.get(n, frozenset()), hidden=hidden)
     spacing = (end[1] - begin[1]) / (end[0] - begin[0]) if begin and end[0] > begin[0] else 0.0
-    private = frozenset(kinds if policy.drops else ())
+    private = frozenset(kinds if policy.drops else ()) | repeated
     video = PlannedVideo(entry, first or 0, taken, taken * spacing, split, private=private, covered=policy.covers)
     return video, tally

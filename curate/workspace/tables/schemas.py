@@ -223,8 +223,9 @@ def signature_schema() -> pa.Schema:
     """``signatures/{id}.parquet``: perceptual hashes, one row a second of the frames that are kept.
 
     ``quality``, 0..100, says how much content the picture has; ``whole``, ``mirror`` and ``crops`` are the hashes of
-    `curate.vision.perceptual_hash`, 32 bytes each, ``crops`` one after another. The file's metadata carries ``width``
-    and ``height`` of the largest frame, and ``spacing``, the seconds that a row stands for.
+    `curate.vision.perceptual_hash` of the field of view, 32 bytes each, ``crops`` one after another; ``frame`` is that
+    of all of the frame. The file's metadata carries ``width`` and ``height`` of the largest frame, and ``spacing``, the
+    seconds that a row stands for.
     """
     import pyarrow as pa
 
@@ -236,6 +237,7 @@ def signature_schema() -> pa.Schema:
             pa.field("whole", pa.binary(32), nullable=False),
             pa.field("mirror", pa.binary(32), nullable=False),
             pa.field("crops", pa.binary(192), nullable=False),
+            pa.field("frame", pa.binary(32), nullable=False),
         ]
     )
 

@@ -23,7 +23,7 @@ HASH = 32
 
 @dataclass(frozen=True)
 class Signature:
-    """The hashes of a video: an hour is 3,600 rows of 269 bytes, so it is held whole.
+    """The hashes of a video: an hour is 3,600 rows of 301 bytes, so it is held whole.
 
     Attributes:
         n: Numbers of the sampled frames; int32, (rows,).
@@ -32,6 +32,7 @@ class Signature:
         whole: Hashes of the pictures; uint8, (rows, 32).
         mirror: Of their mirror images; uint8, (rows, 32).
         crops: Of their parts; uint8, (rows, crops, 32).
+        frame: Of the frames with all that surrounds the field of view; uint8, (rows, 32).
         width: Of the largest frame, in pixels.
         height: Of the largest frame.
         spacing: Seconds that a row stands for.
@@ -43,6 +44,7 @@ class Signature:
     whole: npt.NDArray[np.uint8]
     mirror: npt.NDArray[np.uint8]
     crops: npt.NDArray[np.uint8]
+    frame: npt.NDArray[np.uint8]
     width: int
     height: int
     spacing: float
@@ -56,9 +58,10 @@ def write_signature(path: Path, signature: Signature) -> None:
         {"width": str(signature.width), "height": str(signature.height), "spacing": repr(signature.spacing)}
     )
     rows = len(signature.n)
+    parts = signature.whole, signature.mirror, signature.crops, signature.frame
     codes = [
         pa.FixedSizeBinaryArray.from_buffers(kind, rows, [None, pa.py_buffer(part.tobytes())])
-        for kind, part in zip(schema.types[3:], (signature.whole, signature.mirror, signature.crops), strict=True)
+        for kind, part in zip(schema.types[3:], parts, strict=True)
     ]
     write_table(path, pa.table([signature.n, signature.timestamps, signature.quality, *codes], schema=schema))
 
@@ -76,8 +79,10 @@ def read_signature(path: Path) -> Signature:
         raise BadArtefact(path, "its columns are of other types than those of a table of signatures")
     said = text_metadata(table)
     n, timestamps, quality = (table.column(name).to_numpy() for name in ("n", "timestamp", "quality"))
-    codes = (np.frombuffer(b"".join(table.column(name).to_pylist()), np.uint8) for name in ("whole", "mirror", "crops"))
-    whole, mirror, crops = codes
+    whole, mirror, crops, frame = (
+        np.frombuffer(b"".join(table.column(name).to_pylist()), np.uint8)
+        for name in ("whole", "mirror", "crops", "frame")
+    )
     if (np.diff(timestamps) <= 0).any():
         raise BadArtefact(path, "its timestamps do not rise")
     try:
@@ -88,5 +93,5 @@ def read_signature(path: Path) -> Signature:
         raise BadArtefact(path, f"its metadata do not tell size and spacing: {error}") from error
     return Signature(
         *(n, timestamps, quality, whole.reshape(-1, HASH), mirror.reshape(-1, HASH)),
-        *(crops.reshape(len(n), CROPS, HASH), width, height, spacing),
+        *(crops.reshape(len(n), CROPS, HASH), frame.reshape(-1, HASH), width, height, spacing),
     )
