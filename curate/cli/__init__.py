@@ -37,6 +37,7 @@ COMMANDS: CommandTable = {
     "verify": ("curate.cli.verify:verify", "Check exports: checksums, counts, keys, pictures."),
     "purge": ("curate.cli.purge:purge", "Remove videos for good, from the workspace and all its exports."),
     "push": ("curate.cli.push:push", "Copy exports to object storage, and only what changed."),
+    "review": ("curate.cli.review:review", "Look at frames, decide, and say what holds."),
     "report": ("curate.cli.report:report", "Pages to look at the corpus; masks, audit, missing videos."),
     "corpus": ("curate.cli.corpus:corpus", "What joins videos: recipes, balance."),
     "splits": ("curate.cli.splits:splits", "What the splits of lists and folders share."),

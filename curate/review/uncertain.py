@@ -12,6 +12,7 @@ import simplejpeg
 from curate.errors import CurateError
 from curate.files.csv_file import CsvWriter
 from curate.records import UNCERTAIN
+from curate.review.judged import JudgedVideo, judged_videos
 from curate.run.session import Session
 from curate.vision.contact_sheet import COLUMNS, Cell, contact_sheet, thumbnail
 from curate.workspace.tables.frames import read_frames
@@ -21,21 +22,6 @@ ROWS = 10
 """Rows of pictures on a contact sheet."""
 
 HEADER = ("video", "n", "timestamp", "p_surgical", "picture", "label")
-
-
-@dataclass(frozen=True)
-class JudgedVideo:
-    """A video with verdicts.
-
-    Attributes:
-        id: Id of the video.
-        frames: Its ``frames`` table.
-        verdicts: Its ``verdicts`` table.
-    """
-
-    id: str
-    frames: Path
-    verdicts: Path
 
 
 @dataclass(frozen=True)
@@ -104,13 +90,7 @@ def review_uncertain(session: Session, folder: Path) -> tuple[int, int]:
     Raises:
         CurateError: The folder is not empty or cannot be made, or no video was judged with the present options.
     """
-    pipeline = session.pipeline
-    judged = [
-        JudgedVideo(video.id, pipeline.artefact(video, "sample"), pipeline.artefact(video, "trim"))
-        for video in pipeline.videos
-        for status in pipeline.statuses(video)
-        if status.stage == "trim" and status.state in ("done", "dropped")
-    ]
+    judged = judged_videos(session.pipeline)
     if not judged:
         raise CurateError(f"no video of {session.workspace.root} was judged yet: see 'curate status'")
     try:

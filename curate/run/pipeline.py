@@ -159,6 +159,27 @@ class Pipeline:
         """Fingerprint of a stage for one video, had nobody decided anything about this stage's output."""
         return self._fingerprints(video)[stage][0]
 
+    def made_before(self, video: Video, stage: str) -> Event | None:
+        """The last event of a stage, if it made what the present options make, be it with fewer decisions.
+
+        What people decide makes their video pending at the stage that heeds it; until the next run its artefact is
+        what they looked at.
+        """
+        record = self._records.get((video.id, stage))
+        if record is None or record.last.outcome not in ("done", "dropped") or not self._is_there(stage, record.last):
+            return None
+        before, after = self._fingerprints(video)[stage]
+        made = record.last.fingerprint
+        if made in (before, after):
+            return record.last
+        said = sorted((d for d in self.journal.decisions if d.video == video.id), key=lambda d: d.time)
+        for count in range(len(said) - 1, 0, -1):
+            then = settle(journal.Journal(tuple(sorted(said[:count], key=lambda d: (d.who, d.seq))))).of.get(video.id)
+            heeded = self._stages[stage].heeded(then, before) if then else []
+            if made == (digest([before, heeded]) if heeded else before):
+                return record.last
+        return None
+
     def _fingerprints(self, video: Video) -> dict[str, tuple[str, str]]:
         """Fingerprint of every stage for one video, without decisions about the stage's output and with them."""
         found: dict[str, tuple[str, str]] = {}

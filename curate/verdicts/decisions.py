@@ -52,13 +52,18 @@ def read_decisions(path: Path) -> Decisions:
             continue
         if label not in (SURGICAL, NON_SURGICAL):
             raise CurateError(f"{where}: label {label!r} is not {SURGICAL}, {NON_SURGICAL} or empty")
-        video, time = row["video"].strip(), _key(row["timestamp"], where)
+        video, time = row["video"].strip(), time_of(row["timestamp"], where)
         if found.setdefault(video, {}).setdefault(time, label == SURGICAL) != (label == SURGICAL):
             raise CurateError(f"{where}: the frame of {video} at {row['timestamp']} s has two labels")
     return Decisions(found)
 
 
-def _key(text: str, where: str) -> int:
+def time_of(text: str, where: str) -> int:
+    """Milliseconds of a cell with seconds.
+
+    Raises:
+        CurateError: It is no number of seconds; with ``where``.
+    """
     try:
         seconds = float(text)
     except ValueError:

@@ -1,0 +1,224 @@
+"""What to look at next: frames whose verdict is most likely wrong, and that tell most about others.
+
+The chance that a verdict is wrong is weighed from two sides: how sure the model is, which a temperature has calibrated,
+and how many of the frames that look alike are judged the other way. Where the model is sure and wrong, only the second
+tells. Inside a batch, and against what is labelled already, frames that look new come first.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from curate.errors import BadArtefact
+from curate.records import NON_SURGICAL, SURGICAL, UNCERTAIN
+from curate.review.judged import JudgedFrame, JudgedVideo, judged_frames
+from curate.review.lookalikes import LENGTH, Floats, describe, dissent
+from curate.workspace.tables.frames import read_frames
+
+LOOKED_AT = 60_000
+"""Pictures that are looked at in a whole workspace, about; some minutes of work."""
+
+FEWEST, MOST = 30, 600
+"""Pictures of one video that are looked at, whatever their number."""
+
+REFERENCE = 4000
+"""Frames of the whole workspace among which look-alikes are sought, beside those of the same video."""
+
+CANDIDATES = 2000
+"""Most suspect frames that are put in order."""
+
+ALIKE = 8
+"""Look-alikes that are asked."""
+
+TRUST_IN_PEOPLE = 3.0
+"""How many verdicts of a model the label of a person weighs among look-alikes."""
+
+NOVELTY = 0.3
+"""Share of a frame's worth that hangs on how new it looks."""
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A frame to look at.
+
+    Attributes:
+        video: Id of the video.
+        frame: The frame.
+        chance: That its verdict is wrong, 0..1.
+        novelty: How unlike it is to what is labelled or stands before it, 0..1.
+        why: In words.
+    """
+
+    video: str
+    frame: JudgedFrame
+    chance: float
+    novelty: float
+    why: str
+
+
+@dataclass(frozen=True)
+class _Described:
+    video: str
+    frame: JudgedFrame
+    picture: Floats
+    label: str = ""
+
+
+def suggest(
+    videos: Sequence[JudgedVideo],
+    told: Mapping[str, Mapping[int, tuple[str, str]]],
+    labels: Mapping[tuple[str, int], str],
+    count: int,
+) -> list[Suggestion]:
+    """Order frames that nobody has decided yet, the most useful first.
+
+    Args:
+        videos: Videos with verdicts.
+        told: See `curate.review.judged.told_verdicts`.
+        labels: What people said, by video and milliseconds.
+        count: How many to suggest, at most `CANDIDATES`.
+    """
+    each = min(max(LOOKED_AT // max(len(videos), 1), FEWEST), MOST)
+    reference = _reference(videos, told, labels, max(REFERENCE // max(len(videos), 1), 2))
+    known = [described for described in reference if described.label]
+    suspects: list[tuple[float, int, _Described, float]] = []
+    order = itertools.count()
+    for video in videos:
+        described = list(_described(video, told.get(video.id, {}), labels, each))
+        undecided = [item for item in described if not item.label]
+        known += [item for item in described if item.label]
+        if not undecided:
+            continue
+        others = [*described, *(item for item in reference if item.video != video.id)]
+        dissents = _dissents(undecided, others)
+        for item, against in zip(undecided, dissents, strict=True):
+            entry = (chance_of_error(item.frame, float(against)), -next(order), item, float(against))
+            (heapq.heappush if len(suspects) < CANDIDATES else heapq.heappushpop)(suspects, entry)
+    return _in_order(sorted(suspects, key=lambda entry: entry[:2], reverse=True), known, count)
+
+
+def chance_of_error(frame: JudgedFrame, against: float) -> float:
+    """Chance that a verdict is wrong, from the model's probability and the dissent of look-alikes.
+
+    Both are taken for evidence of their own, in log-odds, and shrunk, since neither is.
+
+    Args:
+        frame: What the model says.
+        against: Share of look-alikes that are judged the other way, 0..1.
+    """
+    doubt = {SURGICAL: 1 - frame.p, NON_SURGICAL: frame.p, UNCERTAIN: 0.5}[frame.verdict]
+    odds = 0.5 * _logit(min(max(doubt, 0.01), 0.9)) + 0.75 * _logit((ALIKE * against + 0.5) / (ALIKE + 1))
+    return float(1 / (1 + np.exp(-odds)))
+
+
+def _logit(share: float) -> float:
+    return float(np.log(share / (1 - share)))
+
+
+def _dissents(these: Sequence[_Described], others: Sequence[_Described]) -> Floats:
+    values = {SURGICAL: 1.0, NON_SURGICAL: 0.0, UNCERTAIN: 0.5}
+    said = np.array([values[item.label or item.frame.verdict] for item in others], np.float32)
+    weights = np.array([TRUST_IN_PEOPLE if item.label else 1.0 for item in others], np.float32)
+    surgical = np.array([_side(item.frame) for item in these])
+    return dissent(_stack(these), surgical, _stack(others), said, weights, ALIKE)
+
+
+def _side(frame: JudgedFrame) -> bool:
+    return frame.verdict == SURGICAL or (frame.verdict == UNCERTAIN and frame.p >= 0.5)
+
+
+def _stack(items: Sequence[_Described]) -> Floats:
+    return np.stack([item.picture for item in items]) if items else np.zeros((0, LENGTH), np.float32)
+
+
+def _reference(
+    videos: Sequence[JudgedVideo],
+    told: Mapping[str, Mapping[int, tuple[str, str]]],
+    labels: Mapping[tuple[str, int], str],
+    each: int,
+) -> list[_Described]:
+    """Some frames of videos spread over the workspace; of those of a small one, of all."""
+    step = max(len(videos) * each // REFERENCE, 1)
+    return [
+        item
+        for video in videos[::step]
+        for item in _described(video, told.get(video.id, {}), labels, min(each, MOST), sure=True)
+    ]
+
+
+def _described(
+    video: JudgedVideo,
+    told: Mapping[int, tuple[str, str]],
+    labels: Mapping[tuple[str, int], str],
+    most: int,
+    *,
+    sure: bool = False,
+) -> Iterator[_Described]:
+    """Some frames of a video with their descriptions; none of one whose tables cannot be read.
+
+    Those that people decided are among them, then half the least sure, half evenly spread; all evenly if ``sure``.
+    """
+    try:
+        frames = judged_frames(video, told)
+        wanted = {frame.n: frame for frame in _chosen(video.id, frames, labels, most, sure=sure)}
+        for row in read_frames(video.frames, wanted):
+            try:
+                picture = describe(row.jpeg)
+            except ValueError:
+                continue
+            frame = wanted[row.n]
+            yield _Described(video.id, frame, picture, labels.get((video.id, frame.at), ""))
+    except BadArtefact:
+        return
+
+
+def _chosen(
+    video: str, frames: Sequence[JudgedFrame], labels: Mapping[tuple[str, int], str], most: int, *, sure: bool
+) -> Collection[JudgedFrame]:
+    if len(frames) <= most:
+        return frames
+    decided = [frame for frame in frames if (video, frame.at) in labels][:most]
+    spread = frames[:: -(-len(frames) // (most if sure else max(most // 2, 1)))]
+    doubtful = [] if sure else sorted(frames, key=lambda frame: abs(frame.p - 0.5))[: most // 2]
+    return {frame.n: frame for frame in (*decided, *spread, *doubtful)}.values()
+
+
+def _in_order(
+    suspects: Sequence[tuple[float, int, _Described, float]], known: Sequence[_Described], count: int
+) -> list[Suggestion]:
+    """Pick one after another what is worth most: likely wrong, and unlike what is labelled or picked before."""
+    if not suspects:
+        return []
+    pictures = _stack([entry[2] for entry in suspects])
+    chances = np.array([entry[0] for entry in suspects])
+    nearest = (pictures @ _stack(known).T).max(axis=1) if known else np.zeros(len(suspects), np.float32)
+    left = np.ones(len(suspects), bool)
+    found: list[Suggestion] = []
+    for _ in range(min(count, len(suspects))):
+        novelty = np.clip(1 - nearest, 0, 1)
+        worth = np.where(left, chances * (1 - NOVELTY + NOVELTY * novelty), -1.0)
+        best = int(worth.argmax())
+        left[best] = False
+        chance, _, item, against = suspects[best]
+        found.append(Suggestion(item.video, item.frame, chance, float(novelty[best]), _why(item.frame, against)))
+        nearest = np.maximum(nearest, pictures @ pictures[best])
+    return found
+
+
+def _why(frame: JudgedFrame, against: float) -> str:
+    said = [f"the model says {frame.verdict}, p {frame.p:.2f}"]
+    if against > 0.5:
+        said.append(f"{round(against * 100)} % of look-alikes are judged the other way")
+    if frame.verdict != UNCERTAIN and (frame.verdict == SURGICAL) != (frame.p >= 0.5):
+        said.append("its neighbours in time turned it")
+    return "; ".join(said)
+
+
+def expected(suggestions: Sequence[Suggestion]) -> float:
+    """How many of these verdicts are expected to be wrong."""
+    return float(sum(suggestion.chance for suggestion in suggestions))

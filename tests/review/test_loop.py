@@ -1,0 +1,115 @@
+"""The loop closed: wrong verdicts are suggested, corrected, and heeded by the run, the export and the training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from curate.cli import run_command
+from curate.review.desk import Desk, Refused
+from curate.run.session import open_session
+from curate.workspace.ledger import read_ledger
+from tests.review.conftest import VIDEOS, shows_surgery
+
+
+def last_events(workspace: Path) -> dict[tuple[str, str], object]:
+    return {key: record.last for key, record in read_ledger(workspace / "ledger").items()}
+
+
+def test_thirty_wrong_verdicts_are_among_the_first_sixty_suggested(
+    erring: tuple[Path, set[tuple[str, int]]], workspace: Path
+) -> None:
+    wrong = erring[1]
+    assert len(wrong) == 30
+    desk = Desk(open_session(workspace), "anna")
+    queue = desk.queue("next")
+    asked = [(item["video"], item["at"]) for item in queue["frames"]]
+    assert len(asked) == 60
+    assert wrong <= set(asked)
+    assert 15 <= queue["expected"] <= 45, "what is expected is about what is found"
+    for video, at in asked:
+        desk.decide(video, "frame", {"at": at, "label": "surgical" if shows_surgery(at) else "non-surgical"})
+    again = desk.queue("next")
+    assert not {(item["video"], item["at"]) for item in again["frames"]} & set(asked)
+    assert again["expected"] < queue["expected"] / 4, "what is left is worth little"
+    desk.close()
+
+    before = last_events(workspace)
+    assert run_command(["run", "-w", str(workspace)]) == 0
+    after = last_events(workspace)
+    redone = {key for key in after if after[key] != before[key]}
+    assert {video for video, _ in redone} == {video for video, _ in wrong} == set(VIDEOS[:3])
+    assert {stage for _, stage in redone}.isdisjoint({"download", "sample", "classify"})
+    exported = pq.read_table(workspace / "exports" / "parquet" / "data", columns=["video_id", "timestamp"])
+    shown = list(zip(*exported.to_pydict().values(), strict=True))
+    assert sorted(shown) == sorted(
+        (video, float(second)) for video in VIDEOS for second in range(28) if shows_surgery(second * 1000)
+    )
+
+
+def test_a_desk_refuses_what_is_not_there(workspace: Path) -> None:
+    desk = Desk(open_session(workspace), "anna")
+    for video, kind, facts in (
+        ("nobody", "frame", {"at": 0, "label": "surgical"}),
+        ("alpha", "frame", {"at": 500, "label": "surgical"}),
+        ("alpha", "frame", {"at": 1000, "label": "maybe"}),
+        ("alpha", "frame", {"at": True, "label": "surgical"}),
+        ("alpha", "frame", {"at": 1000, "label": "surgical", "who": "bob"}),
+        ("alpha", "undo", {"undoes": 1}),
+        ("alpha", "box", {"at": 1000, "action": "add", "box": [0, 0, 10**5, 5], "region": "logo"}),
+        ("alpha", "box", {"at": 1000, "action": "add", "box": "0000", "region": "logo"}),
+        ("alpha", "box", {"at": 1000, "action": "delete"}),
+        ("alpha", "trim", {}),
+        ("alpha", "video", {"action": "burn"}),
+        (["alpha"], "video", {"action": "drop"}),
+    ):
+        with pytest.raises(Refused):
+            desk.decide(video, kind, facts)  # type: ignore[arg-type]
+    with pytest.raises(Refused, match="nothing to take back"):
+        desk.undo()
+    assert desk.progress()["decisions"] == 0
+    desk.close()
+
+
+def test_boxes_trims_and_undo_are_shown_at_once(workspace: Path) -> None:
+    desk = Desk(open_session(workspace), "anna")
+    before = desk.frame("delta", 8000)
+    assert before["kept"] and before["verdict"] == "surgical" and not before["boxes"]
+    desk.decide("delta", "box", {"at": 8000, "action": "add", "box": [4, 4, 40, 30], "region": "logo"})
+    desk.decide("delta", "box", {"at": 8000, "action": "move", "box": [4, 4, 40, 30], "to": [8, 4, 44, 30]})
+    assert [box["box"] for box in desk.frame("delta", 8000)["boxes"]] == [(8, 4, 44, 30)]
+    desk.decide("delta", "trim", {"start": 10.0})
+    assert desk.frame("delta", 8000)["kept"] is False
+    assert desk.undo()["kind"] == "trim"
+    assert desk.undo()["said"] == "move"
+    assert [box["box"] for box in desk.frame("delta", 8000)["boxes"]] == [(4, 4, 40, 30)]
+    desk.undo()
+    assert desk.frame("delta", 8000) == before
+    desk.close()
+
+
+def test_an_estimate_grows_out_of_the_sample(workspace: Path) -> None:
+    desk = Desk(open_session(workspace), "anna")
+    for _ in range(3):
+        for item in desk.queue("sample")["frames"]:
+            label = "surgical" if shows_surgery(item["at"]) else "non-surgical"
+            desk.decide(item["video"], "frame", {"at": item["at"], "label": label})
+    found = desk.estimate()
+    desk.close()
+    said = [
+        (shows_surgery(1000 * second), verdict)
+        for video in VIDEOS
+        for second, verdict in enumerate(
+            pq.read_table(workspace / "verdicts" / f"{video}.parquet").column("verdict").to_pylist()
+        )
+    ]
+    hits, taken = said.count((True, "surgical")), sum(verdict == "surgical" for _, verdict in said)
+    assert found.precision.low == found.precision.high == pytest.approx(hits / taken), "all frames were seen"
+    assert found.recall.value == pytest.approx(hits / sum(shows for shows, _ in said))
+    assert found.precision.value < 0.95 and found.recall.value < 0.95
+    assert run_command(["run", "-w", str(workspace)]) == 0
+    again = Desk(open_session(workspace), "anna")
+    assert again.estimate() == found, "corrected verdicts do not flatter the model"
+    again.close()
