@@ -45,7 +45,7 @@ def purge(workspace: Path, ids: tuple[Path, ...], words: tuple[str, ...], yes: b
     with FrameCounter(quiet=quiet) as counter:
         report = remove(workspace, asked, lists=ids, progress=counter)
     if not quiet:
-        _say_done(report)
+        _say_done(workspace, report)
     remains = [export for export in report.exports if export.state == "kept"]
     for export in remains:
         say(f"{export.folder} still holds {', '.join(export.videos) or 'what it held'}: {export.why}")
@@ -82,10 +82,12 @@ def _named(videos: list[str]) -> str:
     return ", ".join(videos) if len(videos) <= 3 else f"{len(videos)} videos"
 
 
-def _say_done(report: PurgeReport) -> None:
+def _say_done(workspace: Path, report: PurgeReport) -> None:
     if report.unknown:
         click.echo(f"not in the workspace, and kept out of it by purged.txt: {', '.join(report.unknown)}")
     click.echo(f"removed {len(report.removed)} files and {report.lines} lines of ledger and decisions")
+    if any(workspace.absolute() / "report" in path.parents for path in report.removed):
+        click.echo("pages of the report were removed: 'curate report' writes its lists anew")
     for export in report.exports:
         if export.state != "kept":
             click.echo(f"{export.folder}: {export.state}: {export.why}")

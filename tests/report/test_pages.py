@@ -170,9 +170,10 @@ def test_a_page_left_half_written_is_written_anew(workspace: Path) -> None:
     assert write(workspace).written == 1 and tree_bytes(workspace / "report") == whole
 
 
-def test_purged_and_opted_out_videos_are_not_shown(workspace: Path) -> None:
+def test_purged_and_opted_out_videos_are_not_shown(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(workspace)
-    assert run_command(["purge", "-w", str(workspace), "--id", "one", "--yes", "-q"]) == 0
+    assert run_command(["purge", "-w", str(workspace), "--id", "one", "--yes"]) == 0
+    assert "'curate report' writes its lists anew" in capsys.readouterr().out
     assert not (workspace / "report" / "videos" / "one").exists()
     (workspace / "opt_out.txt").write_text("two\n")
     assert write(workspace).removed == 1

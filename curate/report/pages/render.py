@@ -36,10 +36,7 @@ def _finalize(value: Any) -> Any:
 
 @cache
 def environment() -> Environment:
-    """The templates of the report.
-
-    The review makes pages of its own from them: ``environment().overlay(loader=ChoiceLoader([own, ...]))``.
-    """
+    """The templates of the report."""
     made = Environment(
         loader=PackageLoader("curate.report.pages"),
         autoescape=True,
@@ -67,7 +64,6 @@ def render_index(
     *,
     options: Mapping[str, Sequence[Setting]],
     models: Sequence[Model],
-    review: bool = False,
 ) -> str:
     """The first page: the funnel, what the corpus is made of, and the list of videos.
 
@@ -77,7 +73,6 @@ def render_index(
         counted: Where the videos stand.
         options: Options used, by table (`curate.report.pages.settings`).
         models: Weights of the stages.
-        review: Whether the review serves the page.
     """
     template = environment().get_template("index.html")
     return template.render(
@@ -88,7 +83,6 @@ def render_index(
         reasons=_reasons(counted),
         options=options,
         models=models,
-        review=review,
     )
 
 
@@ -103,14 +97,13 @@ def _reasons(counted: Funnel) -> list[tuple[str, str, str, int]]:
     return sorted(found, key=lambda line: (-line[3], line[:3]))
 
 
-def render_worst(name: str, overview: Overview, *, duplicates: Shared | None = None, review: bool = False) -> str:
+def render_worst(name: str, overview: Overview, *, duplicates: Shared | None = None) -> str:
     """The page of contact sheets: least sure, flipped, most covered, with findings, duplicates.
 
     Args:
         name: Of the workspace.
         overview: Figures over all videos.
         duplicates: Groups of duplicates; ``None`` if they were not looked for.
-        review: Whether the review serves the page.
     """
     sheets = [(why, *SHEETS[why][:2], overview.sheets[why].pictures()) for why in SHEETS]
     template = environment().get_template("worst.html")
@@ -120,19 +113,17 @@ def render_worst(name: str, overview: Overview, *, duplicates: Shared | None = N
         sheets=sheets,
         turned=overview.turned.pictures(),
         duplicates=duplicates,
-        review=review,
     )
 
 
-def render_video(name: str, data: Mapping[str, Any], *, review: bool = False) -> str:
+def render_video(name: str, data: Mapping[str, Any]) -> str:
     """The page of one video.
 
     Args:
         name: Of the workspace.
         data: Of `curate.report.pages.video.video_data`; it stands in the page once more as JSON, in ``#data``.
-        review: Whether the review serves the page: then it links ``assets/review.js`` and ``assets/review.css``.
     """
-    return environment().get_template("video.html").render(root="../../", name=name, video=data, review=review)
+    return environment().get_template("video.html").render(root="../../", name=name, video=data)
 
 
 def assets() -> dict[str, bytes]:

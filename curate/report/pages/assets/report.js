@@ -1,5 +1,5 @@
 // What moves on the pages: the list of videos, the timeline, the choice of pictures. Texts of strangers become text
-// nodes and nothing else. The review builds on `window.curateReport`.
+// nodes and nothing else.
 "use strict";
 (() => {
   const el = (name, attributes = {}, ...children) => {
@@ -20,8 +20,6 @@
     return `${Math.floor(whole / 3600)}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
   };
   const words = (name) => name.replaceAll("_", " ");
-  const api = { el, svg, clock };
-  window.curateReport = api;
 
   // ---- the list of videos ------------------------------------------------------------------------------------------
   const PAGE = 50;
@@ -105,8 +103,6 @@
     show();
     form.hidden = false;
     document.getElementById("no-list").hidden = true;
-    api.videos = videos;
-    api.showList = show;
   };
 
   // ---- the timeline ------------------------------------------------------------------------------------------------
@@ -212,7 +208,6 @@
       document.getElementById("readout").textContent = said;
       place.setAttribute("aria-valuenow", cursor);
       place.setAttribute("aria-valuetext", said);
-      place.dispatchEvent(new CustomEvent("curate:second", { detail: cursor, bubbles: true }));
     };
     const rowAt = (event) => {
       const box = place.getBoundingClientRect();
@@ -239,7 +234,6 @@
     });
     new ResizeObserver(draw).observe(place);
     draw();
-    api.timeline = { draw, point, line };
   };
 
   // ---- the choice of pictures --------------------------------------------------------------------------------------
@@ -265,12 +259,21 @@
     place.hidden = false;
   };
 
+  // `curate review` serves the report behind its token; from there each page leads to where decisions are made.
+  const toReview = (link, id) => {
+    const served = ["127.0.0.1", "localhost"].includes(location.hostname) && /^\/[\w-]{32}\/report\//.test(location.pathname);
+    if (!served) return;
+    link.href = new URL(id ? `../?video=${encodeURIComponent(id)}` : "../", document.querySelector(".brand").href);
+    link.hidden = false;
+  };
+
   const form = document.getElementById("search");
   if (form && window.curateVideos) list(form, window.curateVideos);
   const block = document.getElementById("data");
-  if (block) {
-    api.data = JSON.parse(block.textContent);
-    const { timeline: line, pictures } = api.data;
+  const data = block && JSON.parse(block.textContent);
+  toReview(document.getElementById("review"), data && data.id);
+  if (data) {
+    const { timeline: line, pictures } = data;
     if (line) {
       timeline(document.getElementById("timeline"), line, pictures);
       choice(document.getElementById("filters"), pictures);
