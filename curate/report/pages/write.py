@@ -15,7 +15,6 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from curate.config import DedupOptions
 from curate.errors import BadArtefact, CurateError
 from curate.files.atomic import clear, clear_planted, write_atomic
 from curate.files.bounded import parse_json, read_bounded
@@ -32,6 +31,7 @@ from curate.report.pages.render import assets, look, render_index, render_video,
 from curate.report.pages.settings import models_of, settings_of
 from curate.report.pages.summary import Summary, summarise
 from curate.report.pages.video import video_data
+from curate.run.deduplicate import table_path
 from curate.run.pipeline import Pipeline
 from curate.run.session import Session
 
@@ -106,8 +106,8 @@ def _write(session: Session, folder: Path, options: ReportOptions, progress: Cal
         progress(1)
     duplicates = None
     try:
-        table = session.workspace.root / "corpus" / "duplicates.parquet"
-        duplicates = shared_by(table, pipeline.videos, DedupOptions(), covers)
+        table = table_path(session.workspace)
+        duplicates = shared_by(table, pipeline.videos, session.config.dedup, covers)
     except BadArtefact as error:
         pages.problems.append(("", str(error)))
     name = session.workspace.root.name
