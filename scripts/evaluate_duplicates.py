@@ -3,8 +3,8 @@
 Sources are the real videos and clips composed of the real frames in the development data, one clip a group of frames,
 which come from one video: every still is shown for a few seconds while the view wanders over it. Of each source all
 kinds of copies are made, encoded, sampled, and hashed by curate's own stages (without networks: the seconds of surgery
-are those of the truth, and no region is masked, so that a logo that was added is in the hash). What is then found is
-held against what was planted.
+are those of the truth, and what the mask stage would find of an added logo is given, or it is left in the hash). What
+is then found is held against what was planted.
 
 Sources are in two sides that share no group: thresholds were chosen on ``tune``, and what is told is ``report``.
 
@@ -32,13 +32,15 @@ import numpy as np
 from curate.config import DedupOptions, FieldOptions, SampleOptions, SignatureOptions
 from curate.corpus.duplicates import is_accepted
 from curate.corpus.matching import Signed, find_matches
-from curate.records import SURGICAL, Done, Video
+from curate.records import SURGICAL, Done, Region, Video
 from curate.stage import Files
 from curate.stages.field import FieldStage
 from curate.stages.sample import SampleStage
 from curate.stages.signature import SignatureStage
+from curate.workspace.tables import region_schema
 from curate.workspace.tables.duplicates import Match
 from curate.workspace.tables.frames import read_frame_sizes
+from curate.workspace.tables.regions import BoxWriter
 from curate.workspace.tables.verdicts import write_verdicts
 
 DATA = Path(os.environ.get("CURATE_SHARED_DATA", "../shared/data"))
@@ -97,6 +99,8 @@ class Kind:
         end: Where it ends; negative counts from the end.
         crf: Quality; higher is worse.
         fps: Frames a second.
+        boxes: What the mask stage is taken to have found in a picture of some width and height.
+        film: Number of the kind whose film it is as well; 0 where it has one of its own.
     """
 
     name: str
@@ -105,6 +109,8 @@ class Kind:
     end: float | None = None
     crf: int = 23
     fps: int = COPY_FPS
+    boxes: Callable[[int, int], list[tuple[int, int, int, int]]] = lambda width, height: []
+    film: int = 0
 
 
 def resized(image: Image) -> Image:
@@ -118,6 +124,13 @@ def with_logo(image: Image) -> Image:
     cv2.putText(image, "SURGTV", (width - width // 6 + 2, height // 8), 0, width / 1200, (200, 30, 30), 2)
     cv2.putText(image, "Dr. A. Example, Part 1", (width // 30, height - height // 15), 0, width / 900, (255, 255, 0), 2)
     return image
+
+
+def boxes_of_logo(width: int, height: int) -> list[tuple[int, int, int, int]]:
+    return [
+        (width - width // 6 - 4, height // 20 - 4, width, height // 6 + 4),
+        (width // 30 - 4, height - height // 15 - width // 30, width * 2 // 3, height - height // 15 + width // 60),
+    ]
 
 
 def cropped(image: Image) -> Image:
@@ -165,13 +178,14 @@ def kinds(source: Source) -> list[Kind]:
         Kind("resized to 180p", resized),
         Kind("trimmed", start=luck.uniform(1, 5), end=-luck.uniform(1, 5)),
         Kind("excerpt of 10 s", start=excerpt, end=excerpt + 10),
-        Kind("logo and caption added", with_logo),
+        Kind("logo and caption added, masked", with_logo, boxes=boxes_of_logo),
         Kind("cropped by 10 %", cropped),
         Kind("cropped by 10 %, one corner", cropped_aside),
         Kind("mirrored", mirrored),
         Kind("letterboxed", letterboxed),
         Kind("24 to 30 fps", fps=30),
         Kind("bars on all four sides", windowboxed),
+        Kind("logo and caption, not masked", with_logo, film=7),
     ]
 
 
@@ -277,17 +291,17 @@ def encode(path: Path, images: Iterator[Image], fps: int, crf: int) -> None:
         container.mux(stream.encode())
 
 
-def signed(work: Path, name: str, images: Callable[[], Iterator[Image]], fps: int, crf: int) -> Path:
+def signed(work: Path, name: str, images: Callable[[], Iterator[Image]], kind: Kind, film_of: str = "") -> Path:
     """Encode, sample and hash a video, unless that was done; returns its signature."""
     final = work / f"{name}.parquet"
     if final.exists():
         return final
-    folder = work / f".{name}"
+    folder = work / f".{film_of or name}"
     folder.mkdir(parents=True, exist_ok=True)
     film = folder / "v.mp4"
     video, inputs = Video("v", str(film)), {"download": film, "sample": folder / "frames.parquet"}
     if not inputs["sample"].exists():
-        encode(film, images(), fps, crf)
+        encode(film, images(), kind.fps, kind.crf)
         sample = SampleStage(SampleOptions())
         sample.setup()
         _made(sample.process(video, Files(inputs, folder, "sample"))).rename(inputs["sample"])
@@ -307,6 +321,11 @@ def signed(work: Path, name: str, images: Callable[[], Iterator[Image]], fps: in
         {"threshold": "0.5"},
     )
     inputs["field"] = _made(FieldStage(FieldOptions()).process(video, Files(inputs, folder, "field")))
+    boxes = kind.boxes(rows[0].width, rows[0].height)
+    inputs["mask"] = folder / "regions.parquet"
+    with BoxWriter(inputs["mask"], region_schema()) as writer:
+        for row in rows:
+            writer.add(row.n, [Region(*box, "text", 1.0, "truth") for box in boxes])
     stage = SignatureStage(SignatureOptions(method="hashes"))
     _made(stage.process(video, Files(inputs, folder, "signature"))).rename(final)
     return final
@@ -319,7 +338,8 @@ def _made(outcome: object) -> Path:
 
 def make(source: Source, work: Path) -> dict[str, float]:
     """Make a source and its copies; returns where each copy begins, by its id."""
-    signed(work, f"{source.id}--0", lambda: pictures(source, 0.0, source.length, FPS), FPS, 20)
+    original = Kind("original", crf=20, fps=FPS)
+    signed(work, f"{source.id}--0", lambda: pictures(source, 0.0, source.length, FPS), original)
     begins = {}
     for i, kind in enumerate(kinds(source), 1):
         end = source.length if kind.end is None else kind.end if kind.end > 0 else source.length + kind.end
@@ -327,7 +347,8 @@ def make(source: Source, work: Path) -> dict[str, float]:
         def copy(kind: Kind = kind, end: float = end) -> Iterator[Image]:
             return (kind.change(image) for image in pictures(source, kind.start, end, kind.fps))
 
-        signed(work, f"{source.id}--{i}", copy, kind.fps, kind.crf)
+        film_of = f"{source.id}--{kind.film}" if kind.film else ""
+        signed(work, f"{source.id}--{i}", copy, kind, film_of)
         begins[f"{source.id}--{i}"] = kind.start
     return begins
 

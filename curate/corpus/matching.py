@@ -7,14 +7,14 @@ to be looked up, and the stretches in which they agree are kept. So an excerpt i
 look-alike pictures, of which surgery has many.
 
 Frames without content stay out, and those that hardly differ from the one before stand in the index once: black,
-blank and frozen frames would link everything. A picture that is found in very many places tells nothing either.
+blank and frozen frames would link everything. A picture that is found in very many videos tells nothing either.
 
-Memory: some 120 bytes a second of video, in the index and beside it, and the hashes of two videos at a time.
+Memory: some 200 bytes a second of video, in two indexes and beside them, and all hashes of one video at a time.
 """
 
 from __future__ import annotations
 
-import functools
+import dataclasses
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -35,8 +35,8 @@ EXACT_UP_TO = 50_000
 PROBES = 64
 """Cells that are looked into."""
 
-CROWD = 256
-"""A picture that is found in more places tells nothing."""
+CROWD = 1000
+"""A picture that is found in more videos tells nothing."""
 
 STILL = 10
 """Bits up to which a picture counts as the same as the one before: encoding changes as many."""
@@ -57,7 +57,8 @@ FRAME = 40
 """Bits by which whole frames may differ: black corners of one shape are alike in all videos of one endoscope. They are
 looked up as well since the field of view is not always found in a copy as it was in the original."""
 
-_BLOCK = 64
+_BLOCK = 512
+_MOST_HITS = 1 << 28
 _DIAGONALS = 8
 _SEED = 20
 
@@ -192,21 +193,20 @@ class _Search:
         self._videos = videos
         self._radius = options.distance
         self._quality = options.quality
-        self._read = functools.lru_cache(maxsize=64)(self._read_video)
         self._known: dict[tuple[int, int, bool], list[float]] = {}
-        codes: dict[str, list[Codes]] = {"whole": [], "frame": []}
-        owners, times = [np.zeros(0, np.int32)], [np.zeros(0, np.float32)]
-        for i in range(len(videos)):
-            video = self._read_video(i)
-            for name, found in codes.items():
-                found.append(video.against(name)[video.new])
-            times.append(video.times[video.new].astype(np.float32))
-            owners.append(np.full(int(video.new.sum()), i, np.int32))
-        self._owners, self._times = np.concatenate(owners), np.concatenate(times)
-        empty = np.zeros((0, BYTES), np.uint8)
-        self._indexes = {name: make_index(np.concatenate([empty, *found])) for name, found in codes.items()}
+        self._others = [_without_views(self._read(i)) for i in range(len(videos))]
+        counts = [int(video.new.sum()) for video in self._others]
+        self._owners = np.repeat(np.arange(len(videos), dtype=np.int32), counts)
+        self._times = np.concatenate(
+            [np.zeros(0, np.float32), *(video.times[video.new].astype(np.float32) for video in self._others)]
+        )
+        self._indexes = {name: self._index(name) for name in ("whole", "frame")}
 
-    def _read_video(self, i: int) -> _Hashed:
+    def _index(self, name: str) -> Any:
+        empty = np.zeros((0, BYTES), np.uint8)
+        return make_index(np.concatenate([empty, *(video.against(name)[video.new] for video in self._others)]))
+
+    def _read(self, i: int) -> _Hashed:
         return informative(read_signature(self._videos[i].path), self._quality)
 
     def matches_of(self, i: int) -> list[Match]:
@@ -218,8 +218,8 @@ class _Search:
                 for offset in offsets:
                     if self._is_known(i, other, view.mirrored, offset):
                         continue
-                    for stretch in _stretches(query, view, self._read(other), offset):
-                        if stretch.is_clear(len(query.times), len(self._read(other).times)):
+                    for stretch in _stretches(query, view, self._others[other], offset):
+                        if stretch.is_clear(len(query.times), len(self._others[other].times)):
                             self._known.setdefault((i, other, view.mirrored), []).append(stretch.offset)
                         found.append(self._match(i, query, other, stretch, mirrored=view.mirrored))
         return list(_distinct(found))
@@ -246,19 +246,20 @@ class _Search:
         """Rows of a view and places in the index that are near one another."""
         codes, index = view.codes[new], self._indexes[view.against]
         rows, hits = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-        for start in range(0, len(codes), _BLOCK):
-            block = np.ascontiguousarray(codes[start : start + _BLOCK])
+        size = max(min(_BLOCK, _MOST_HITS // max(len(self._owners), 1)), 1)  # of pairs, should all be near
+        for start in range(0, len(codes), size):
+            block = np.ascontiguousarray(codes[start : start + size])
             limits, _, places = index.range_search(block, view.radius + 1)  # faiss: below the radius
-            counts = np.diff(limits.astype(np.int64))
-            owner = np.repeat(np.arange(len(block)), counts)
-            few = np.repeat(counts <= CROWD, counts)
+            owner = np.repeat(np.arange(len(block)), np.diff(limits.astype(np.int64)))
+            pairs = np.unique(np.stack([owner, self._owners[places]]), axis=1)
+            few = np.bincount(pairs[0], minlength=len(block))[owner] <= CROWD
             rows.append(start + owner[few])
             hits.append(places[few].astype(np.int64))
         return np.concatenate(rows), np.concatenate(hits)
 
     def _match(self, i: int, query: _Hashed, other: int, stretch: _Stretch, *, mirrored: bool) -> Match:
         """A stretch as a row of the table, the smaller id first."""
-        video, shift = self._read(other), stretch.offset
+        video, shift = self._others[other], stretch.offset
         here = self._videos[i].id, stretch.start, stretch.end, query.seconds, query.pixels
         there = self._videos[other].id, stretch.start + shift, stretch.end + shift, video.seconds, video.pixels
         if here[0] > there[0]:
@@ -307,6 +308,12 @@ def informative(signature: Signature, quality: int) -> _Hashed:
         signature.spacing,
         signature.width * signature.height,
     )
+
+
+def _without_views(video: _Hashed) -> _Hashed:
+    """A video with those hashes only that are looked up in."""
+    none = np.zeros((0, BYTES), np.uint8)
+    return dataclasses.replace(video, mirror=none, crops=none)
 
 
 def _diagonals(rows: npt.NDArray[np.int64], offsets: npt.NDArray[np.float64]) -> list[float]:
