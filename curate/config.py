@@ -330,6 +330,14 @@ class DedupOptions:
         low=0,
         high=1,
     )
+    similarity: float | None = option(
+        None,
+        "Smallest cosine of embeddings above that of unrelated videos, for stretches of videos that both have some; "
+        "any if not given.",
+        output=False,
+        low=-2,
+        high=2,
+    )
     contained: float = option(
         0.9,
         "Share of a video that another must show for it to count as contained there; two that contain one another are "

@@ -97,6 +97,7 @@ def is_accepted(match: Match, options: DedupOptions) -> bool:
         min(match.end_a - match.start_a, match.end_b - match.start_b) >= options.seconds
         and match.score >= options.score
         and match.pictures >= options.pictures
+        and (options.similarity is None or match.similarity is None or match.similarity >= options.similarity)
     )
 
 

@@ -58,8 +58,11 @@ def table_path(workspace: Workspace) -> Path:
 
 def table_fingerprint(pipeline: Pipeline, videos: Sequence[Video]) -> str:
     """What the table of some videos is made of and with."""
-    signatures = sorted((video.id, pipeline.fingerprints(video)["signature"]) for video in videos)
-    return digest({"version": VERSION, "options": fingerprint_fields(pipeline.config.dedup), "videos": signatures})
+    made = []
+    for video in sorted(videos, key=lambda video: video.id):
+        fingerprints = pipeline.fingerprints(video)
+        made.append([video.id, fingerprints["signature"], fingerprints.get("embed", "")])
+    return digest({"version": VERSION, "options": fingerprint_fields(pipeline.config.dedup), "videos": made})
 
 
 def is_current(pipeline: Pipeline, videos: Sequence[Video]) -> bool:
@@ -90,15 +93,17 @@ def make_table(
     if is_current(pipeline, videos):
         return False
     from curate.corpus.matching import Signed, find_matches
+    from curate.corpus.similarity import with_similarity
 
     signed = [Signed(video.id, pipeline.artefact(video, "signature")) for video in videos]
+    embeddings = {video.id: path for video in videos if (path := pipeline.made(video, "embed")) is not None}
     for video, one in zip(videos, signed, strict=True):
-        _sealed(pipeline, video).check(one.path)
+        _sealed(pipeline, video).check(one.path, embeddings.get(video.id))
     try:
-        matches = find_matches(signed, pipeline.config.dedup, progress)
+        matches = with_similarity(find_matches(signed, pipeline.config.dedup, progress), embeddings)
     except BadArtefact as error:
-        owner = next((one.id for one in signed if one.path == error.path), "")
-        raise DamagedArtefact(error.path, owner, "signature") from error
+        stage = "signature" if any(one.path == error.path for one in signed) else "embed"
+        raise DamagedArtefact(error.path, Path(error.path).stem, stage) from error
     path = table_path(pipeline.workspace)
     path.parent.mkdir(exist_ok=True)
     temporary = temporary_beside(path)
@@ -269,5 +274,5 @@ def merged(spans: Sequence[Span]) -> tuple[Span, ...]:
 
 
 def _sealed(pipeline: Pipeline, video: Video) -> SealedFiles:
-    seals = pipeline.seals(video, ["signature"])
+    seals = pipeline.seals(video, ["signature", "embed"])
     return SealedFiles(video.id, {path: (stage, seal) for stage, of in seals.items() for path, seal in of.items()})
