@@ -22,6 +22,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from curate.files.bounded import parse_json, read_bounded
 from curate.files.text import printable
+from curate.records import VIDEO_ID
 from curate.review.desk import KINDS_OF_BOXES, Desk, Refused
 from curate.version import __version__
 
@@ -50,6 +51,9 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+_MAIN = b'<main id="main">'
+"""Where a page of the report begins, and the button that leads to the review goes."""
+
 _REPORT_POLICY = _POLICY.replace("-src 'self'", "-src 'self' 'unsafe-inline'").replace(
     "connect-src 'self' 'unsafe-inline'", "connect-src 'none'"
 )
@@ -151,10 +155,12 @@ class _Handler(BaseHTTPRequestHandler):
                 raise Refused("no such order")
             self._json(desk.queue(order, given.get("video", "")))  # type: ignore[arg-type]
         elif path == "api/frame":
-            self._json(desk.frame(given.get("video", ""), _number(given.get("at", ""))))
+            found = desk.frame(given.get("video", ""), _number(given.get("at", "")))
+            page = f"videos/{found['video']}/index.html"
+            self._json({**found, "report": f"report/{page}" if (self.server.report / page).is_file() else ""})
         elif path == "api/estimate":
-            found = desk.estimate()
-            self._json({"precision": str(found.precision), "recall": str(found.recall)})
+            figures = desk.estimate()
+            self._json({"precision": str(figures.precision), "recall": str(figures.recall)})
         elif path == "picture":
             self._send(desk.picture(given.get("video", ""), _number(given.get("at", ""))), "image/jpeg")
         elif path.startswith("report/"):
@@ -192,13 +198,15 @@ class _Handler(BaseHTTPRequestHandler):
         """A file of the report, which may be a stranger's: inside of its folder, and no link out of it."""
         root = self.server.report.resolve()
         try:
-            path = (root / name).resolve()
+            path = (root / (name or "index.html")).resolve()
             kind = _REPORT_TYPES.get(path.suffix.lower())
             if not path.is_relative_to(root) or kind is None:
                 raise ValueError
             data = read_bounded(path, _LARGEST_PAGE)
         except (OSError, ValueError):
             raise _Denied(HTTPStatus.NOT_FOUND, "there is nothing here") from None
+        if path.suffix.lower() == ".html":
+            data = data.replace(_MAIN, _MAIN + _way_back(path.relative_to(root)), 1)
         self._send(data, kind, policy=_REPORT_POLICY)
 
     def _json(self, data: Any, status: HTTPStatus = HTTPStatus.OK, *, close: bool = False) -> None:
@@ -234,6 +242,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: addresses hold the token."""
+
+
+def _way_back(page: Path) -> bytes:
+    """The button on a page of the report that leads to the review, of the page's video where it is one's."""
+    up = "../" * len(page.parts)
+    if len(page.parts) == 3 and page.parts[0] == "videos" and VIDEO_ID.fullmatch(page.parts[1]):
+        return f'<p><a class="chip" href="{up}?video={page.parts[1]}">Review this video</a></p>'.encode()
+    return f'<p><a class="chip" href="{up}">Review what is most likely wrong</a></p>'.encode()
 
 
 def _number(text: str) -> int:

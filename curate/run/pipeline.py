@@ -123,6 +123,7 @@ class Pipeline:
         self._records: dict[tuple[str, str], Record] = {}
         self._decided: dict[str, int] = {}
         self.journal, self.settled = journal.Journal(), Settled()
+        self._standing: dict[str, list[journal.Decision]] = {}
         self.refresh()
 
     def refresh(self) -> None:
@@ -134,6 +135,9 @@ class Pipeline:
         if found != self._decided:
             self._decided, self.journal = found, journal.read_journal(self.workspace.decisions_folder)
             self.settled = settle(self.journal)
+            self._standing = {}
+            for decision in self.journal.standing():
+                self._standing.setdefault(decision.video, []).append(decision)
             _warn(self.journal.problems, "lines of decisions are passed over")
             _warn(self.settled.dissents, "decisions of reviewers contradict one another")
 
@@ -158,6 +162,10 @@ class Pipeline:
     def undecided_fingerprint(self, video: Video, stage: str) -> str:
         """Fingerprint of a stage for one video, had nobody decided anything about this stage's output."""
         return self._fingerprints(video)[stage][0]
+
+    def decisions(self, video: Video) -> list[journal.Decision]:
+        """What people decided about a video and did not take back, by reviewer and number."""
+        return list(self._standing.get(video.id, ()))
 
     def made_before(self, video: Video, stage: str) -> Event | None:
         """The last event of a stage, if it made what the present options make, be it with fewer decisions.

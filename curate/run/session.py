@@ -376,6 +376,7 @@ def export_entry(pipeline: Pipeline, video: Video, placed: Placed, repeats: Repe
             for stage, fingerprint in pipeline.fingerprints(video).items()
             if seals.get(stage) == {} and (path := pipeline.made(video, stage)) is not None
         },
+        decisions=tuple(decision.to_json() for decision in pipeline.decisions(video)),
     )
 
 

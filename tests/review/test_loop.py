@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -42,6 +43,9 @@ def test_thirty_wrong_verdicts_are_among_the_first_sixty_suggested(
     redone = {key for key in after if after[key] != before[key]}
     assert {video for video, _ in redone} == {video for video, _ in wrong} == set(VIDEOS[:3])
     assert {stage for _, stage in redone}.isdisjoint({"download", "sample", "classify"})
+    handed_on = (workspace / "exports" / "parquet" / "decisions.jsonl").read_text().splitlines()
+    assert {(line["video"], round(line["at"] * 1000)) for line in map(json.loads, handed_on)} == set(asked)
+    assert run_command(["verify", str(workspace / "exports" / "parquet")]) == 0
     exported = pq.read_table(workspace / "exports" / "parquet" / "data", columns=["video_id", "timestamp"])
     shown = list(zip(*exported.to_pydict().values(), strict=True))
     assert sorted(shown) == sorted(
@@ -113,3 +117,14 @@ def test_an_estimate_grows_out_of_the_sample(workspace: Path) -> None:
     again = Desk(open_session(workspace), "anna")
     assert again.estimate() == found, "corrected verdicts do not flatter the model"
     again.close()
+
+
+def test_a_purge_takes_decisions_out_of_the_export_too(workspace: Path) -> None:
+    desk = Desk(open_session(workspace), "anna")
+    for video in ("alpha", "delta"):
+        desk.decide(video, "frame", {"at": 9000, "label": "surgical"})
+    desk.close()
+    assert run_command(["run", "-w", str(workspace)]) == 0
+    assert run_command(["purge", "-w", str(workspace), "--id", "alpha", "--yes"]) == 0
+    left = (workspace / "exports" / "parquet" / "decisions.jsonl").read_text()
+    assert "delta" in left and "alpha" not in left

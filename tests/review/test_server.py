@@ -22,7 +22,9 @@ from curate.verdicts.journal import read_journal
 def server(workspace: Path) -> Iterator[ReviewServer]:
     report = workspace / "report"
     report.mkdir()
-    (report / "index.html").write_text("<p>the report</p>")
+    (report / "videos" / "alpha").mkdir(parents=True)
+    for page in (report / "index.html", report / "videos" / "alpha" / "index.html"):
+        page.write_text('<main id="main"><p>the report</p></main>')
     (report / "notes.txt").write_text("no page")
     (report / "out.html").symlink_to(workspace / "curate.toml")
     desk = Desk(open_session(workspace), "anna")
@@ -75,7 +77,11 @@ def test_pages_pictures_and_decisions(server: ReviewServer, workspace: Path) -> 
     assert written[0].model["verdict"] and len(written[0].model["sha256"]) >= 32
     assert Answer(server, "POST", base + "api/undo", {}, **own(server)).json["progress"]["decisions"] == 0
     assert [d.kind for d in read_journal(workspace / "decisions").decisions] == ["frame", "undo"]
-    assert Answer(server, "GET", base + "report/index.html").data == b"<p>the report</p>"
+    for name in ("report/", "report/index.html"):
+        assert b'<a class="chip" href="../">' in Answer(server, "GET", base + name).data
+    of_video = Answer(server, "GET", base + "report/videos/alpha/index.html").data
+    assert b'href="../../../?video=alpha">Review this video</a>' in of_video and b"the report" in of_video
+    assert Answer(server, "GET", base + "api/frame?video=alpha&at=0").json["report"] == "report/videos/alpha/index.html"
     assert "%" in Answer(server, "GET", base + "api/estimate").json["precision"]
 
 
@@ -130,7 +136,6 @@ def test_a_name_that_was_turned_to_the_loopback_is_refused(server: ReviewServer)
         "report//etc/passwd",
         "report/out.html",
         "report/notes.txt",
-        "report/",
         "report/index.html%00.jpg",
         "../curate.toml",
         "review.html",

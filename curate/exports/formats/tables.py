@@ -26,6 +26,9 @@ METADATA = "metadata.parquet"
 VIDEOS = "videos.parquet"
 """One row a video, beside every export."""
 
+DECISIONS = "decisions.jsonl"
+"""What people decided about the videos of an export, one line a decision (`curate.verdicts.journal`)."""
+
 REGION = pa.struct(
     [
         ("kind", pa.string()),
@@ -260,7 +263,9 @@ def read_videos(folder: Path, *columns: str) -> list[tuple[Any, ...]]:
 
 
 def write_tables(dataset: Dataset, folder: Path) -> None:
-    """Write ``videos.parquet`` and ``procedures.csv``, which stand beside every export."""
+    """Write what stands beside every export: ``videos.parquet``, ``procedures.csv``, and decisions if there are any."""
+    if lines := [line for video in dataset.plan.videos for line in video.entry.decisions]:
+        (folder / DECISIONS).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     rows = [
         {
             "video_id": video.id,

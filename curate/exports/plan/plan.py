@@ -15,6 +15,7 @@ from curate.config import ExportOptions
 from curate.corpus.splits import assign_splits
 from curate.errors import BadArtefact, CurateError
 from curate.exports.plan.findings import AuditCounts, kinds_by_frame
+from curate.files.digest import digest
 from curate.files.urls import redact_url
 from curate.records import Video
 from curate.workspace.seals import SealedFiles
@@ -44,6 +45,7 @@ class ExportEntry:
         repeats: Seconds that are not shown because another video, or a frame that looks alike, shows them: start and
             end of spans in order, ends exclusive.
         made_by: Of files without a seal: fingerprint of the stage that made them, where it is known.
+        decisions: What people decided about it, each a line of JSON.
     """
 
     video: Video
@@ -58,6 +60,7 @@ class ExportEntry:
     aside: str = ""
     repeats: tuple[tuple[float, float], ...] = ()
     made_by: Mapping[Path, str] = field(default_factory=dict, compare=False)
+    decisions: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -88,7 +91,8 @@ class ExportEntry:
         told = words | {"title": self.title, "source": self.source, "licence": self.licence}
         files = (self.frames, self.verdicts, self.regions, self.audit)
         stamps = [_stamp(self, path) for path in (*files, self.source_file if as_video else self.fields)]
-        return [told, *stamps, *([["repeats", *map(list, self.repeats)]] if self.repeats else [])]
+        repeats = [["repeats", *map(list, self.repeats)]] if self.repeats else []
+        return [told, *stamps, *repeats, *([["decisions", digest(self.decisions)]] if self.decisions else [])]
 
     def repeats_at(self, timestamp: float) -> bool:
         """Whether what the video shows at a time lies in one of `repeats`."""

@@ -75,6 +75,8 @@ async function showFrame(video, at, why) {
   const trim = frame.trim ? `kept ${seconds(frame.trim[0])} to ${seconds(frame.trim[1])}` : "nothing is kept";
   el("where").textContent = `${video} ${frame.title} at ${seconds(at)}, ${frame.kept ? "inside" : "outside"}; ${trim}` +
     (frame.dropped ? "; dropped" : "");
+  el("report").hidden = !frame.report;
+  el("report").href = frame.report;
   el("why").textContent = why || "";
   drawBoxes();
   drawTimeline();
