@@ -15,7 +15,7 @@ from pathlib import Path
 from curate.config import DedupOptions, fingerprint_fields
 from curate.corpus.duplicates import DuplicateGroup, duplicate_groups, is_accepted, kind_of
 from curate.errors import BadArtefact, CurateError
-from curate.files.atomic import commit, temporary_beside
+from curate.files.atomic import clear, commit, temporary_beside
 from curate.files.digest import digest
 from curate.records import Reason, Video
 from curate.run.pipeline import Pipeline
@@ -104,15 +104,20 @@ def make_table(
     except BadArtefact as error:
         stage = "signature" if any(one.path == error.path for one in signed) else "embed"
         raise DamagedArtefact(error.path, Path(error.path).stem, stage) from error
-    path = table_path(pipeline.workspace)
+    _write(table_path(pipeline.workspace), matches, table_fingerprint(pipeline, videos))
+    return True
+
+
+def _write(path: Path, matches: Sequence[Match], fingerprint: str) -> None:
+    """Put a table in place; what killed processes left half written beside it is removed."""
     path.parent.mkdir(exist_ok=True)
+    _clear_leftovers(path)
     temporary = temporary_beside(path)
     try:
-        write_matches(temporary, matches, table_fingerprint(pipeline, videos))
+        write_matches(temporary, matches, fingerprint)
         commit({temporary: path})
     finally:
         temporary.unlink(missing_ok=True)
-    return True
 
 
 @dataclass(frozen=True)
@@ -167,6 +172,11 @@ def _kinds(path: Path, options: DedupOptions, videos: Sequence[Video]) -> dict[t
         if match.a in ids and match.b in ids and is_accepted(match, options):
             pairs.setdefault((match.a, match.b), []).append(match)
     return {pair: kind_of(matches, options) for pair, matches in pairs.items()}
+
+
+def _clear_leftovers(path: Path) -> None:
+    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
+        clear(leftover)
 
 
 def find_repeats(pipeline: Pipeline, videos: Sequence[Video]) -> Repeats:
@@ -242,6 +252,7 @@ def forget_videos(workspace: Workspace, videos: Collection[str]) -> tuple[str, .
         Ids of videos that shared something with them by the table, which show what they showed.
     """
     path = table_path(workspace)
+    _clear_leftovers(path)
     if not path.exists():
         return ()
     try:
@@ -252,12 +263,7 @@ def forget_videos(workspace: Workspace, videos: Collection[str]) -> tuple[str, .
     left = [match for match in matches if match.a not in videos and match.b not in videos]
     if len(left) == len(matches):
         return ()
-    temporary = temporary_beside(path)
-    try:
-        write_matches(temporary, left, "")
-        commit({temporary: path})
-    finally:
-        temporary.unlink(missing_ok=True)
+    _write(path, left, "")
     gone = [match for match in matches if match not in set(left)]
     return tuple(sorted({video for match in gone for video in (match.a, match.b)} - set(videos)))
 

@@ -148,12 +148,13 @@ def test_a_damaged_signature_goes_back_to_its_stage(workspace: Path, capsys) -> 
 def test_a_purge_reaches_hashes_and_table_and_names_the_copies(workspace: Path, capsys) -> None:
     assert run("export", "-w", workspace, *LOOSE) == 0
     capsys.readouterr()
+    (workspace / "corpus" / ".duplicates.parquet.host-1-aa.tmp").write_bytes(b"a of a run that was killed")
     assert run("purge", "-w", workspace, "--id", "a", "--yes") == 0
     captured = capsys.readouterr()
     assert "these videos show what they showed, or a part of it, and stay: b, c" in captured.err
     assert not (workspace / "signatures" / "a.parquet").exists()
     left = {(match.a, match.b) for match in read_matches(table_path(open_session(workspace).workspace))}
-    assert left == {("b", "c")}
+    assert left == {("b", "c")} and not list((workspace / "corpus").glob(".*"))
     assert "a" not in videos_in(workspace / "exports" / "parquet")
     assert forget_videos(open_session(workspace).workspace, ["nobody"]) == ()
 
