@@ -96,9 +96,10 @@ class Progress:
 
 
 class FrameCounter:
-    """Shows how many frames an export has written, format by format; a context manager."""
+    """Shows how many frames have been written, format by format or split by split; a context manager."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, *, quiet: bool, what: str = "export") -> None:
+        self._what = what
         self._quiet = quiet
         self._terminal = sys.stderr.isatty() and not quiet
         self._bar: tqdm[Never] | None = None
@@ -113,17 +114,17 @@ class FrameCounter:
             self._bar.close()
 
     def __call__(self, name: str, frames: int) -> None:
-        """Take note that ``frames`` frames of format ``name`` are done so far."""
+        """Take note that ``frames`` frames of the format or split ``name`` are done so far."""
         now = time.monotonic()
         if name != self._format:
             self.__exit__()
             self._format, self._started = name, now
             self._bar = (
-                tqdm(desc=f"export {name}", unit="frame", file=unwrapped(sys.stderr)) if self._terminal else None
+                tqdm(desc=f"{self._what} {name}", unit="frame", file=unwrapped(sys.stderr)) if self._terminal else None
             )
         if self._bar is not None:
             self._bar.update(frames - self._bar.n)
         elif not self._quiet and now - self._said >= LOG_SECONDS:
             self._said = now
             rate = frames / max(now - self._started, 1e-9)
-            say(f"export {name}: {frames} frames, {rate:.0f}/s")
+            say(f"{self._what} {name}: {frames} frames, {rate:.0f}/s")

@@ -14,6 +14,7 @@ from curate.manifests.opt_out import OptOuts
 from curate.records import Video
 from curate.run.deduplicate import forget_videos
 from curate.run.exclusions import bury, read_purged
+from curate.run.neighbours import forget_neighbours
 from curate.run.pipeline import STAGES, stage_class
 from curate.run.placing import corpus_folder
 from curate.run.session import open_session, store_manifest, stored_manifest
@@ -111,6 +112,7 @@ def purge(
         forget_in_records(corpus_folder(workspace), purged.ids)
         copies = forget_videos(workspace, purged.ids)
         known |= {_owner(path) for path in removed} | {video for video, _ in read_ledger(workspace.ledger_folder)}
+        removed += forget_neighbours(workspace)
         lines = forget(workspace.ledger_folder, purged.ids)
         try:
             lines += forget_decisions(workspace.decisions_folder, purged.ids)
