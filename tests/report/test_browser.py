@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ import pytest
 
 from curate.records import Video
 from curate.report.pages.write import write_pages
+from curate.review.desk import Desk
+from curate.review.server import ReviewServer
 from curate.run.session import open_session
 from tests.report.making import P, make_workspace
 from tests.report.test_pages import HEBREW, HOSTILE
@@ -121,4 +124,25 @@ def test_the_timeline_is_read_with_the_keyboard(browser: Browser, report: Path) 
     page.get_by_role("button", name="uncertain").click()
     assert page.locator("#frames > .frame:visible").count() == 1 < whole
     page.close()
+    assert complaints == []
+
+
+def test_served_by_the_review_a_page_leads_to_it(browser: Browser, report: Path) -> None:
+    desk = Desk(open_session(report.parent), "somebody")
+    complaints: list[Any] = []
+    with ReviewServer(desk, report) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        page = browser.new_page()
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(f"{server.url}report/videos/two/index.html")
+        assert page.inner_text("#readout").startswith("0:00:00")
+        page.get_by_role("link", name="Review this video").click()
+        page.wait_for_function("document.getElementById('video').value === 'two'")
+        assert page.url == f"{server.url}?video=two"
+        page.close()
+        server.shutdown()
+        thread.join()
+    desk.close()
     assert complaints == []

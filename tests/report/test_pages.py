@@ -190,6 +190,8 @@ def test_a_table_that_cannot_be_read_costs_its_page_alone(workspace: Path, capsy
     assert "3 of 3 pages of videos were written" in said.out and "video one: " in said.err
     assert "curate run makes it again" in (workspace / "report" / "videos" / "one" / "index.html").read_text()
     assert page_data(workspace, "two")["timeline"]["kept"] == [6, len(P) - 6]
+    assert run_command(["report", "-w", str(workspace)]) == 2
+    assert "1 of 3 pages of videos were written" in capsys.readouterr().out
 
 
 def test_links_that_a_stranger_planted_are_not_written_through(workspace: Path, tmp_path: Path) -> None:

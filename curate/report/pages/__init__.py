@@ -2,5 +2,5 @@
 
 Static HTML that opens from disk: `facts` reads what a workspace knows of a video, `choice` picks the seconds to show,
 `pictures` draws them, `overview` counts over all videos, `render` fills the templates, `write` does it all and only
-where something changed. Served by the review, the pages lead to it.
+where something changed.
 """

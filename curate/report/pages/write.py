@@ -152,12 +152,14 @@ class _Pages:
             return kept
         clear(folder)
         folder.mkdir()
-        summary = {"fingerprint": fingerprint, **self._write(video, folder)}
+        summary, whole = self._write(video, folder)
+        summary["fingerprint"] = fingerprint if whole else ""
         write_atomic(folder / "summary.json", json.dumps(summary, separators=(",", ":")).encode())
         self.written += 1
         return summary
 
-    def _write(self, video: Video, folder: Path) -> Summary:
+    def _write(self, video: Video, folder: Path) -> tuple[Summary, bool]:
+        """Write the page; returns its summary, and whether all could be read."""
         problem = ""
         try:
             facts = read_facts(self._pipeline, video)
@@ -170,7 +172,7 @@ class _Pages:
             chosen, drawn = {}, set()
         data = video_data(facts, chosen, lambda n: f"{n:06d}.jpg" if n in drawn else "")
         (folder / "index.html").write_text(render_video(self._name, data), encoding="utf-8")
-        return summarise(facts, data)
+        return summarise(facts, data), not problem
 
     def _draw(self, facts: VideoFacts, chosen: dict[int, list[str]], folder: Path) -> set[int]:
         """Write the pictures of some rows; returns the numbers of their frames."""

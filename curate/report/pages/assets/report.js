@@ -259,19 +259,10 @@
     place.hidden = false;
   };
 
-  // `curate review` serves the report behind its token; from there each page leads to where decisions are made.
-  const toReview = (link, id) => {
-    const served = ["127.0.0.1", "localhost"].includes(location.hostname) && /^\/[\w-]{32}\/report\//.test(location.pathname);
-    if (!served) return;
-    link.href = new URL(id ? `../?video=${encodeURIComponent(id)}` : "../", document.querySelector(".brand").href);
-    link.hidden = false;
-  };
-
   const form = document.getElementById("search");
   if (form && window.curateVideos) list(form, window.curateVideos);
   const block = document.getElementById("data");
   const data = block && JSON.parse(block.textContent);
-  toReview(document.getElementById("review"), data && data.id);
   if (data) {
     const { timeline: line, pictures } = data;
     if (line) {
