@@ -102,7 +102,7 @@ class Desk:
             return [
                 {
                     "id": video.id,
-                    "title": printable(video.video.title if video.video else "", 200),
+                    "title": self._title(video.id),
                     "decided": decided.get(video.id, 0),
                     "dropped": self._is_dropped(video.id),
                 }
@@ -194,10 +194,9 @@ class Desk:
             found = self._regions(video).get(frame.n, [])
             shown = redrawn(found, said.boxes, at, size) if said else found
             trim = self._trim(rows, video)
-            named = self._videos[video].video
             return {
                 "video": video,
-                "title": printable(named.title if named else "", 200),
+                "title": self._title(video),
                 "at": at,
                 "p": round(frame.p, 4),
                 "verdict": frame.verdict,
@@ -299,6 +298,12 @@ class Desk:
     def _settle(self) -> None:
         journal = Journal(tuple(sorted(self._decisions, key=lambda d: (d.who, d.seq))))
         self._standing, self._settled = journal.standing(), settle(journal)
+
+    def _title(self, video: str) -> str:
+        """Title in printable characters; empty where it is the id again."""
+        row = self._videos[video].video
+        title = printable(row.title if row else "", 200)
+        return "" if title == video else title
 
     def _is_dropped(self, video: str) -> bool:
         said = self._settled.of.get(video)

@@ -24,6 +24,7 @@ class JudgedVideo:
         regions: Its ``regions`` table; ``None`` where there is none.
         seen: Fingerprint of the verdicts, had nobody decided anything about them.
         video: Its row of the manifest.
+        embeddings: Its ``embeddings`` table; ``None`` where there is none.
     """
 
     id: str
@@ -32,6 +33,7 @@ class JudgedVideo:
     regions: Path | None = None
     seen: str = ""
     video: Video | None = None
+    embeddings: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ def judged_videos(pipeline: Pipeline) -> list[JudgedVideo]:
         if {"sample", "classify"} <= done and pipeline.made_before(video, "trim") is not None:
             frames, verdicts = pipeline.artefact(video, "sample"), pipeline.artefact(video, "trim")
             seen = pipeline.undecided_fingerprint(video, "trim")
-            found.append(JudgedVideo(video.id, frames, verdicts, pipeline.made(video, "mask"), seen, video))
+            regions, embeddings = pipeline.made(video, "mask"), pipeline.made(video, "embed")
+            found.append(JudgedVideo(video.id, frames, verdicts, regions, seen, video, embeddings))
     return found
 
 

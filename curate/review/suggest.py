@@ -3,14 +3,18 @@
 The chance that a verdict is wrong is weighed from two sides: how sure the model is, which a temperature has calibrated,
 and how many of the frames that look alike are judged the other way. Where the model is sure and wrong, only the second
 tells. Inside a batch, and against what is labelled already, frames that look new come first.
+
+Frames are compared by their embeddings where the stage ``embed`` has made those of all videos with one model, else by
+coarse descriptions of the pictures (`curate.review.lookalikes`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,6 +22,7 @@ from curate.errors import BadArtefact
 from curate.records import NON_SURGICAL, SURGICAL, UNCERTAIN
 from curate.review.judged import JudgedFrame, JudgedVideo, judged_frames
 from curate.review.lookalikes import LENGTH, Floats, describe, dissent
+from curate.workspace.tables.embeddings import read_embedding_model, read_embeddings
 from curate.workspace.tables.frames import read_frames
 
 LOOKED_AT = 60_000
@@ -83,6 +88,8 @@ def suggest(
         labels: What people said, by video and milliseconds.
         count: How many to suggest, at most `CANDIDATES`.
     """
+    if not _comparable(videos):
+        videos = [replace(video, embeddings=None) for video in videos]
     each = min(max(LOOKED_AT // max(len(videos), 1), FEWEST), MOST)
     reference = _reference(videos, told, labels, max(REFERENCE // max(len(videos), 1), 2))
     known = [described for described in reference if described.label]
@@ -166,15 +173,40 @@ def _described(
     try:
         frames = judged_frames(video, told)
         wanted = {frame.n: frame for frame in _chosen(video.id, frames, labels, most, sure=sure)}
-        for row in read_frames(video.frames, wanted):
-            try:
-                picture = describe(row.jpeg)
-            except ValueError:
-                continue
-            frame = wanted[row.n]
+        for n, picture in _pictures(video, wanted):
+            frame = wanted[n]
             yield _Described(video.id, frame, picture, labels.get((video.id, frame.at), ""))
     except BadArtefact:
         return
+
+
+def _comparable(videos: Sequence[JudgedVideo]) -> bool:
+    """Whether all videos have embeddings of one model."""
+    try:
+        made = {read_embedding_model(v.embeddings)[0].identity if v.embeddings else None for v in videos}
+    except BadArtefact:
+        return False
+    return len(made) == 1 and None not in made
+
+
+def _pictures(video: JudgedVideo, wanted: Collection[int]) -> Iterator[tuple[int, Floats]]:
+    """Number and description of frames, of unit length; a frame without an embedding has that of the one before."""
+    if video.embeddings is None:
+        for row in read_frames(video.frames, wanted):
+            with contextlib.suppress(ValueError):  # a picture that is damaged
+                yield row.n, describe(row.jpeg)
+        return
+    left = sorted(wanted, reverse=True)
+    last: Floats | None = None
+    for numbers, vectors in read_embeddings(video.embeddings):
+        for n, vector in zip(numbers.tolist(), vectors, strict=True):
+            while left and left[-1] < n and last is not None:
+                yield left.pop(), last
+            last = vector.astype(np.float32)
+            if left and left[-1] == n:
+                yield left.pop(), last
+    while left and last is not None:
+        yield left.pop(), last
 
 
 def _chosen(

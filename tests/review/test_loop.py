@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from curate.cli import run_command
 from curate.review.desk import Desk, Refused
+from curate.review.judged import judged_videos
+from curate.review.suggest import suggest
 from curate.run.session import open_session
 from curate.workspace.ledger import read_ledger
+from curate.workspace.tables.embeddings import EmbeddingModel, EmbeddingWriter
 from tests.review.conftest import VIDEOS, shows_surgery
 
 
@@ -128,3 +133,23 @@ def test_a_purge_takes_decisions_out_of_the_export_too(workspace: Path) -> None:
     assert run_command(["purge", "-w", str(workspace), "--id", "alpha", "--yes"]) == 0
     left = (workspace / "exports" / "parquet" / "decisions.jsonl").read_text()
     assert "delta" in left and "alpha" not in left
+
+
+def test_embeddings_are_used_where_all_videos_have_those_of_one_model(
+    erring: tuple[Path, set[tuple[str, int]]], tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    model = EmbeddingModel("m", "ab", "levels", 32, 32)
+    videos = []
+    for video in judged_videos(open_session(erring[0], write=False).pipeline):
+        path = tmp_path / f"{video.id}.parquet"
+        numbers = np.arange(0, 28, 2, dtype=np.int32)
+        towards = np.array([[1.0, 0.0] if shows_surgery(1000 * n) else [0.0, 1.0] for n in numbers])
+        vectors = np.hstack([towards, rng.normal(0, 0.1, (len(numbers), 6))])
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        with EmbeddingWriter(path, 8, model, 2.0) as writer:
+            writer.add(numbers, numbers.astype(np.float64), vectors.astype(np.float16))
+        videos.append(dataclasses.replace(video, embeddings=path, frames=tmp_path / "not read"))
+    found = suggest(videos, {}, {}, 60)
+    assert erring[1] <= {(s.video, s.frame.at) for s in found}
+    assert not suggest([videos[0], dataclasses.replace(videos[1], embeddings=None)], {}, {}, 60), "pictures are needed"
