@@ -14,7 +14,7 @@ import numpy as np
 from curate.errors import BadArtefact, CurateError
 from curate.files.digest import digest
 from curate.files.text import printable
-from curate.records import REGION_KINDS, Region
+from curate.records import REGION_KINDS, Region, VideoDecisions
 from curate.review.estimate import Draw, Estimate, estimate
 from curate.review.estimating import drawn, taken
 from curate.review.judged import JudgedFrame, judged_frames, judged_videos, told_verdicts
@@ -23,7 +23,7 @@ from curate.run.session import Session
 from curate.verdicts.decisions import milliseconds
 from curate.verdicts.journal import Decision, Journal, JournalWriter
 from curate.verdicts.redrawn import redrawn
-from curate.verdicts.settle import Settled, settle
+from curate.verdicts.settle import settle
 from curate.workspace.tables.frames import read_frame_sizes, read_frames
 from curate.workspace.tables.regions import read_regions
 
@@ -75,8 +75,14 @@ class Desk:
         self._writer = JournalWriter(session.workspace.decisions_folder, who)
         session.pipeline.refresh()
         self._decisions: list[Decision] = list(session.pipeline.journal.decisions)
-        self._settled, self._standing = Settled(), list[Decision]()
-        self._settle()
+        self._standing = Journal(tuple(self._decisions)).standing()
+        self._of: dict[str, VideoDecisions] = {}
+        self._dissents: dict[str, int] = {}
+        by_video: dict[str, list[Decision]] = {}
+        for decision in self._standing:
+            by_video.setdefault(decision.video, []).append(decision)
+        for video, said in by_video.items():
+            self._settle(video, said)
         weights = session.pipeline.specs["classify"].make().fingerprint_extra()["model"]["sha256"]
         self._weights = weights[0] if len(weights) == 1 else digest(weights)
         self._rows = lru_cache(maxsize=8)(self._read_rows)
@@ -111,7 +117,7 @@ class Desk:
 
     def labels(self) -> dict[tuple[str, int], str]:
         """What holds: label by video and milliseconds."""
-        return {(video, f.at): f.label for video, said in self._settled.of.items() for f in said.frames}
+        return {(video, f.at): f.label for video, said in self._of.items() for f in said.frames}
 
     def own_labels(self) -> dict[tuple[str, int], str]:
         """What this reviewer said last, by video and milliseconds."""
@@ -190,7 +196,7 @@ class Desk:
         with self._lock:
             rows = self._frames(video)
             frame, size = self._frame(rows, video, at)
-            said = self._settled.of.get(video)
+            said = self._of.get(video)
             found = self._regions(video).get(frame.n, [])
             shown = redrawn(found, said.boxes, at, size) if said else found
             trim = self._trim(rows, video)
@@ -238,7 +244,7 @@ class Desk:
                 "kinds": kinds,
                 "others": len(self._standing) - len(own),
                 "last": _told(own[-1]) if own else None,
-                "dissents": len(self._settled.dissents),
+                "dissents": sum(self._dissents.values()),
             }
 
     # what is decided
@@ -273,8 +279,7 @@ class Desk:
                 decision = self._writer.append(video, kind, **said)
             except (ValueError, TypeError) as error:
                 raise Refused(str(error)) from error
-            self._decisions.append(decision)
-            self._settle()
+            self._take(decision)
             return _told(decision)
 
     def undo(self) -> dict[str, Any]:
@@ -289,15 +294,25 @@ class Desk:
             if not own:
                 raise Refused("there is nothing to take back")
             last = own[-1]
-            self._decisions.append(self._writer.append(last.video, "undo", undoes=last.seq))
-            self._settle()
+            self._take(self._writer.append(last.video, "undo", undoes=last.seq))
             return _told(last)
 
     # inside
 
-    def _settle(self) -> None:
-        journal = Journal(tuple(sorted(self._decisions, key=lambda d: (d.who, d.seq))))
-        self._standing, self._settled = journal.standing(), settle(journal)
+    def _take(self, decision: Decision) -> None:
+        """Heed a decision that was just written; only its video is settled again."""
+        self._decisions.append(decision)
+        if decision.kind == "undo":
+            gone = (decision.who, decision.undoes)
+            self._standing = [d for d in self._standing if (d.who, d.seq) != gone]
+        else:
+            self._standing.append(decision)
+        self._settle(decision.video, [d for d in self._standing if d.video == decision.video])
+
+    def _settle(self, video: str, said: Sequence[Decision]) -> None:
+        settled = settle(Journal(tuple(sorted(said, key=lambda d: (d.who, d.seq)))))
+        self._of[video] = settled.of.get(video, VideoDecisions())
+        self._dissents[video] = len(settled.dissents)
 
     def _title(self, video: str) -> str:
         """Title in printable characters; empty where it is the id again."""
@@ -306,7 +321,7 @@ class Desk:
         return "" if title == video else title
 
     def _is_dropped(self, video: str) -> bool:
-        said = self._settled.of.get(video)
+        said = self._of.get(video)
         return said is not None and said.dropped
 
     def _model(self, video: str, frame: JudgedFrame) -> dict[str, Any]:
@@ -362,7 +377,7 @@ class Desk:
     def _trim(self, rows: _Rows, video: str) -> tuple[int, int] | None:
         """First millisecond that is kept, and the first that no longer is."""
         kept = [frame.at for frame in rows.frames.values() if frame.kept]
-        said = self._settled.of.get(video)
+        said = self._of.get(video)
         times = rows.times
         step = times[-1] - times[-2] if len(times) > 1 else 1000
         start, end = (kept[0], kept[-1] + step) if kept else (None, None)
