@@ -139,7 +139,7 @@ def test_served_by_the_review_a_page_leads_to_it(browser: Browser, report: Path)
         page.goto(f"{server.url}report/videos/two/index.html")
         assert page.inner_text("#readout").startswith("0:00:00")
         page.get_by_role("link", name="Review this video").click()
-        page.wait_for_function("document.getElementById('video').value === 'two'")
+        page.wait_for_function("() => document.getElementById('video').value === 'two'")
         assert page.url == f"{server.url}?video=two"
         page.close()
         server.shutdown()
