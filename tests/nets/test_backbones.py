@@ -120,9 +120,28 @@ def whai(name: str) -> str:
 
 SURGENET: dict[str, tuple[Recognised, Callable[[str], str]]] = {
     "CAFormer": (Recognised("caformer_s18", relu=True), sail),
-    "ConvNeXtV2": (Recognised("convnextv2_tiny"), facebook),
-    "PVTv2": (Recognised("pvt_v2_b2"), whai),
+    "ConvNeXtV2": (Recognised("convnextv2_atto"), facebook),
+    "PVTv2": (Recognised("pvt_v2_b0"), whai),
 }
+"""The smallest network of each kind that timm has, and the names of its authors."""
+
+
+@pytest.mark.parametrize(
+    ("known", "rename"),
+    [
+        (Recognised("caformer_s18", relu=True), sail),
+        (Recognised("convnextv2_tiny"), facebook),
+        (Recognised("pvt_v2_b2"), whai),
+        (Recognised("vit_base_patch16_224.dino", 224), str),
+        (Recognised("vit_large_patch14_dinov2", 518), str),
+        (Recognised("vit_large_patch16_dinov3", 336), str),
+        (Recognised("resnet50"), str),
+    ],
+)
+def test_published_sizes_are_told_from_names_and_shapes(known, rename):
+    with torch.device("meta"):
+        network, *_ = make_backbone(known, 0)
+    assert recognise({rename(name): value for name, value in network.state_dict().items()}) == known
 
 
 @pytest.mark.parametrize(("kind", "whole"), [("CAFormer", False), ("ConvNeXtV2", False), ("PVTv2", True)])
