@@ -82,7 +82,11 @@ def test_the_overview_counts(workspace: Path) -> None:
     text = written.index.read_text()
     assert "<b>3</b><span>videos, 2 complete</span>" in text
     assert f"<b>{2 * (len(P) - 12)}</b><span>frames kept of {2 * len(P)}</span>" in text
-    assert re.search(r"private</a></td><td class=\"num\">1</td>", text) and "Source corpora" in text
+    assert (
+        re.search(r"private</a></td><td class=\"num\">1</td>", text)
+        and "Source corpora" in text
+        and "threshold 0.5" in text
+    )
     rows = {row["id"]: row for row in listed(workspace)}
     assert rows["one"]["flipped"] == 1 and rows["one"]["found"] == len(P) - 12 and rows["three"]["reason"] == "private"
     worst = (workspace / "report" / "worst.html").read_text()

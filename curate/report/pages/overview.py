@@ -113,6 +113,7 @@ class Overview:
         domains: By domain.
         heights: Videos by height in pixels.
         durations: Of the videos, in seconds.
+        thresholds: From which on frames are surgical; one, unless models or options differ.
         scores: Counts by bin of probability, for each verdict.
         work: By stage.
         surgical, uncertain, flipped, found: Frames.
@@ -130,6 +131,7 @@ class Overview:
     domains: dict[str, Share] = field(default_factory=dict)
     heights: Counter[int] = field(default_factory=Counter)
     durations: list[float] = field(default_factory=list)
+    thresholds: set[float] = field(default_factory=set)
     scores: list[list[int]] = field(default_factory=lambda: [[0] * BINS for _ in range(3)])
     work: dict[str, Work] = field(default_factory=dict)
     surgical: int = 0
@@ -154,6 +156,8 @@ class Overview:
             self.heights[video["height"]] += 1
         if video["seconds"]:
             self.durations.append(video["seconds"])
+        if video["threshold"] is not None:
+            self.thresholds.add(video["threshold"])
         for total, own in zip(self.scores, video["scores"], strict=False):
             for i, value in enumerate(own):
                 total[i] += value

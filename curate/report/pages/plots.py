@@ -55,9 +55,7 @@ def plots_of(overview: Overview, counted: Funnel) -> list[Plot]:
             )
         )
     if any(map(sum, overview.scores)):
-        found.append(
-            Plot("Probabilities", "What the network said of each frame, by verdict.", _scores(overview.scores))
-        )
+        found.append(Plot("Probabilities", "What the network said of each frame, by verdict.", _scores(overview)))
     return found
 
 
@@ -120,11 +118,13 @@ def _durations(seconds: Sequence[float]) -> Markup:
     return Markup(histogram("Durations", edges, [("videos", "plain", counts)], across=words, up="videos"))
 
 
-def _scores(scores: Sequence[Sequence[int]]) -> Markup:
+def _scores(overview: Overview) -> Markup:
+    scores = overview.scores
+    marks = [(value, f"threshold {value:g}") for value in overview.thresholds] if len(overview.thresholds) == 1 else []
     series = [
         ("surgical", "good", scores[0]),
         ("uncertain", "unsure", scores[2]),
         ("non-surgical", "plain", scores[1]),
     ]
     edges = [i / BINS for i in range(BINS + 1)]
-    return Markup(histogram("Probabilities", edges, series, across="probability of surgery", up="frames"))
+    return Markup(histogram("Probabilities", edges, series, across="probability of surgery", up="frames", marks=marks))

@@ -43,6 +43,7 @@ def summarise(facts: VideoFacts, data: dict[str, Any]) -> Summary:
         "covered": sum(facts.covered.values()) / max(1, int(trim.get("kept", 0))),
         "found": len(facts.findings),
         "cover": _cover(data["pictures"]),
+        "threshold": facts.judged.threshold if facts.judged else None,
         "scores": _scores(facts),
         "work": {
             stage["name"]: [stage["seconds"], int(stage["figures"].get("frames", 0))]

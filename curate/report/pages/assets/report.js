@@ -58,7 +58,7 @@
       const cell = (text) => el("td", { class: "num" }, text);
       const count = (value) => cell(judged ? value.toLocaleString("en") : "–");
       const first = el("td", {}, el("a", { href: `videos/${v.id}/index.html` }, el("bdi", {}, v.title || v.id)));
-      first.append(el("span", { class: "sub" }, v.title && v.title !== v.id ? `${v.id} ` : "", el("bdi", {}, v.procedures.join(", "))));
+      first.append(el("span", { class: "sub" }, v.title && v.title !== v.id ? v.id + (v.procedures.length ? " · " : "") : "", el("bdi", {}, v.procedures.join(", "))));
       const outcome = el("td", {}, el("span", { class: `chip ${v.state}` }, v.state));
       if (v.state !== "done") outcome.append(el("span", { class: "sub" }, v.reason ? `${v.stage}: ${words(v.reason)}` : v.stage));
       return el("tr", {}, first, outcome, cell(v.seconds ? clock(v.seconds) : "–"),
