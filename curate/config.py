@@ -324,8 +324,8 @@ class DedupOptions:
         low=1,
     )
     score: float = option(
-        0.48,
-        "Smallest score of such a stretch: 1 for pictures that are the same, 0 for unrelated ones.",
+        0.42,
+        "Smallest score of such a stretch: 1 for pictures that are the same, 0 for unrelated ones and for none.",
         output=False,
         low=0,
         high=1,

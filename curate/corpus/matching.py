@@ -41,7 +41,7 @@ CROWD = 1000
 STILL = 10
 """Bits up to which a picture counts as the same as the one before: encoding changes as many."""
 
-MORE = 16
+MORE = 8
 """Bits by which frames on a diagonal may differ beyond what is looked up: few pictures are compared there."""
 
 SAME_OFFSET = 1.5
@@ -50,7 +50,10 @@ SAME_OFFSET = 1.5
 CLEAR = 0.8
 """Share of the frames of a stretch, and of the shorter video, from which no other view is tried at its offset."""
 
-MISS = 0.25
+NEAR = 24
+"""And the mean number of bits up to which that is so."""
+
+MISS = 0.5
 """What a frame that does not agree costs, where one that does is worth 1."""
 
 FRAME = 40
@@ -278,7 +281,7 @@ class _Search:
             frames=stretch.frames,
             pictures=stretch.pictures,
             distance=stretch.distance,
-            score=max(1 - stretch.distance / (BITS / 2), 0.0),
+            score=max(1 - stretch.distance / (BITS / 2), 0.0) * stretch.matched / stretch.frames,
             similarity=None,
             seconds_a=here[3],
             seconds_b=there[3],
@@ -347,7 +350,8 @@ class _Stretch:
 
     def is_clear(self, *rows: int) -> bool:
         """Whether it says all that is to be said of two videos of some rows at its offset."""
-        return self.matched >= CLEAR * self.frames and self.frames >= CLEAR * min(rows)
+        whole = self.matched >= CLEAR * self.frames and self.frames >= CLEAR * min(rows)
+        return whole and self.distance <= NEAR
 
 
 def _stretches(query: _Hashed, view: _View, other: _Hashed, offset: float) -> Iterator[_Stretch]:

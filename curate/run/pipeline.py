@@ -442,8 +442,8 @@ class Pipeline:
 
 
 def _sizes(folder: Path) -> dict[str, int]:
-    """Sizes of the event files in a folder, by name; of a link that leads nowhere, -1."""
-    return {path.name: path.stat().st_size if path.exists() else -1 for path in folder.glob("*.jsonl")}
+    """Sizes of the event files in a folder, by name."""
+    return {path.name: path.stat().st_size for path in folder.glob("*.jsonl")}
 
 
 def _warn(said: Sequence[str], what: str) -> None:

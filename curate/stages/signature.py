@@ -18,7 +18,7 @@ from curate.errors import BadArtefact
 from curate.records import NON_SURGICAL, Done, Failed, Outcome, Reason, Video
 from curate.stage import Files, Stage
 from curate.vision.field_of_view import FieldOfView
-from curate.vision.perceptual_hash import SIDE, Hashes, hash_pictures, small_picture
+from curate.vision.perceptual_hash import SIDE, Hashes, hash_pictures, lit_part, small_picture
 from curate.vision.shot_fields import ShotFields
 from curate.workspace.reading import check_all_seen
 from curate.workspace.tables.frames import read_frame_groups
@@ -131,7 +131,7 @@ def _small_pictures(files: Files, times: dict[int, float]) -> Iterator[tuple[int
 def _shrink(
     jpeg: bytes, width: int, height: int, field: FieldOfView, boxes: list[tuple[int, int, int, int]]
 ) -> tuple[Small, Small]:
-    """The field of view of a frame, and all of it, without some boxes, as hashes are made of them."""
+    """The field of view of a frame, and all of it that is lit, without some boxes, as hashes are made of them."""
     import simplejpeg
 
     least = min(field.x2 - field.x1, field.y2 - field.y1)
@@ -145,9 +145,10 @@ def _shrink(
     for left, top, right, bottom in boxes:
         across = slice(math.floor(left * scale_x), math.ceil(right * scale_x))
         shown[math.floor(top * scale_y) : math.ceil(bottom * scale_y), across] = False
-    frame = small_picture(np.ascontiguousarray(grey), shown if boxes else None)
+    x1, y1, x2, y2 = lit_part(np.where(shown, grey, 0) if boxes else grey)
+    frame = small_picture(np.ascontiguousarray(grey[y1:y2, x1:x2]), shown[y1:y2, x1:x2])
     if field.shape == "none":
-        return frame, frame
+        return small_picture(np.ascontiguousarray(grey), shown), frame
     inner = field.scaled(scale_x, scale_y)
     x1, y1 = round(inner.x1), round(inner.y1)
     x2, y2 = max(round(inner.x2), x1 + 1), max(round(inner.y2), y1 + 1)

@@ -251,9 +251,6 @@ def read_journal(folder: Path) -> Journal:
     found: list[Decision] = []
     problems: list[str] = []
     for path in sorted(folder.glob("*.jsonl")) if folder.is_dir() and not folder.is_symlink() else ():
-        if path.is_symlink():
-            problems.append(f"{path} is a link, which curate writes none of: passed over")
-            continue
         taken = _read_file(path, identity, problems)
         identity = identity or next((d.workspace for d in taken), "")
         found += taken

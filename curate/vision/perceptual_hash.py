@@ -37,8 +37,12 @@ CROPS = (
 )
 """Parts of the picture that have a hash of their own: x1, y1, x2, y2 as shares of its sides."""
 
+LIT = 40
+"""Grey level above which a pixel is lit: borders of web videos, and what encoding leaves of them, are darker."""
+
 _ONES = np.array([bin(byte).count("1") for byte in range(256)], np.uint8)
 _FREQUENCIES = 16
+_SOME = 0.02
 _NOTICED = 0.01
 """Share of the range of grey by which neighbouring pixels must differ to count as content."""
 
@@ -64,8 +68,8 @@ def small_picture(grey: Grey, shown: npt.NDArray[np.bool_] | None = None) -> npt
 
     Args:
         grey: uint8, (height, width).
-        shown: Pixels that count, bool, (height, width); the others are as grey as these are on average. All if
-            ``None``.
+        shown: Pixels that count, bool, (height, width); the others are as grey as those around them that do, or as
+            all that do where none is near. All if ``None``.
 
     Returns:
         float32, (64, 64), 0..255; all zero where no pixel counts.
@@ -74,8 +78,29 @@ def small_picture(grey: Grey, shown: npt.NDArray[np.bool_] | None = None) -> npt
         return cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
     if not shown.any():
         return np.zeros((SIDE, SIDE), np.float32)
-    filled = np.where(shown, grey.astype(np.float32), np.float32(grey[shown].mean()))
+    reach = max(grey.shape) // 8 * 2 + 1
+    weight = cv2.blur(shown.astype(np.float32), (reach, reach), borderType=cv2.BORDER_CONSTANT)
+    total = cv2.blur(np.where(shown, grey, 0).astype(np.float32), (reach, reach), borderType=cv2.BORDER_CONSTANT)
+    around = np.where(weight > _SOME, total / np.maximum(weight, _SOME), np.float32(grey[shown].mean()))
+    filled = np.where(shown, grey, around).astype(np.float32)
     return np.asarray(cv2.resize(filled, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def lit_part(grey: Grey) -> tuple[int, int, int, int]:
+    """The part of a picture without dark borders: rows and columns at its sides that are nowhere lit.
+
+    Args:
+        grey: uint8, (height, width).
+
+    Returns:
+        x1, y1, x2, y2 with exclusive ends; all of it where it is dark or little would be left.
+    """
+    height, width = grey.shape
+    rows = np.flatnonzero(grey.max(axis=1) > LIT)
+    columns = np.flatnonzero(grey.max(axis=0) > LIT)
+    if len(rows) < height / 3 or len(columns) < width / 3:
+        return 0, 0, width, height
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def hash_pictures(small: npt.NDArray[np.float32]) -> Hashes:

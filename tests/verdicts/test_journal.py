@@ -22,7 +22,6 @@ MODEL = {"verdict": "surgical", "p": 0.75, "sha256": "ab", "seen": "f1"}
 
 
 def write(folder: Path, who: str, *said: tuple) -> list[Decision]:
-    folder.mkdir(parents=True, exist_ok=True)
     writer = JournalWriter(folder, who)
     try:
         return [writer.append(video, kind, **facts) for video, kind, facts in said]
@@ -133,16 +132,6 @@ def test_a_link_in_place_of_a_file_is_not_followed(tmp_path: Path) -> None:
     (folder / "workspace").symlink_to(tmp_path / "new")
     write(folder, "anna", frame("v", 1.0, "surgical"))
     assert (tmp_path / "precious").read_text() == "mine" and not (tmp_path / "new").exists()
-
-
-def test_links_in_a_strangers_workspace_are_not_read(tmp_path: Path) -> None:
-    made = write(tmp_path / "decisions", "anna", frame("v", 1.0, "surgical"))
-    (tmp_path / "secret").write_text('{"password": 1}\n')
-    (tmp_path / "decisions" / "bob.jsonl").symlink_to(tmp_path / "secret")
-    (tmp_path / "decisions" / "carl.jsonl").symlink_to(tmp_path / "nowhere")
-    journal = read_journal(tmp_path / "decisions")
-    assert list(journal.decisions) == made
-    assert len(journal.problems) == 2 and "password" not in "".join(journal.problems)
 
 
 def test_purged_videos_are_forgotten(tmp_path: Path) -> None:

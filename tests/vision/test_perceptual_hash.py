@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.vision.perceptual_hash import CROPS, distances, hash_pictures, small_picture
+from curate.vision.perceptual_hash import CROPS, distances, hash_pictures, lit_part, small_picture
 from tests.vision.scopes import Scope
 
 
@@ -78,3 +78,22 @@ def test_quality_tells_content_from_none() -> None:
 def test_distances_count_bits(one: int, other: int) -> None:
     left, right = np.full(32, one, np.uint8), np.full((3, 32), other, np.uint8)
     assert distances(left, right).tolist() == [32 * bin(one ^ other).count("1")] * 3
+
+
+def test_dark_borders_are_told_from_dark_pictures() -> None:
+    bars = np.full((100, 160), 8, np.uint8)
+    bars[10:90, 20:150] = scene(1, (130, 80))
+    assert lit_part(bars) == (20, 10, 150, 90)
+    assert lit_part(scene(1)) == (0, 0, 480, 270)
+    assert lit_part(np.full((100, 160), 8, np.uint8)) == (0, 0, 160, 100)
+    spot = np.zeros((100, 160), np.uint8)
+    spot[40:50, 60:70] = 255
+    assert lit_part(spot) == (0, 0, 160, 100), "too little would be left"
+
+
+def test_a_letterboxed_picture_has_the_hash_of_its_lit_part() -> None:
+    picture = np.maximum(scene(4), 60)
+    framed = np.zeros((360, 480), np.uint8)
+    framed[45:315] = picture
+    x1, y1, x2, y2 = lit_part(framed)
+    assert distances(hashed(framed[y1:y2, x1:x2]).whole, hashed(picture).whole) == 0

@@ -224,8 +224,8 @@ def signature_schema() -> pa.Schema:
 
     ``quality``, 0..100, says how much content the picture has; ``whole``, ``mirror`` and ``crops`` are the hashes of
     `curate.vision.perceptual_hash` of the field of view, 32 bytes each, ``crops`` one after another; ``frame`` is that
-    of all of the frame. The file's metadata carries ``width`` and ``height`` of the largest frame, and ``spacing``, the
-    seconds that a row stands for.
+    of all of the frame but dark borders. The file's metadata carries ``width`` and ``height`` of the largest frame, and
+    ``spacing``, the seconds that a row stands for.
     """
     import pyarrow as pa
 
@@ -249,9 +249,10 @@ def duplicate_schema() -> pa.Schema:
     Times are seconds from the start of each video, ends exclusive; ``offset`` is what is to be added to a time of ``a``
     for that of ``b``; ``matched`` of ``frames`` informative frames of the stretch were found in the other video,
     ``matched_seconds`` is what those stand for; ``pictures`` counts those among them that differ from one another;
-    ``distance`` is the mean number of bits of 256 in which they differ, ``score`` is ``1 - distance / 128``: 1 the
-    same, 0 unrelated; ``similarity`` is the mean cosine of embeddings above that of unrelated videos, null where there
-    are none. ``seconds_a`` is what all informative frames of ``a`` stand for, ``pixels_a`` the area of its frames. The
+    ``distance`` is the mean number of bits of 256 in which they differ, ``score`` is ``1 - distance / 128``, averaged
+    over all frames of the stretch with 0 for those that were not found: 1 the same, 0 unrelated; ``similarity`` is the
+    mean cosine of embeddings above that of unrelated videos, null where there are none. ``seconds_a`` is what all
+    informative frames of ``a`` stand for, ``pixels_a`` the area of its frames. The
     file's metadata carries ``fingerprint``.
     """
     import pyarrow as pa

@@ -32,7 +32,7 @@ class Signature:
         whole: Hashes of the pictures; uint8, (rows, 32).
         mirror: Of their mirror images; uint8, (rows, 32).
         crops: Of their parts; uint8, (rows, crops, 32).
-        frame: Of the frames with all that surrounds the field of view; uint8, (rows, 32).
+        frame: Of all of the frames but dark borders; uint8, (rows, 32).
         width: Of the largest frame, in pixels.
         height: Of the largest frame.
         spacing: Seconds that a row stands for.
