@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -34,6 +35,8 @@ def dedup(workspace: Path, config_file: Path | None, given: Layer) -> None:
     deleted; exports leave it out with --dedup. Thresholds, ranking and policy can be changed at any time without
     comparing anything again; only --distance and --quality ask for that.
     """
+    from tqdm import tqdm
+
     from curate.cli.progress import Progress
     from curate.run.deduplicate import find_duplicates
     from curate.run.session import open_session, run_stages
@@ -48,7 +51,8 @@ def dedup(workspace: Path, config_file: Path | None, given: Layer) -> None:
     for halt in progress.halts:
         say(halt)
     began = time.monotonic()
-    found = find_duplicates(session.pipeline)
+    with tqdm(unit="videos", disable=is_quiet() or not sys.stderr.isatty(), leave=False) as bar:
+        found = find_duplicates(session.pipeline, lambda compared: bar.update(compared - bar.n))
     if not is_quiet():
         say(f"{found.videos} videos compared in {time.monotonic() - began:.1f} s" if found.made else "up to date")
     _show(found)

@@ -143,7 +143,7 @@ class _View:
 
 
 def find_matches(
-    videos: Sequence[Signed], options: DedupOptions, progress: Callable[[int], None] = lambda videos: None
+    videos: Sequence[Signed], options: DedupOptions, progress: Callable[[int], object] = lambda videos: None
 ) -> list[Match]:
     """Find all stretches that pairs of videos share.
 

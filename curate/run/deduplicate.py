@@ -75,7 +75,7 @@ def is_current(pipeline: Pipeline, videos: Sequence[Video]) -> bool:
 
 
 def make_table(
-    pipeline: Pipeline, videos: Sequence[Video], progress: Callable[[int], None] = lambda videos: None
+    pipeline: Pipeline, videos: Sequence[Video], progress: Callable[[int], object] = lambda videos: None
 ) -> bool:
     """Compare some videos, unless that was done; the caller holds the workspace.
 
@@ -141,7 +141,7 @@ class Found:
     enabled: bool
 
 
-def find_duplicates(pipeline: Pipeline, progress: Callable[[int], None] = lambda videos: None) -> Found:
+def find_duplicates(pipeline: Pipeline, progress: Callable[[int], object] = lambda videos: None) -> Found:
     """Compare all complete videos of a workspace, unless that was done, and tell what comes of it.
 
     Raises:
@@ -214,7 +214,7 @@ def groups_of(path: Path, options: DedupOptions, videos: Mapping[str, Video]) ->
         matches = [match for match in read_matches(path) if match.a in videos and match.b in videos]
     except BadArtefact as error:
         raise CurateError(f"{error}: delete it, and 'curate corpus dedup' makes it again") from error
-    return duplicate_groups(matches, options, {video.id: getattr(video, "corpus", "") for video in videos.values()})
+    return duplicate_groups(matches, options, {video.id: video.corpus for video in videos.values()})
 
 
 def _beyond_cap(path: Path, options: DedupOptions) -> tuple[Span, ...]:
