@@ -10,15 +10,24 @@ from typing import TYPE_CHECKING
 import click
 
 from curate.cli.common import is_quiet, verbosity
+from curate.cli.exits import say
 from curate.cli.meter import Meter
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
+    from curate.evaluation.labels import LabelledFrame
     from curate.training.own import TrainingSettings
 
 
 @click.command()
-@click.option("--labels", type=click.Path(path_type=Path), required=True, help="CSV of labelled frames, see above.")
+@click.option("--labels", type=click.Path(path_type=Path), help="CSV of labelled frames, see above.")
+@click.option(
+    "--review",
+    "reviewed",
+    type=click.Path(path_type=Path, file_okay=False),
+    multiple=True,
+    help="Workspace whose reviewed frames are labelled frames too; repeatable.",
+)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the new model."
 )
@@ -56,7 +65,8 @@ if TYPE_CHECKING:
 )
 @verbosity
 def classifier(
-    labels: Path,
+    labels: Path | None,
+    reviewed: tuple[Path, ...],
     output: Path,
     backbone: str,
     pictures: int | None,
@@ -71,7 +81,8 @@ def classifier(
 
     LABELS is a CSV with a header. file: picture, relative to the CSV. label: surgical or non-surgical. Optional:
     source: the data set or hospital, which is left out as a whole to test on what is new; give what shows the same
-    cases the same source. group: the video, case or scene, never split. licence: for the model's card.
+    cases the same source. group: the video, case or scene, never split. licence: for the model's card. Frames that were
+    decided in curate review are labelled frames as well: --review WORKSPACE, beside LABELS or instead of them.
 
     Pictures are composed from the frames (borders, boxes, text, insets, blur, light, colours), frozen backbones turn
     them into features, and a linear head is fitted. Sources are left out in turn, or groups where there are too few
@@ -85,7 +96,11 @@ def classifier(
 
     if (output / "config.json").exists():
         raise CurateError(f"{output} holds a model already: name another folder, or delete it")
-    frames = read_labels(labels)
+    if labels is None and not reviewed:
+        raise click.UsageError("name labelled frames: --labels CSV, --review WORKSPACE, or both")
+    work = output / ".training"
+    frames = read_labels(labels) if labels is not None else []
+    frames += _reviewed(reviewed, work)
 
     from curate.evaluation.classifier import markdown
     from curate.files.atomic import write_atomic
@@ -105,12 +120,11 @@ def classifier(
     )
     if evaluation:
         make_folds(frames, folds)  # said before the work begins
-    work = output / ".training"
     with Meter("checking", len(frames), "picture", quiet=quiet) as meter:
-        usable = readable(frames, labels, work, meter)
+        usable = readable(frames, labels or work, work, meter)
     with Meter("features", settings.pictures + len(frames), "picture", quiet=quiet) as meter:
         experiment, parts = look_at(usable, start, settings, cache or work, meter)
-    command = f"curate train classifier {_options(labels, output, backbone, settings)}"
+    command = f"curate train classifier {_options(labels, reviewed, output, backbone, settings)}"
     with Meter("evaluation", len(parts.parts) if parts else 0, "fold", quiet=quiet) as meter:
         trained = train(experiment, parts, usable, start, settings, output, command=command, advance=meter)
     write_atomic(output / "README.md", render_card(trained, start, frames, command).encode())
@@ -121,9 +135,34 @@ def classifier(
         click.echo(f"\n{output}: use it with curate run --classify-model {shlex.quote(str(output))}")
 
 
-def _options(labels: Path, output: Path, backbone: str, settings: TrainingSettings) -> str:
+def _reviewed(workspaces: tuple[Path, ...], folder: Path) -> list[LabelledFrame]:
+    """Labelled frames of the reviews of some workspaces, whose pictures are written to a folder."""
+    if not workspaces:
+        return []
+    from curate.evaluation.labels import read_labels
+    from curate.files.atomic import clear
+    from curate.review.hand_over import hand_over
+    from curate.run.session import open_session
+
+    frames = []
+    for number, workspace in enumerate(workspaces):
+        place = folder / f"review-{number}"
+        clear(place)
+        made = hand_over(open_session(workspace, write=False), place, "labels")
+        for problem in made.problems:
+            say(problem)
+        frames += read_labels(place / "labels.csv")
+    return frames
+
+
+def _options(
+    labels: Path | None, reviewed: tuple[Path, ...], output: Path, backbone: str, settings: TrainingSettings
+) -> str:
     """The options that made a model, paths cut to their last part: a card says nothing of the machine."""
-    words = ["--labels", labels.name, "-o", output.resolve().name]
+    words = [] if labels is None else ["--labels", labels.name]
+    for workspace in reviewed:
+        words += ["--review", workspace.resolve().name]
+    words += ["-o", output.resolve().name]
     words += ["--backbone", Path(backbone).name if Path(backbone).exists() else backbone]
     words += ["--pictures", str(settings.pictures), "--steps", str(settings.steps), "--seed", str(settings.seed)]
     words += ["--folds", str(settings.folds)] if settings.folds else ["--no-evaluation"]

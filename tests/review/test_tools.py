@@ -161,8 +161,10 @@ def test_corrections_train_a_classifier(workspace: Path, tmp_path: Path, capsys:
         for at in range(0, 28_000, 2000):
             desk.decide(video, "frame", {"at": at, "label": "surgical" if shows_surgery(at) else "non-surgical"})
     desk.close()
-    run(capsys, "export", "-w", workspace, "-o", tmp_path / "labels")
-    labels = str(tmp_path / "labels" / "labels.csv")
-    train = ["train", "classifier", "--labels", labels, "-o", str(tmp_path / "model")]
+    train = ["train", "classifier", "--review", str(workspace), "-o", str(tmp_path / "model")]
     assert run_command([*train, "--pictures", "32", "--steps", "2", "--no-evaluation"]) == 0
-    assert (tmp_path / "model" / "config.json").is_file()
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "--review w" in card and "| review | surgical | 20 | 2 |" in card
+    assert not (tmp_path / "model" / ".training").exists()
+    assert run_command(["train", "classifier", "-o", str(tmp_path / "other")]) == 1
+    assert "--review WORKSPACE" in capsys.readouterr().err
