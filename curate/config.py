@@ -527,7 +527,7 @@ class EngineOptions:
         "or a new one for this run.",
         output=False,
     )
-    workers: int = option(0, "Worker processes for CPU stages; 0 is one a core.", output=False, low=0)
+    workers: int = option(0, "Worker processes for CPU stages and shards; 0 is one a core.", output=False, low=0)
     worker_memory: int = option(
         0,
         "MiB a worker for CPU stages may use before it is ended, that of a GPU four times as much; 0 shares 80 % of "

@@ -90,12 +90,13 @@ def run(
     "--opt-out", type=click.Path(path_type=Path), multiple=True, help="File with ids to leave out; repeatable."
 )
 @partial_flag
-@stage_flags("export", prefixed=("dedup",))
+@stage_flags("export", "engine", prefixed=("dedup",))
 @verbosity
 def export(workspace: Path, config_file: Path | None, opt_out: tuple[Path, ...], partial: bool, given: Layer) -> None:
     """Write the shards of all complete videos, with metadata, splits and a dataset card.
 
-    An export that is up to date is left alone, and one that would lose videos is kept unless --partial is given.
+    An export that is up to date is left alone, and one that would lose videos is kept unless --partial is given. Shards
+    are written by --workers processes; whatever ends an export, the next one goes on with the shards that are finished.
     """
     from curate.cli.work import do_export, say_opted_out
     from curate.run.session import Sources, open_session

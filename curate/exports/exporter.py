@@ -1,12 +1,18 @@
-"""Exporting a whole dataset in every format that is asked for."""
+"""Exporting a whole dataset in every format that is asked for.
+
+An export is planned, cut into shards, and given out as jobs: one a shard. Whoever does them (`Crew`), here or in the
+workers of an engine, tells what became of each; once a format has all its shards, it is put together and takes the
+place of the older export.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+import dataclasses
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -15,57 +21,67 @@ import pyarrow as pa
 from curate.config import ExportOptions, format_fields
 from curate.corpus.splits import assign_splits
 from curate.errors import BadArtefact, CurateError
+from curate.exports.disk.checksums import files_below
 from curate.exports.disk.folder import is_whole, read_record, recover, restore, write_record
-from curate.exports.disk.staging import ExportInputs, broken_before, staged
-from curate.exports.formats import clips, dinov2, folders, lmdb, parquet, video, webdataset
+from curate.exports.disk.staging import ShardRecord, Staging
 from curate.exports.formats.card import dataset_card
-from curate.exports.formats.dataset import Dataset
+from curate.exports.formats.dataset import Dataset, MadeShard
+from curate.exports.formats.making import Job
+from curate.exports.formats.registry import FORMATS, Answer, Damaged, Unreadable, Written, do_job
 from curate.exports.formats.tables import write_tables
 from curate.exports.pixels.too_small import TooSmallFrames
-from curate.exports.plan.plan import BrokenVideo, ExportEntry, NothingToExport, Plan, make_plan
+from curate.exports.plan.classes import class_names, class_of
+from curate.exports.plan.plan import ELSEWHERE, ExportEntry, NothingToExport, Plan, make_plan
+from curate.exports.plan.shards import Shard
 from curate.exports.reading.contents import videos_in
 from curate.files.digest import digest
 from curate.version import __version__
+from curate.workspace.seals import DamagedArtefact
 
 _MADE_BY = (__version__, pa.__version__, cv2.__version__, np.__version__)
-"""What the bytes may depend on beside the input: an export begun with others is not gone on with."""
+"""What the bytes may depend on beside the input: shards that were made by others are not taken over."""
 
 
 @dataclass(frozen=True)
-class Format:
-    """One way of writing a dataset.
+class Trouble:
+    """A job could not be done, and was tried again: the shard of no video in particular is missing.
 
     Attributes:
-        version: Raised when the bytes written for the same input change.
-        write: Fills an empty folder; returns what is to be added to ``export.json``.
-        reading: How to read it, for the card.
-        on_hub: Whether its card carries a header for the Hugging Face hub.
-        encode: For formats of video files, called before ``write``: makes the files, whose frames are only known then,
-            and returns the plan with what is in them.
+        why: In words.
     """
 
-    version: int
-    write: Callable[[Dataset, Path], dict[str, Any]]
-    reading: str
-    on_hub: bool = False
-    encode: Callable[[Dataset, Path], Plan] | None = None
+    why: str
 
 
-FORMATS: Mapping[str, Format] = {
-    "parquet": Format(parquet.VERSION, parquet.write_parquet, parquet.READING, on_hub=True),
-    "lmdb": Format(lmdb.VERSION, partial(lmdb.write_lmdb, channel_order="rgb"), lmdb.READING),
-    "lmdb-lemon": Format(lmdb.VERSION, partial(lmdb.write_lmdb, channel_order="bgr"), lmdb.LEMON_READING),
-    "lmdb-generic": Format(
-        lmdb.VERSION, partial(lmdb.write_lmdb, channel_order="rgb", index=True), lmdb.GENERIC_READING
-    ),
-    "webdataset": Format(webdataset.VERSION, webdataset.write_webdataset, webdataset.READING),
-    "folders": Format(folders.VERSION, folders.write_folders, folders.READING),
-    "surgenet": Format(folders.VERSION, folders.write_surgenet, folders.SURGENET_READING),
-    "dinov2": Format(dinov2.VERSION, dinov2.write_dinov2, dinov2.READING),
-    "video": Format(video.VERSION, lambda dataset, folder: {}, video.READING, encode=video.encode_videos),
-    "clips": Format(clips.VERSION, clips.write_lists, clips.READING, encode=clips.encode_clips),
-}
-"""All formats by name."""
+Settle = Callable[[Job, Answer | Trouble], Iterable[Job]]
+"""Told of what became of a job, one call at a time; returns the jobs that this makes possible."""
+
+
+class Crew(Protocol):
+    """Whoever does the jobs of an export."""
+
+    def work(self, jobs: Iterable[Job], settle: Settle) -> None:
+        """Do jobs, and all that follow from them; each is settled once.
+
+        Raises:
+            CurateError: It cannot go on, for a full disk for example.
+        """
+        ...
+
+
+class InProcess:
+    """Does one job after the other, in the process at hand."""
+
+    def work(self, jobs: Iterable[Job], settle: Settle) -> None:
+        """See `Crew.work`.
+
+        Raises:
+            OSError: The disk is full or fails.
+        """
+        waiting = list(jobs)[::-1]
+        while waiting:
+            job = waiting.pop()
+            waiting += reversed(list(settle(job, do_job(job, secrets.token_hex(8), lambda: None))))
 
 
 @dataclass(frozen=True)
@@ -119,12 +135,13 @@ def export_dataset(
     context: Mapping[str, str],
     progress: Callable[[str, int], None] | None = None,
     may_shrink: bool = True,
+    crew: Crew | None = None,
 ) -> ExportSummary:
     """Write finished videos as a dataset, one folder a format.
 
-    Each format appears whole under ``folder/{format}`` or not at all. An export that was killed goes on from its last
-    finished chunk if nothing has changed; see `curate.exports.disk.staging`. What is left of a killed export of another
-    format is removed. The same input gives the same bytes. A video whose artefacts cannot be read is left out and
+    Each format appears whole under ``folder/{format}`` or not at all. An export that did not come to its end goes on
+    with the shards that are finished; see `curate.exports.disk.staging`. What is left of an export of another format is
+    removed. The same input gives the same bytes. A video whose artefacts cannot be read is left out and
     reported, and costs no other video; a format without content costs no other format. A format that was made from the
     same content, with the same values of the options that it uses, is left untouched.
 
@@ -135,11 +152,13 @@ def export_dataset(
         context: Facts to be written into every export, such as names and checksums of the weights.
         progress: Called as ``progress(format, frames)`` with the number of frames done in that format so far.
         may_shrink: Whether an export may lose videos that it shows now because they cannot be read; else it is kept.
+        crew: Does the jobs; this process if not given. The bytes do not depend on it.
 
     Raises:
         CurateError: An unknown format, or a folder that cannot be written.
         NothingToExport: No format has any content.
-        DamagedArtefact: A file is not the one that its stage left. What is finished waits for the next call.
+        DamagedArtefact: A file is not the one that its stage left. All shards without it are finished and wait for the
+            next call.
     """
     if unknown := [name for name in options.formats if name not in FORMATS]:
         raise CurateError(f"export.formats: unknown format {unknown[0]!r}; known: {', '.join(FORMATS)}")
@@ -148,26 +167,13 @@ def export_dataset(
     if not entries:
         raise CurateError("nothing to export: no video is done at every stage; 'curate status' tells where they stand")
     _check_fields(entries, options)
-    count = progress or (lambda name, frames: None)
-    run = _Run(entries, options, folder, context, count, TooSmallFrames(options), may_shrink)
-    made: list[FormatSummary] = []
-    kept: dict[str, Mapping[str, str]] = {}
-    empty: dict[str, NothingToExport] = {}
+    for name in options.formats:
+        FORMATS[name].check(options)
+    export = _Export(entries, options, folder, context, progress or (lambda name, frames: None), may_shrink)
     try:
-        for name in FORMATS.keys() - set(options.formats):
-            recover(folder / name)
-        for name in dict.fromkeys(options.formats):
-            try:
-                made.append(run.format(name))
-            except NothingToExport as error:
-                empty[name] = error
-            except _WouldShrink as error:
-                kept[name] = error.lost
+        return export.run(crew or InProcess())
     except OSError as error:
         raise CurateError(f"cannot write the export in {folder}: {error}; check the disk and rights") from error
-    if empty and not made and not kept:
-        raise next(iter(empty.values()))
-    return ExportSummary(tuple(made), run.stale(), kept, {name: str(error) for name, error in empty.items()})
 
 
 def _check_fields(entries: Sequence[ExportEntry], options: ExportOptions) -> None:
@@ -194,75 +200,145 @@ def _nothing_in(plan: Plan) -> NothingToExport:
     )
 
 
-class _WouldShrink(Exception):
-    """The present export shows videos that cannot be read now.
-
-    Attributes:
-        lost: Why each cannot be read, by id.
-    """
-
-    def __init__(self, lost: Mapping[str, str]) -> None:
-        super().__init__(", ".join(lost))
-        self.lost = lost
-
-
-@dataclass
-class _Run:
+class _Export:
     """One call of `export_dataset`."""
 
-    entries: Sequence[ExportEntry]
-    options: ExportOptions
-    folder: Path
-    context: Mapping[str, str]
-    progress: Callable[[str, int], None]
-    too_small: TooSmallFrames
-    may_shrink: bool
+    def __init__(
+        self,
+        entries: Sequence[ExportEntry],
+        options: ExportOptions,
+        folder: Path,
+        context: Mapping[str, str],
+        progress: Callable[[str, int], None],
+        may_shrink: bool,
+    ) -> None:
+        self.entries, self.options, self.folder, self.context = entries, options, folder, context
+        self.progress, self.may_shrink = progress, may_shrink
+        self._too_small = TooSmallFrames(options)
+        self._plans: dict[bool, Plan] = {}
+        self._made: dict[str, FormatSummary] = {}
+        self._kept: dict[str, Mapping[str, str]] = {}
+        self._not_made: dict[str, CurateError] = {}
+        self._damage: Damaged | None = None
+        self._fingerprints: dict[str, str] = {}
 
-    def format(self, name: str) -> FormatSummary:
-        """Write one format, unless it is there."""
+    def run(self, crew: Crew) -> ExportSummary:
+        """Write all formats that are not there."""
+        for name in FORMATS.keys() - set(self.options.formats):
+            recover(self.folder / name)
+        formats: dict[str, _FormatExport] = {}
+        for name in dict.fromkeys(self.options.formats):
+            if made := self._there(name):
+                self._made[name] = made
+            elif (begun := self._begin(name)) is not None:
+                formats[name] = begun
+
+        def settle(job: Job, answer: Answer | Trouble) -> Iterable[Job]:
+            one = formats[job.format]
+            if isinstance(answer, Damaged):
+                self._damage = self._damage or answer
+                one.given_up = True
+                return ()
+            if isinstance(answer, Trouble):
+                self._not_made[job.format] = CurateError(answer.why)
+                one.given_up = True
+                return ()
+            following = one.settle(job, answer)
+            self._finish_if_ready(one)
+            return following
+
+        if jobs := [job for one in formats.values() for job in one.first_jobs()]:
+            crew.work(jobs, settle)
+        for one in formats.values():
+            self._finish_if_ready(one)  # those of which nothing is left to write
+        if self._damage is not None:
+            raise DamagedArtefact(self._damage.path, self._damage.video, self._damage.stage)
+        return self._summary()
+
+    def _summary(self) -> ExportSummary:
+        if self._not_made and not self._made and not self._kept:
+            raise next(iter(self._not_made.values()))
+        return ExportSummary(
+            tuple(self._made[name] for name in dict.fromkeys(self.options.formats) if name in self._made),
+            self._stale(),
+            self._kept,
+            {name: str(error) for name, error in self._not_made.items()},
+        )
+
+    def _there(self, name: str) -> FormatSummary | None:
+        """A format that need not be written."""
         final = self.folder / name
         restore(final)
-        fingerprint = self._fingerprint(name)
         record = read_record(final)
-        if record and record["fingerprint"] == fingerprint and not record["left_out"] and is_whole(final, record):
-            recover(final)
-            return _summary(name, final, record, written=False)
-        broken = broken_before(final, fingerprint)
-        while True:
-            plan = self._plan(name, broken)
-            if not self.may_shrink and (lost := _lost(final, plan)):
-                raise _WouldShrink(lost)
-            if not plan.videos:
-                raise _nothing_in(plan)
-            try:
-                record = self._write(name, final, fingerprint, plan, broken)
-            except BrokenVideo as error:
-                broken[error.video_id] = str(error)
-                continue
-            return _summary(name, final, record, written=True)
+        if not record or record["fingerprint"] != self.fingerprint(name) or record["left_out"]:
+            return None
+        if not is_whole(final, record):
+            return None
+        recover(final)
+        return _summary(name, final, record, written=False)
 
-    def _plan(self, name: str, broken: Mapping[str, str]) -> Plan:
-        """What a format will hold; videos are not cropped, so none of their frames are too small."""
-        if FORMATS[name].encode is not None:
-            return make_plan(self.entries, self.options, broken)
-        return make_plan(self.entries, self.options, broken, self.too_small)
+    def _begin(self, name: str) -> _FormatExport | None:
+        """Plan a format; ``None`` if it has nothing to write, or would lose something."""
+        plan = self.plan(as_video=FORMATS[name].as_video)
+        if self._shrinks(name, plan):
+            return None
+        if not plan.videos:
+            self._not_made[name] = _nothing_in(plan)
+            return None
+        return _FormatExport(self, name, plan)
 
-    def stale(self) -> tuple[Path, ...]:
+    def _finish_if_ready(self, one: _FormatExport) -> None:
+        if not one.is_ready() or one.name in self._made or one.name in self._not_made:
+            return
+        if one.left_out and self._shrinks(one.name, one.plan_as_read()):
+            one.given_up = True
+            return
+        try:
+            self._made[one.name] = one.finish()
+        except NothingToExport as error:
+            self._not_made[one.name] = error
+            recover(self.folder / one.name)
+
+    def _shrinks(self, name: str, plan: Plan) -> bool:
+        """Whether the present export would lose videos that cannot be read, without leave; notes it."""
+        if self.may_shrink or not (lost := _lost(self.folder / name, plan)):
+            return False
+        self._kept[name] = lost
+        return True
+
+    def plan(self, *, as_video: bool) -> Plan:
+        """What an export will hold; videos are not cropped, so none of their frames are too small."""
+        if as_video not in self._plans:
+            too_small = (self._too_small,) if not as_video else ()
+            self._plans[as_video] = make_plan(self.entries, self.options, {}, *too_small)
+        return self._plans[as_video]
+
+    def plan_without(self, broken: Mapping[str, str], *, as_video: bool) -> Plan:
+        """The same without some videos."""
+        too_small = (self._too_small,) if not as_video else ()
+        return make_plan(self.entries, self.options, broken, *too_small)
+
+    def _stale(self) -> tuple[Path, ...]:
         """Folders of other formats that were made from something else."""
         others = [name for name in FORMATS if name not in self.options.formats]
         accounts = {name: read_record(self.folder / name) for name in others}
         return tuple(
             self.folder / name
             for name, record in accounts.items()
-            if record and record["fingerprint"] != self._fingerprint(name)
+            if record and record["fingerprint"] != self.fingerprint(name)
         )
 
-    def _fingerprint(self, name: str) -> str:
+    def fingerprint(self, name: str) -> str:
         """Of one format: what it shows of the videos, how they were made, and those options that this format uses."""
+        if name not in self._fingerprints:
+            self._fingerprints[name] = self._digest(name)
+        return self._fingerprints[name]
+
+    def _digest(self, name: str) -> str:
         taken = [entry.video for entry in self.entries if not entry.aside]
         splits = assign_splits(taken, self.options)
         aside = {entry.video.id: entry.aside for entry in self.entries if entry.aside} | dict(splits.aside)
-        as_video = FORMATS[name].encode is not None
+        as_video = FORMATS[name].as_video
         return digest(
             {
                 "videos": [
@@ -278,57 +354,181 @@ class _Run:
             }
         )
 
-    def _write(self, name: str, final: Path, fingerprint: str, plan: Plan, broken: Mapping[str, str]) -> dict[str, Any]:
-        done = 0
 
-        def count() -> None:
-            nonlocal done
-            done += 1
-            self.progress(name, done)
+class _FormatExport:
+    """One format that is being written.
 
-        as_video = FORMATS[name].encode is not None
-        inputs = ExportInputs(
-            fingerprint, digest([_MADE_BY, dict(self.context), plan.inputs(as_video=as_video)]), broken
-        )
-        with staged(final, inputs) as staging:
-            folder = staging.folder
-            if done := sum(chunk.frames for chunk in staging.chunks):
-                self.progress(name, done)
-            dataset = Dataset(name, plan, self.options, self.context, count, staging, previous=final)
-            if (encode := FORMATS[name].encode) is not None:
-                plan = encode(dataset, folder)
-                if not self.may_shrink and (lost := _lost(final, plan)):
-                    raise _WouldShrink(lost)
-                if not plan.videos:
-                    raise _nothing_in(plan)
-                dataset = replace(dataset, plan=plan)
-            facts = FORMATS[name].write(dataset, folder)
-            write_tables(dataset, folder)
-            card = dataset_card(dataset, FORMATS[name].reading, header=FORMATS[name].on_hub)
-            (folder / "README.md").write_text(card, encoding="utf-8")
-            record = {
-                **facts,
-                "format": name,
-                "fingerprint": fingerprint,
-                "curate": __version__,
-                "options": format_fields(self.options, name),
-                "made_with": dict(self.context),
-                "counts": {
-                    "videos": len(plan.videos),
-                    "frames": plan.frames,
-                    "splits": {
-                        split: {"videos": len(videos), "frames": sum(video.frames for video in videos)}
-                        for split, videos in plan.splits().items()
-                    },
-                },
-                "left_out": dict(plan.left_out),
-                "without_frames": list(plan.without_frames),
-                "aside": dict(plan.aside),
-                "privacy": plan.audit.to_json(),
-                "files": staging.checksums.files(folder),
+    Attributes:
+        name: Of the format.
+        left_out: Videos that turned out to be broken, with the reason.
+        given_up: Whether it is not to be put together in this run; what is finished stays.
+    """
+
+    def __init__(self, export: _Export, name: str, plan: Plan) -> None:
+        self._export, self.name, self._plan = export, name, plan
+        self._format = FORMATS[name]
+        self._final = export.folder / name
+        self._staging = Staging(self._final)
+        self._labels = {label: index for index, label in enumerate(class_names(plan))}
+        self._options = format_fields(export.options, name)
+        self._shown = {video.id: digest(video.entry.shown(as_video=self._format.as_video)) for video in plan.videos}
+        self.given_up = False
+        self._records: dict[str, ShardRecord] = {}
+        self._frames = 0
+        noted = self._staging.broken().items()
+        self.left_out = {video: why for video, (was, why) in noted if self._shown.get(video) == was}
+        self._shards: dict[str, Shard] = {}
+        for shard in self._format.shards(plan, export.options):
+            for video in self.left_out:
+                shard = shard.without(video)
+            if shard.spans:
+                self._shards[self._key(shard)] = shard
+        self._joins = self._join_keys()
+        self._staging.open(self._shards.keys() | set(self._joins.values()))
+        if self.left_out:
+            self._note_broken()
+
+    def _key(self, shard: Shard) -> str:
+        """Fingerprint of all that the bytes of a shard depend on."""
+        return digest(
+            {
+                "made_by": [*_MADE_BY, dict(self._export.context)],
+                "format": [self.name, self._format.version],
+                "options": {name: value for name, value in self._options.items() if name not in ELSEWHERE},
+                "part": shard.part,
+                "spans": [
+                    [
+                        *(self._shown[span.video.id], span.start, span.stop, span.position),
+                        *(span.video.first, span.video.split, span.video.covered, class_of(span.video)),
+                        *(sorted(span.video.too_small), sorted(span.video.private)),
+                        self._labels[class_of(span.video)] if self._format.labelled else "",
+                    ]
+                    for span in shard.spans
+                ],
             }
-            write_record(folder, record)
-        return record
+        )
+
+    def _join_keys(self) -> dict[str, str]:
+        """For formats that join shards: the key of the file of each part."""
+        parts: dict[str, list[str]] = {}
+        for key, shard in self._shards.items() if self._format.join is not None else ():
+            parts.setdefault(shard.part, []).append(key)
+        return {part: digest({"part": part, "joins": keys}) for part, keys in parts.items()}
+
+    def first_jobs(self) -> Iterator[Job]:
+        """A job a shard, in the order of the export."""
+        return (self._job(key, shard) for key, shard in self._shards.items())
+
+    def _job(self, key: str, shard: Shard, joins: tuple[tuple[str, Shard], ...] = ()) -> Job:
+        export = self._export
+        return Job(self.name, key, shard, export.options, export.context, self._final, self._labels, joins)
+
+    def settle(self, job: Job, answer: Written | Unreadable) -> list[Job]:
+        """Take note of what became of a job; returns those that it makes possible."""
+        if isinstance(answer, Unreadable):
+            return self._leave_out(answer.video, answer.why) if answer.video not in self.left_out else []
+        if answer.token:
+            self._staging.commit(answer.token, job.key)
+        if job.joins:
+            self._records[job.key] = answer.record
+            return []
+        if job.key not in self._shards:
+            return []  # a video of it turned out to be broken in the meantime
+        self._records[job.key] = answer.record
+        self._frames += job.shard.frames
+        self._export.progress(self.name, self._frames)
+        return self._joinable(job.shard.part)
+
+    def _joinable(self, part: str) -> list[Job]:
+        """The job that joins the shards of a part, if all of them are there."""
+        if part not in self._joins:
+            return []
+        shards = {key: shard for key, shard in self._shards.items() if shard.part == part}
+        if not shards.keys() <= self._records.keys():
+            return []
+        whole = Shard(part, tuple(span for shard in shards.values() for span in shard.spans))
+        return [self._job(self._joins[part], whole, tuple(shards.items()))]
+
+    def _leave_out(self, video: str, why: str) -> list[Job]:
+        """Do without a video from here on; returns the jobs of those of its shards that hold others too."""
+        self.left_out[video] = why
+        self._note_broken()
+        parts = {shard.part for shard in self._shards.values() if shard.shows(video)}
+        fresh: dict[str, Shard] = {}
+        kept: dict[str, Shard] = {}
+        for key, shard in self._shards.items():
+            if not shard.shows(video):
+                kept[key] = shard
+            elif (less := shard.without(video)).spans:
+                fresh[self._key(less)] = kept[self._key(less)] = less
+        self._shards = kept
+        self._joins = self._join_keys()
+        waiting = {shard.part for shard in fresh.values()}
+        jobs = [self._job(key, shard) for key, shard in fresh.items()]
+        return jobs + [job for part in parts - waiting for job in self._joinable(part)]
+
+    def _note_broken(self) -> None:
+        self._staging.note_broken({video: (self._shown[video], why) for video, why in self.left_out.items()})
+
+    def is_ready(self) -> bool:
+        """Whether everything is there that is to be put together."""
+        wanted = self._joins.values() if self._format.join is not None else self._shards
+        return not self.given_up and all(key in self._records for key in wanted)
+
+    def plan_as_read(self) -> Plan:
+        """The plan without the videos that turned out to be broken."""
+        if not self.left_out:
+            return self._plan
+        return self._export.plan_without(self.left_out, as_video=self._format.as_video)
+
+    def finish(self) -> FormatSummary:
+        """Put the shards together, and the export into its place.
+
+        Raises:
+            NothingToExport: There would be nothing in it.
+        """
+        export, plan = self._export, self.plan_as_read()
+        if not plan.videos:
+            raise _nothing_in(plan)
+        folder = self._staging.begin()
+        dataset = Dataset(self.name, plan, export.options, export.context, self._in_order(), self._labels, {})
+        plan, facts = self._format.put_together(dataset, folder)
+        if not plan.videos:
+            raise _nothing_in(plan)
+        dataset = dataclasses.replace(dataset, plan=plan)
+        write_tables(dataset, folder)
+        card = dataset_card(dataset, self._format.reading, header=self._format.on_hub)
+        (folder / "README.md").write_text(card, encoding="utf-8")
+        record = {
+            **facts,
+            "format": self.name,
+            "fingerprint": export.fingerprint(self.name),
+            "curate": __version__,
+            "options": self._options,
+            "made_with": dict(export.context),
+            "counts": {
+                "videos": len(plan.videos),
+                "frames": plan.frames,
+                "splits": {
+                    split: {"videos": len(videos), "frames": sum(video.frames for video in videos)}
+                    for split, videos in plan.splits().items()
+                },
+            },
+            "left_out": dict(plan.left_out),
+            "without_frames": list(plan.without_frames),
+            "aside": dict(plan.aside),
+            "privacy": plan.audit.to_json(),
+            "files": files_below(folder, dataset.summed),
+        }
+        write_record(folder, record)
+        self._staging.publish()
+        return _summary(self.name, self._final, record, written=True)
+
+    def _in_order(self) -> tuple[MadeShard, ...]:
+        found: Iterable[tuple[Shard, str]] = ((shard, key) for key, shard in self._shards.items())
+        if self._format.join is not None:
+            found = ((Shard(part, ()), key) for part, key in self._joins.items())
+        return tuple(MadeShard(shard, self._staging.shard(key), self._records[key]) for shard, key in found)
 
 
 def _lost(final: Path, plan: Plan) -> dict[str, str]:

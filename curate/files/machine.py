@@ -25,6 +25,12 @@ def usable_cores() -> int:
     return pinned if quota is None else max(1, min(pinned, math.ceil(quota)))
 
 
+def worker_threads() -> int:
+    """Threads that this process may keep busy: those that the engine gave it, else one a usable core."""
+    given = os.environ.get("CURATE_THREADS", "")
+    return max(1, int(given)) if given.isdecimal() else usable_cores()
+
+
 def usable_memory() -> int:
     """Bytes of main memory that this process and its children may use: the machine's, or its control group's."""
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

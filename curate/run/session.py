@@ -289,10 +289,11 @@ def run_export(
     """
     from curate.exports import ExportSummary, export_dataset
     from curate.exports.plan.plan import NothingToExport
+    from curate.run.export_work import EngineCrew
     from curate.run.shrink import lost_videos
 
     pipeline = session.pipeline
-    with session.workspace.lock(), _terminate_as_interrupt():
+    with session.workspace.lock() as lock, _terminate_as_interrupt():
         pipeline.refresh()
         videos = pipeline.complete()
         if not videos:
@@ -319,6 +320,7 @@ def run_export(
                 context=export_context(pipeline),
                 progress=progress,
                 may_shrink=partial,
+                crew=EngineCrew(lambda: make_engine(session.config.engine, session.workspace.root, lock=lock)),
             )
         except DamagedArtefact:
             pipeline.send_back_damaged(videos)

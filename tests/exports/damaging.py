@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from curate.exports.check.verify import verify_export
-from curate.exports.disk.checksums import Checksums
+from curate.exports.disk.checksums import files_below
 
 
 def found(folder: Path, **kw) -> list[tuple[str, str]]:
@@ -16,6 +16,5 @@ def found(folder: Path, **kw) -> list[tuple[str, str]]:
 def bless(folder: Path) -> None:
     """Make the record agree with the files, as if the writer itself had made the mistake."""
     record = json.loads((folder / "export.json").read_text())
-    with Checksums() as checksums:
-        record["files"] = checksums.files(folder)
+    record["files"] = files_below(folder)
     (folder / "export.json").write_text(json.dumps(record))

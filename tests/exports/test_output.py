@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curate.exports.disk.checksums import FileFacts
 from curate.exports.disk.output import PIECE, OutputFile
 
 
@@ -22,16 +23,7 @@ def test_what_is_written_is_in_the_file_in_order(tmp_path_factory, sizes, flushe
                 file.flush()
                 assert path.stat().st_size == file.tell()
     assert path.read_bytes() == b"".join(pieces)
-
-
-def test_it_goes_on_after_what_is_there(tmp_path):
-    path = tmp_path / "x"
-    path.write_bytes(b"0123456789")
-    os.truncate(path, 4)
-    with OutputFile(path, 4) as file:
-        file.write(b"abc")
-        assert file.tell() == 7
-    assert path.read_bytes() == b"0123abc"
+    assert file.facts() == FileFacts.of(path)
 
 
 def test_the_system_is_called_at_whole_pieces(tmp_path, monkeypatch):
@@ -56,4 +48,4 @@ def test_a_short_write_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.Monke
     with OutputFile(tmp_path / "x") as file:
         file.write(b"0123456789")
         file.write(b"abc")
-    assert (tmp_path / "x").read_bytes() == b"0123456789abc"
+    assert (tmp_path / "x").read_bytes() == b"0123456789abc" and file.facts() == FileFacts.of(tmp_path / "x")

@@ -1,32 +1,39 @@
-"""Exports that are killed and go on."""
+"""Exports that do not come to their end and go on: by shards, in several processes, with real kills."""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import itertools
 import json
 import os
+import random
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest import mock
 
 import pyarrow.parquet as pq
 import pytest
 
-from curate.config import ClipsOptions, ExportOptions, ParquetOptions, WebDatasetOptions
-from curate.exports import ExportEntry, export_dataset, exporter
+from curate.config import ClipsOptions, EngineOptions, ExportOptions, ParquetOptions, WebDatasetOptions
+from curate.engine import make_engine
+from curate.errors import CurateError
+from curate.exports import ExportEntry, ExportSummary, export_dataset
 from curate.exports.check.verify import verify_export
-from curate.exports.disk.checksums import Sum
-from curate.exports.formats import dinov2, folders
-from curate.exports.formats.video_files import VIDEO_FORMATS
+from curate.exports.exporter import Crew
+from curate.exports.formats import dinov2, folders, lmdb
+from curate.run.export_work import EngineCrew
+from curate.workspace.seals import DamagedArtefact, Seal, SealedFiles
 from tests.exports.making import ALL, make_entry, tree_bytes
 
 FRAMES = 48
 VIDEOS = 3
-BEGINS_ANEW = ("lmdb", "lmdb-lemon", "lmdb-generic")
-"""Formats that do not go on after a kill but start again: one file a split, which cannot be half finished."""
-GOES_ON = tuple(name for name in ALL if name not in BEGINS_ANEW)
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def padded(entry: ExportEntry, size: int) -> ExportEntry:
@@ -38,187 +45,257 @@ def padded(entry: ExportEntry, size: int) -> ExportEntry:
     return entry
 
 
+def make_video(folder: Path, index: int, name: str = "") -> ExportEntry:
+    """A video with 3 MB of pictures; the one in the middle is in a split of its own."""
+    entry = make_entry(
+        folder,
+        name or f"v{index}",
+        "n" + "s" * FRAMES,
+        regions=[4, 9],
+        procedures=("hernia repair" if index else "cholecystectomy",),
+        split="val" if index == 1 else "train",
+    )
+    return padded(entry, 60_000)
+
+
 @pytest.fixture
 def many(tmp_path: Path) -> list[ExportEntry]:
-    """Three videos of two procedures and two splits, 5 MB of pictures."""
-    return [
-        padded(
-            make_entry(
-                tmp_path / "in",
-                f"v{i}",
-                "n" + "s" * FRAMES,
-                regions=[4, 9],
-                procedures=("hernia repair" if i else "cholecystectomy",),
-                split="val" if i == 1 else "train",
-            ),
-            60_000,
-        )
-        for i in range(VIDEOS)
-    ]
+    """Three videos of two procedures and two splits, 9 MB of pictures."""
+    return [make_video(tmp_path / "in", index) for index in range(VIDEOS)]
+
+
+@contextlib.contextmanager
+def small_portions() -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        for module in (folders, lmdb, dinov2):
+            stack.enter_context(mock.patch.object(module, "PORTION", 1_000_000))
+        yield
 
 
 def export(
     entries: list[ExportEntry],
     folder: Path,
-    name: str,
+    *names: str,
     progress: Callable[[str, int], None] | None = None,
     mark: str = "f",
-) -> None:
+    crew: Crew | None = None,
+) -> ExportSummary:
     """Export with small shards and portions, and short clips."""
     options = ExportOptions(
-        formats=(name,),
+        formats=names,
         parquet=ParquetOptions(shard_size=1),
         webdataset=WebDatasetOptions(shard_size=1),
         clips=ClipsOptions(seconds=2, stride=2, rate=5),
     )
-    with mock.patch.object(folders, "CHUNK_BYTES", 1_000_000), mock.patch.object(dinov2, "CHUNK_BYTES", 1_000_000):
-        export_dataset(entries, options, folder, context={"a": mark}, progress=progress)
+    with small_portions():
+        return export_dataset(entries, options, folder, context={"a": mark}, progress=progress, crew=crew)
+
+
+def with_workers(
+    entries: list[ExportEntry], folder: Path, *names: str, workers: int = 2, mark: str = "f"
+) -> ExportSummary:
+    """The same in worker processes."""
+    folder.mkdir(exist_ok=True)
+    crew = EngineCrew(lambda: make_engine(EngineOptions(workers=workers), folder))
+    return export(entries, folder, *names, crew=crew, mark=mark)
+
+
+def staged(folder: Path, name: str) -> dict[str, int]:
+    """Inode of every file of the finished shards of an export that is not whole, by path."""
+    root = folder / f".{name}.tmp" / "shards"
+    return {str(p.relative_to(root)): p.stat().st_ino for p in root.rglob("*") if p.is_file()}
+
+
+def inodes(folder: Path) -> set[int]:
+    return {path.stat().st_ino for path in folder.rglob("*")}
+
+
+class Stopped(Exception):
+    pass
+
+
+def after(shards: int, error: type[BaseException]) -> Callable[[str, int], None]:
+    """Raises an error once some shards are finished."""
+    calls: list[int] = []
+
+    def count(name: str, frames: int) -> None:
+        calls.append(frames)
+        if len(calls) == shards:
+            raise error
+
+    return count
 
 
 CHILD = """
-import pickle, sys, time
+import pickle, resource, sys
 from pathlib import Path
-from tests.exports.test_resume import export
+from curate.errors import CurateError
 
-def slow(name, frames):
-    print(frames, flush=True)
-    time.sleep(0.01)
-
-entries = pickle.loads(bytes.fromhex(sys.stdin.readline()))
-export(entries, Path(sys.argv[1]), sys.argv[2], slow)
+if __name__ == "__main__":
+    from tests.exports.test_resume import with_workers
+    folder, limit, names = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+    entries = pickle.loads((folder / "entries").read_bytes())
+    if limit:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    try:
+        with_workers(entries, folder / "exports", *names)
+    except CurateError as error:
+        print(error)
+        raise SystemExit(7)
 """
 
 
-def killed(entries: list[ExportEntry], folder: Path, name: str, chunks: int) -> list[str]:
-    """Start an export in a process of its own and kill it once that many chunks are finished.
-
-    Returns:
-        The lines of its journal but the first.
-    """
+def start(folder: Path, entries: list[ExportEntry], *names: str, limit: int = 0) -> subprocess.Popen[str]:
+    """Begin an export to ``folder/exports`` with two workers, in a process group of its own."""
     import pickle
 
-    root = Path(__file__).resolve().parents[2]
-    with subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(folder), name],
-        stdin=subprocess.PIPE,
+    (folder / "entries").write_bytes(pickle.dumps(entries))
+    (folder / "child.py").write_text(CHILD)
+    return subprocess.Popen(
+        [sys.executable, str(folder / "child.py"), str(folder), str(limit), *names],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        cwd=ROOT,
         stdout=subprocess.PIPE,
-        cwd=root,
-        env={**os.environ, "PYTHONPATH": str(root)},
+        stderr=subprocess.STDOUT,
         text=True,
-    ) as child:
-        assert child.stdin is not None and child.stdout is not None
-        child.stdin.write(pickle.dumps(entries).hex() + "\n")
-        child.stdin.flush()
-        for line in child.stdout:
-            enough = len(journal(folder, name)) >= chunks if chunks else int(line) > FRAMES
-            if enough:
+        start_new_session=True,
+    )
+
+
+def workers_of(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(word) for word in children.read_text().split()] if children.exists() else []
+
+
+def test_the_bytes_do_not_depend_on_the_number_of_processes(many, tmp_path):
+    export(many, tmp_path / "one", *ALL)
+    summary = with_workers(many, tmp_path / "two", *ALL)
+    assert [made.name for made in summary.formats] == list(ALL) and all(made.written for made in summary.formats)
+    assert tree_bytes(tmp_path / "one") == tree_bytes(tmp_path / "two")
+    assert len(list((tmp_path / "one" / "webdataset").glob("train-*.tar"))) > 4
+    for name in ALL:
+        assert not list(verify_export(tmp_path / "two" / name))
+
+
+@pytest.mark.parametrize("victim", ["group", "parent", "worker"])
+def test_kills_in_the_middle_of_ten_formats_change_no_byte(many, tmp_path, victim):
+    export(many, tmp_path / "whole", *ALL)
+    rng = random.Random(victim)
+    kills = int(os.environ.get("CURATE_KILLS", "2"))
+    for _ in range(kills):
+        child = start(tmp_path, many, *ALL)
+        seen = len(list((tmp_path / "exports").glob(".*.tmp/shards/*")))
+        deadline = time.monotonic() + 60
+        while child.poll() is None and time.monotonic() < deadline:
+            if len(list((tmp_path / "exports").glob(".*.tmp/shards/*"))) > seen + 1:
                 break
-        child.send_signal(signal.SIGKILL)
-        assert child.wait() == -signal.SIGKILL
-    return journal(folder, name)
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.3))
+        with contextlib.suppress(ProcessLookupError):
+            if victim == "group":
+                os.killpg(child.pid, signal.SIGKILL)
+            elif victim == "parent":
+                child.kill()
+            else:
+                for worker in workers_of(child.pid)[:1]:
+                    os.kill(worker, signal.SIGKILL)
+        said, _ = child.communicate(timeout=120)
+        assert "Traceback" not in said, said
+        assert child.returncode == (0 if victim == "worker" else -signal.SIGKILL)
+    with_workers(many, tmp_path / "exports", *ALL)
+    assert tree_bytes(tmp_path / "exports") == tree_bytes(tmp_path / "whole")
 
 
-def journal(folder: Path, name: str) -> list[str]:
-    """Finished chunks of an export that is not whole."""
-    path = folder / f".{name}.tmp" / "journal.jsonl"
-    return path.read_text().splitlines()[1:] if path.exists() else []
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_a_killed_export_goes_on_and_ends_with_the_same_bytes(many, tmp_path, name):
-    export(many, tmp_path / "whole", name)
-    done = killed(many, tmp_path / "exports", name, chunks=2 if name in GOES_ON else 0)
-    assert [path.name for path in (tmp_path / "exports").iterdir()] == [f".{name}.tmp"]
-    finished = [json.loads(line) for line in done]
-    inodes = {
-        Path(path).name: (tmp_path / "exports" / f".{name}.tmp" / path).stat().st_ino
-        for chunk in finished
-        for path in chunk["files"]
-    }
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("parquet", KeyboardInterrupt),
+        ("webdataset", OSError),
+        ("surgenet", Stopped),
+        ("dinov2", Stopped),
+        ("lmdb-lemon", KeyboardInterrupt),
+        ("clips", Stopped),
+    ],
+)
+def test_whatever_ends_an_export_what_is_finished_is_not_written_again(many, tmp_path, name, error):
+    with pytest.raises(CurateError if error is OSError else error):
+        export(many, tmp_path / "exports", name, progress=after(2, error))
+    before = staged(tmp_path / "exports", name)
+    with pytest.raises(CurateError if error is OSError else error):
+        export(many, tmp_path / "exports", name, progress=after(3, error))
+    assert before.items() <= staged(tmp_path / "exports", name).items()
     calls: list[int] = []
-    export(many, tmp_path / "exports", name, lambda _, frames: calls.append(frames))
-    assert tree_bytes(tmp_path / "exports") == tree_bytes(tmp_path / "whole")
-    assert not list(verify_export(tmp_path / "exports" / name))
-    if name in GOES_ON:
-        before = sum(chunk["frames"] for chunk in finished)
-        assert before and calls[0] == before and calls[-1] - before == len(calls) - 1
-        kept = {path.stat().st_ino for path in (tmp_path / "exports" / name).rglob("*")}
-        assert kept & set(inodes.values())
-
-
-@pytest.mark.parametrize("name", ["parquet", "webdataset", "folders", "dinov2"])
-def test_a_second_kill_loses_nothing_of_the_first(many, tmp_path, name):
+    export(many, tmp_path / "exports", name, progress=lambda _, frames: calls.append(frames))
+    if name in ("parquet", "webdataset", "surgenet", "clips"):
+        made = {inode for path, inode in before.items() if not path.endswith(("json", "arrow"))}
+        assert made and made <= inodes(tmp_path / "exports" / name)
+    assert calls[-1] == VIDEOS * FRAMES
     export(many, tmp_path / "whole", name)
-    first = killed(many, tmp_path / "exports", name, chunks=1)
-    second = killed(many, tmp_path / "exports", name, chunks=len(first) + 1)
-    assert second[: len(first)] == first
-    export(many, tmp_path / "exports", name)
     assert tree_bytes(tmp_path / "exports") == tree_bytes(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("name", ["parquet", "surgenet", "dinov2", "video"])
-def test_an_interrupt_at_the_very_end_costs_no_frame(many, tmp_path, monkeypatch, name):
-    export(many, tmp_path / "whole", name)
-    with monkeypatch.context() as patch:
-        patch.setattr(exporter, "write_record", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            export(many, tmp_path / "exports", name)
-    calls: list[int] = []
-    export(many, tmp_path / "exports", name, lambda _, frames: calls.append(frames))
-    assert len(calls) == 1
+def test_a_disk_that_is_full_for_the_workers_costs_nothing_that_is_finished(many, tmp_path):
+    child = start(tmp_path, many, "webdataset", "lmdb", limit=1_300_000)
+    said, _ = child.communicate(timeout=120)
+    assert child.returncode == 7 and "Traceback" not in said, said
+    assert re.search(r"cannot write the export: lmdb: File too large, while (train|val)\.lmdb was written", said), said
+    assert "What is finished is kept" in said
+    finished = staged(tmp_path / "exports", "lmdb")
+    assert finished and not (tmp_path / "exports" / "lmdb").exists()
+    assert (tmp_path / "exports" / "webdataset").exists(), "it has no file as large as that"
+    with_workers(many, tmp_path / "exports", "webdataset", "lmdb")
+    export(many, tmp_path / "whole", "webdataset", "lmdb")
     assert tree_bytes(tmp_path / "exports") == tree_bytes(tmp_path / "whole")
-
-
-def interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 @pytest.fixture(params=["webdataset", "dinov2", "folders", "clips"])
-def interrupted(request, many, tmp_path, monkeypatch) -> tuple[str, Path]:
-    """Format and folder of an export that only lacks its record."""
-    with monkeypatch.context() as patch:
-        patch.setattr(exporter, "write_record", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            export(many, tmp_path / "exports", request.param)
+def interrupted(request, many, tmp_path) -> tuple[str, Path]:
+    """Format and folder of an export that was stopped before its last shard counted."""
+    with pytest.raises(Stopped):
+        export(many, tmp_path / "exports", request.param, progress=after(3, Stopped))
     return request.param, tmp_path / "exports"
+
+
+def shard_folders(folder: Path, name: str) -> list[Path]:
+    return sorted((folder / f".{name}.tmp" / "shards").iterdir())
 
 
 def test_what_is_not_as_it_was_written_is_written_again(many, interrupted, tmp_path):
     name, folder = interrupted
-    lines = journal(folder, name)
-    damaged = next(iter(json.loads(lines[1])["files"]))
-    path = folder / f".{name}.tmp" / damaged
+    victim = shard_folders(folder, name)[0]
+    suffix = {"webdataset": ".tar", "dinov2": ".arrow", "folders": ".jpg", "clips": ".mp4"}[name]
+    path = sorted(victim.rglob(f"*{suffix}"))[0]
     content = bytearray(path.read_bytes())
-    content[len(content) // 3 if name != "dinov2" else -100_000] ^= 1
+    content[len(content) // 3] ^= 1
     path.write_bytes(content)
-    calls: list[int] = []
-    export(many, folder, name, lambda _, frames: calls.append(frames))
-    assert calls[0] < calls[-1]
-    export(many, tmp_path / "whole", name)
-    assert tree_bytes(folder) == tree_bytes(tmp_path / "whole")
-
-
-@pytest.mark.parametrize("spoilt", ["\0" * 80, '{"part": 3}', "[]"])
-def test_a_line_of_the_journal_that_makes_no_sense_ends_what_is_known(many, interrupted, tmp_path, spoilt):
-    name, folder = interrupted
-    path = folder / f".{name}.tmp" / "journal.jsonl"
-    lines = path.read_text().splitlines()
-    path.write_text("\n".join([*lines[:2], spoilt, *lines[3:]]) + "\n")
     export(many, folder, name)
     export(many, tmp_path / "whole", name)
     assert tree_bytes(folder) == tree_bytes(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("change", ["fingerprint", "artefact", "video"])
+def test_records_of_shards_that_make_no_sense_are_not_believed(many, tmp_path):
+    folder = tmp_path / "exports"
+    with pytest.raises(Stopped):
+        export(many, folder, "webdataset", progress=after(6, Stopped))
+    records = [path / "shard.json" for path in shard_folders(folder, "webdataset")]
+    outside = json.loads(records[0].read_text())
+    outside["files"]["../../../../in/v0.frames.parquet"] = {"size": 1, "sha256": ""}
+    negative = '{"frames": -1, "files": {}, "facts": {}}'
+    for path, text in zip(records, [json.dumps(outside), negative, "\0" * 80, '{"frames": 3}', "[]"], strict=False):
+        path.write_text(text)
+    export(many, folder, "webdataset")
+    export(many, tmp_path / "whole", "webdataset")
+    assert tree_bytes(folder) == tree_bytes(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("change", ["context", "artefact", "video"])
 def test_nothing_is_taken_over_from_another_input(many, interrupted, tmp_path, change):
     name, folder = interrupted
-    mark = "other" if change == "fingerprint" else "f"
     if change == "artefact":
-        os.utime(many[1].verdicts, ns=(1, 1))
+        os.utime(many[0].verdicts, ns=(1, 1))
     entries = many[1:] if change == "video" else many
-    calls: list[int] = []
-    export(entries, folder, name, lambda _, frames: calls.append(frames), mark)
-    assert calls[0] == 1
+    mark = "other" if change == "context" else "f"
+    export(entries, folder, name, mark=mark)
     export(entries, tmp_path / "whole", name, mark=mark)
     assert tree_bytes(folder) == tree_bytes(tmp_path / "whole")
 
@@ -229,20 +306,59 @@ def test_what_another_format_left_is_removed(many, interrupted):
     assert [path.name for path in folder.iterdir()] == ["surgenet"]
 
 
-def test_a_video_found_broken_stays_left_out_when_the_export_goes_on(many, tmp_path, monkeypatch):
-    whole = many[2].frames.read_bytes()
-    table = pq.read_table(many[2].frames)
+@pytest.mark.parametrize("name", ["parquet", "folders", "lmdb", "clips"])
+def test_another_plan_takes_over_the_shards_that_it_shares(many, tmp_path, name):
+    with pytest.raises(Stopped):
+        export(many, tmp_path / "exports", name, progress=after(2, Stopped))
+    before = staged(tmp_path / "exports", name)
+    more = [*many, make_video(tmp_path / "in", 3)]
+    with pytest.raises(Stopped):
+        export(more, tmp_path / "exports", name, progress=after(3, Stopped))
+    assert before.items() <= staged(tmp_path / "exports", name).items()
+    export(more, tmp_path / "exports", name)
+    export(more, tmp_path / "whole", name)
+    assert tree_bytes(tmp_path / "exports") == tree_bytes(tmp_path / "whole")
+
+
+def spoil_picture(entry: ExportEntry, n: int) -> None:
+    """Cut the JPEG of a frame short."""
+    table = pq.read_table(entry.frames)
     images = table.column("image").to_pylist()
-    images[9] = images[9][:60]
+    images[n] = images[n][:60]
     index = table.schema.get_field_index("image")
-    pq.write_table(table.set_column(index, table.schema.field("image"), [images]), many[2].frames)
-    with monkeypatch.context() as patch:
-        patch.setattr(exporter, "write_record", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            export(many, tmp_path / "exports", "webdataset")
-    calls: list[int] = []
-    export(many, tmp_path / "exports", "webdataset", lambda _, frames: calls.append(frames))
-    assert len(calls) == 1
+    table = table.set_column(index, table.schema.field("image"), [images])
+    pq.write_table(table, entry.frames, row_group_size=5, compression="none", use_dictionary=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "workers"), [("webdataset", 0), ("lmdb", 0), ("surgenet", 0), ("parquet", 0), ("lmdb", 2)]
+)
+def test_a_bad_picture_costs_the_shards_of_its_video_and_no_other(many, tmp_path, name, workers):
+    spoil_picture(many[2], 9)
+    seen: list[dict[str, int]] = []
+    folder = tmp_path / "exports"
+    if workers:
+        with_workers(many, folder, name)
+    else:
+        export(many, folder, name, progress=lambda *_: seen.append(staged(folder, name)))
+        for earlier, later in itertools.pairwise(seen):
+            assert earlier.items() <= later.items(), "what was finished is written again"
+    record = json.loads((folder / name / "export.json").read_text())
+    assert list(record["left_out"]) == ["v2"] and record["counts"]["videos"] == 2
+    assert not list(verify_export(folder / name))
+    others = export(many[:2], tmp_path / "others", name)
+    assert others.formats[0].frames == record["counts"]["frames"]
+
+
+def test_an_export_that_goes_on_knows_the_video_that_is_broken(many, tmp_path):
+    whole = many[2].frames.read_bytes()
+    spoil_picture(many[2], 9)
+    with pytest.raises(Stopped):
+        export(many, tmp_path / "exports", "webdataset", progress=after(8, Stopped))
+    before = staged(tmp_path / "exports", "webdataset")
+    assert (tmp_path / "exports" / ".webdataset.tmp" / "broken.json").exists()
+    export(many, tmp_path / "exports", "webdataset")
+    assert set(before.values()) & inodes(tmp_path / "exports" / "webdataset")
     record = json.loads((tmp_path / "exports" / "webdataset" / "export.json").read_text())
     assert list(record["left_out"]) == ["v2"]
     many[2].frames.write_bytes(whole)
@@ -250,18 +366,62 @@ def test_a_video_found_broken_stays_left_out_when_the_export_goes_on(many, tmp_p
     assert json.loads((tmp_path / "exports" / "webdataset" / "export.json").read_text())["left_out"] == {}
 
 
-@pytest.mark.parametrize("sizes", [(0, 5, 5, 3, 10), (10,), (7, 2), (4, 99)])
-def test_a_sum_goes_on_from_where_it_was(tmp_path, sizes):
-    import hashlib
+@pytest.mark.parametrize("workers", [0, 2])
+def test_damage_to_one_video_lets_the_others_finish(many, tmp_path, workers):
+    """Once it is mended, one shard is written: that of the damaged video."""
+    sealed = [
+        dataclasses.replace(
+            entry, sealed=SealedFiles(entry.video.id, {entry.frames: ("sample", Seal.of(entry.frames))})
+        )
+        for entry in many
+    ]
+    good = many[1].frames.read_bytes()
+    bad = bytearray(good)
+    bad[-200_000] ^= 1
+    many[1].frames.write_bytes(bytes(bad))
+    run = with_workers if workers else export
+    with pytest.raises(DamagedArtefact, match=r"v1\.frames\.parquet is not as sample left it"):
+        run(sealed, tmp_path / "exports", "parquet", "clips")
+    before = staged(tmp_path / "exports", "parquet")
+    assert before
+    many[1].frames.write_bytes(good)
+    run(sealed, tmp_path / "exports", "parquet", "clips")
+    files = {inode for path, inode in before.items() if path.endswith(".parquet")}
+    assert files <= inodes(tmp_path / "exports" / "parquet")
+    export(sealed, tmp_path / "whole", "parquet", "clips")
+    assert tree_bytes(tmp_path / "exports") == tree_bytes(tmp_path / "whole")
 
-    path = tmp_path / "x"
-    path.write_bytes(b"0123456789")
-    known = Sum()
-    for size in sizes:
-        with open(path, "rb") as stream:
-            known = known.extended(stream, size)
-        assert (known.size, known.sha256) == (min(size, 10), hashlib.sha256(b"0123456789"[:size]).hexdigest())
+
+def test_no_file_gets_larger_than_asked_for_whatever_encoding_makes_of_the_pictures(many, tmp_path):
+    """The sampled pictures are the smaller ones here: shards that were planned full need a second file."""
+    options = ExportOptions(
+        formats=("webdataset", "parquet", "lmdb-lemon"),
+        parquet=ParquetOptions(shard_size=1),
+        webdataset=WebDatasetOptions(shard_size=1),
+        crop="lemon-black",
+        quality=100,
+        outside="black",
+    )
+    noisy = [make_noisy(tmp_path / "noisy", f"n{index}") for index in range(2)]
+    summary = export_dataset(noisy, options, tmp_path / "exports", context={})
+    for made in summary.formats[:2]:
+        files = [path for path in made.folder.rglob("*") if path.suffix in (".tar", ".parquet") and "0" in path.name]
+        assert len(files) > 2 and max(path.stat().st_size for path in files) <= 1_000_000
+        assert not list(verify_export(made.folder))
 
 
-def test_formats_of_videos_are_among_those_that_go_on():
-    assert set(GOES_ON) >= VIDEO_FORMATS
+def make_noisy(folder: Path, name: str) -> ExportEntry:
+    """A video of noise, sampled at a low quality, all of it painted at its edge."""
+    import numpy as np
+    import simplejpeg
+
+    field = {"shape": "circle", "score": 1.0, "x1": 8, "y1": 0, "x2": 312, "y2": 240}
+    field |= {"cx": 160.0, "cy": 120.0, "rx": 152.0, "ry": 152.0}
+    entry = make_entry(folder, name, "s" * 40, size=(320, 240), fields=[field], source_file=False)
+    draw = np.random.default_rng(0)
+    table = pq.read_table(entry.frames)
+    images = [simplejpeg.encode_jpeg(draw.integers(40, 255, (240, 320, 3), np.uint8), quality=30) for _ in range(40)]
+    index = table.schema.get_field_index("image")
+    table = table.set_column(index, table.schema.field("image"), [images])
+    pq.write_table(table, entry.frames, row_group_size=5, compression="none", use_dictionary=False)
+    return entry

@@ -1,10 +1,15 @@
-"""Writing long files in the pieces that the system takes fastest."""
+"""Writing long files in the pieces that the system takes fastest, summed on the way."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+from curate.exports.disk.checksums import FileFacts
 
 PIECE = 1 << 20
 """Files are written in pieces of so many bytes that begin at a multiple of it. Linux then puts them into few large
@@ -13,22 +18,27 @@ folios of the page cache; with pieces that begin anywhere it takes about twice t
 _PIECES = 512
 """Buffers handed over in one call; POSIX systems take at least 16, Linux 1024."""
 
+_BEHIND = 8
+"""Pieces that may wait to be summed."""
+
 
 class OutputFile:
     """A file that is only appended to; a context manager, and a sink for PyArrow.
 
-    Data are held until a piece is full and not copied; leaving the block by an error drops what is held.
+    Data are held until a piece is full and not copied; they are summed in a thread of its own. Leaving the block by an
+    error drops what is held.
 
     Args:
         path: File to write.
-        size: Go on after so many bytes, which are there already.
     """
 
-    def __init__(self, path: Path, size: int = 0) -> None:
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | (0 if size else os.O_TRUNC), 0o666)
-        os.lseek(self._file, size, os.SEEK_SET)
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_TRUNC, 0o666)
         self._held: list[memoryview] = []
-        self._size = size
+        self._size = 0
+        self._sum = hashlib.sha256()
+        self._summer = ThreadPoolExecutor(1, thread_name_prefix="sum")
+        self._summing: deque[Future[None]] = deque()
         self.closed = False
 
     def __enter__(self) -> OutputFile:
@@ -44,7 +54,7 @@ class OutputFile:
         return self._size
 
     def write(self, data: Any) -> int:
-        """Append bytes, which must not change until they are written."""
+        """Append bytes, which must not change until the file is closed."""
         rest = memoryview(data).cast("B")
         while rest:
             room = PIECE - self._size % PIECE
@@ -58,18 +68,34 @@ class OutputFile:
     def flush(self) -> None:
         """Hand all that is held to the system."""
         held, self._held = self._held, []
+        if held:
+            self._summing.append(self._summer.submit(_update, self._sum, list(held)))
         while held:
             written = os.writev(self._file, held)
             while held and written >= len(held[0]):
                 written -= len(held.pop(0))
             if held:
                 held[0] = held[0][written:]
+        while len(self._summing) > _BEHIND:
+            self._summing.popleft().result()
 
     def close(self) -> None:
-        """Write what is held and close the file; does nothing the second time."""
-        if not self.closed:
-            self.closed = True
-            try:
-                self.flush()
-            finally:
-                os.close(self._file)
+        """Write what is held, make the file durable and close it; does nothing the second time."""
+        if self.closed:
+            return
+        self.closed = True
+        try:
+            self.flush()
+            os.fsync(self._file)
+        finally:
+            self._summer.shutdown()
+            os.close(self._file)
+
+    def facts(self) -> FileFacts:
+        """Size and checksum of the file, once it is closed."""
+        return FileFacts(self._size, self._sum.hexdigest())
+
+
+def _update(checksum: Any, pieces: list[memoryview]) -> None:
+    for piece in pieces:
+        checksum.update(piece)

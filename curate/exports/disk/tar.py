@@ -6,6 +6,7 @@ import tarfile
 from pathlib import Path
 from types import TracebackType
 
+from curate.exports.disk.checksums import FileFacts
 from curate.exports.disk.output import OutputFile
 
 BLOCK = 512
@@ -24,12 +25,11 @@ class TarWriter:
 
     Args:
         path: File to write.
-        size: Go on after so many bytes of whole members, which are there already.
     """
 
-    def __init__(self, path: Path, size: int = 0) -> None:
-        self._file = OutputFile(path, size)
-        self.size = size
+    def __init__(self, path: Path) -> None:
+        self._file = OutputFile(path)
+        self.size = 0
         """Bytes written so far, the offset of the next header."""
 
     def __enter__(self) -> TarWriter:
@@ -58,9 +58,9 @@ class TarWriter:
         self.size = start + len(data) + -len(data) % BLOCK
         return start
 
-    def flush(self) -> None:
-        """Hand all members to the system."""
-        self._file.flush()
+    def facts(self) -> FileFacts:
+        """Size and checksum of the archive, once the block is left."""
+        return self._file.facts()
 
 
 def _header(name: str, size: int) -> bytes:

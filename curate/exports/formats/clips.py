@@ -15,7 +15,8 @@ from typing import Any
 from curate.config import ClipsOptions, ExportOptions
 from curate.errors import CurateError
 from curate.exports.formats.dataset import Dataset
-from curate.exports.formats.encoding import encode_all
+from curate.exports.formats.encoding import assemble, encode_shard
+from curate.exports.formats.making import Making
 from curate.exports.formats.video_files import SUFFIX, FrameCounts, VideoFile, read_video_files
 from curate.exports.pixels.source_video import OutputFrame, SourceVideo
 from curate.exports.plan.classes import class_of
@@ -37,50 +38,58 @@ READING = (
 )
 
 
-def encode_clips(dataset: Dataset, folder: Path) -> Plan:
-    """Write ``{split}/{class}/{id}_{i}.mp4``.
-
-    Args:
-        dataset: What to write.
-        folder: Existing folder of the export.
-
-    Returns:
-        The plan with what was written: frames are those of the clips, and count as often as clips show them.
-
-    Raises:
-        CurateError: A clip would have no frame, or there is none.
-    """
-    if _frames_of(dataset.options.clips) < 1:
+def check(options: ExportOptions) -> None:
+    """Raise `CurateError` if a clip would have no frame."""
+    if _frames_of(options.clips) < 1:
         raise CurateError("export.clips.seconds times export.clips.rate is less than a frame: raise one of them")
 
-    def encode(video: PlannedVideo, scratch: Path, tick: Callable[[], None]) -> list[VideoFile]:
-        return _encode(video, dataset.options, scratch, tick)
 
-    plan = encode_all(dataset, folder, VERSION, _place, encode)
+def encode_clips(making: Making) -> dict[str, Any]:
+    """Write the clips of a video, ``{id}_{i}.mp4``.
+
+    Args:
+        making: The video to write.
+
+    Returns:
+        What was written.
+
+    Raises:
+        BrokenVideo: The video cannot be read.
+    """
+
+    def encode(video: PlannedVideo, folder: Path, tick: Callable[[], None]) -> list[VideoFile]:
+        return _encode(video, making.job.options, folder, tick)
+
+    return encode_shard(making, VERSION, encode)
+
+
+def assemble_clips(dataset: Dataset, folder: Path) -> tuple[Plan, dict[str, Any]]:
+    """Put the clips into ``{split}/{class}/`` and write the lists of each split.
+
+    The lists are ``videomae/{split}.txt``, ``vjepa/{split}/{class}.csv`` and ``vjepa/{split}.yaml``. V-JEPA 2 draws a
+    file of its list with the weight given, and a clip of it uniformly (facebookresearch/vjepa2,
+    ``src/datasets/video_dataset.py``). The weights are in proportion to clips^alpha, by the first procedure of each
+    video, since a clip stands in one file only.
+
+    Args:
+        dataset: With its shards.
+        folder: Of the export.
+
+    Returns:
+        The plan with what was written: frames are those of the clips, and count as often as clips show them; and the
+        number of clips, for ``export.json``.
+
+    Raises:
+        NothingToExport: There is no clip.
+    """
+    plan = assemble(dataset, folder, _place)
     if not plan.videos and not plan.left_out:
         raise NothingToExport(
             "no clips: no surgical run is as long as export.clips.seconds, "
             f"{dataset.options.clips.seconds:g} s; lower it"
         )
-    return plan
-
-
-def write_lists(dataset: Dataset, folder: Path) -> dict[str, Any]:
-    """Write the lists of each split: ``videomae/{split}.txt``, ``vjepa/{split}/{class}.csv``, ``vjepa/{split}.yaml``.
-
-    V-JEPA 2 draws a file of its list with the weight given, and a clip of it uniformly (facebookresearch/vjepa2,
-    ``src/datasets/video_dataset.py``). The weights are in proportion to clips^alpha, by the first procedure of each
-    video, since a clip stands in one file only.
-
-    Args:
-        dataset: With the plan of what was written.
-        folder: Folder of the export, with its clips.
-
-    Returns:
-        The number of clips, for ``export.json``.
-    """
     rows = read_video_files(folder, ["file", "label", "split"])
-    for split in dataset.plan.splits():
+    for split in plan.splits():
         lines: dict[str, list[str]] = defaultdict(list)
         for row in rows:
             if row["split"] == split:
@@ -98,7 +107,7 @@ def write_lists(dataset: Dataset, folder: Path) -> dict[str, Any]:
                 *(f"- {share / sum(shares.values()):.9f}\n" for share in shares.values()),
             ],
         )
-    return {"clips": len(rows)}
+    return plan, {"clips": len(rows)}
 
 
 def _write(path: Path, lines: Sequence[str]) -> None:

@@ -1,23 +1,40 @@
-"""What every writer is given: the plan, the options, and the finished pictures."""
+"""What is put together to an export: the plan, the options, and the finished shards."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from curate.config import ExportOptions
 from curate.corpus.balance import Balance, ProcedureRow, frame_weights, procedure_rows
-from curate.exports.disk.staging import Staging
-from curate.exports.pixels.frames import ExportFrame, read_frames
-from curate.exports.pixels.render import Renderer
-from curate.exports.plan.plan import FramePolicy, Plan, PlannedVideo
-from curate.files.ahead import map_ahead
-from curate.files.machine import usable_cores
+from curate.exports.disk.checksums import FileFacts
+from curate.exports.disk.folder import link
+from curate.exports.disk.staging import ShardRecord
+from curate.exports.plan.plan import Plan
+from curate.exports.plan.shards import Shard
 
-_AHEAD = 3
-"""Frames in the making for each thread."""
+
+@dataclass(frozen=True)
+class MadeShard:
+    """A finished shard.
+
+    Attributes:
+        shard: What is in it.
+        folder: Where its files are.
+        record: What is known of them.
+    """
+
+    shard: Shard
+    folder: Path
+    record: ShardRecord
+
+    def numbered(self, suffix: str) -> list[str]:
+        """Its files of one kind, ``{i}{suffix}``, in order."""
+        return sorted(
+            (name for name in self.record.files if name.endswith(suffix)), key=lambda name: int(name[: -len(suffix)])
+        )
 
 
 def balance_of(options: ExportOptions) -> Balance:
@@ -27,30 +44,25 @@ def balance_of(options: ExportOptions) -> Balance:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset about to be written in one format.
+    """A dataset about to be put together in one format.
 
     Attributes:
         format: Name of the format.
         plan: Videos, their splits and numbers of frames.
         options: What to take and how to paint and encode it.
         context: Facts about how it was made, such as names and checksums of weights; written into every export.
-        on_frame: Called for each frame that is handed to the writer.
-        staging: Where it is written, and what is finished of it.
-        previous: Folder of the export that this one replaces, if there is one; its files may be taken over.
+        shards: All finished shards, in the order of the export.
+        labels: Index of each class.
+        summed: Checksums of files of the export that are known already, by path; filled on the way.
     """
 
     format: str
     plan: Plan
     options: ExportOptions
     context: Mapping[str, str]
-    on_frame: Callable[[], None]
-    staging: Staging
-    previous: Path | None = None
-
-    @cached_property
-    def renderer(self) -> Renderer:
-        """Makes the pictures."""
-        return Renderer(self.options)
+    shards: tuple[MadeShard, ...]
+    labels: Mapping[str, int]
+    summed: dict[str, FileFacts]
 
     @cached_property
     def procedures(self) -> list[ProcedureRow]:
@@ -66,38 +78,19 @@ class Dataset:
             weights |= frame_weights(videos, balance_of(self.options))
         return weights
 
-    def pictures(
-        self, videos: Iterable[PlannedVideo], *, skip: int = 0, swapped: bool = False
-    ) -> Iterator[tuple[ExportFrame, bytes]]:
-        """All frames of some videos with their finished JPEGs: videos in their order, frames in time.
+    def of(self, split: str) -> Iterator[MadeShard]:
+        """Shards of a split."""
+        return (made for made in self.shards if made.shard.part == split)
 
-        Frames that must be encoded are made in threads, a few ahead of the one that is given out.
+    def place(self, made: MadeShard, name: str, folder: Path, final: str) -> None:
+        """Put a file of a shard into the folder of the export.
 
         Args:
-            videos: Videos of the plan.
-            skip: Leave out so many frames at the beginning; they are not read.
-            swapped: Exchange R and B, as `Renderer.swapped_jpeg` does.
-
-        Raises:
-            BrokenVideo: The artefacts of a video cannot be read.
+            made: The shard.
+            name: Of the file in it.
+            folder: Of the export.
+            final: Path of the file in it.
         """
-        render = self.renderer.swapped_jpeg if swapped else self.renderer.jpeg
-
-        def make(frame: ExportFrame) -> tuple[ExportFrame, bytes]:
-            return frame, render(frame)
-
-        def is_copied(frame: ExportFrame) -> bool:
-            return not swapped and self.renderer.is_copied(frame)
-
-        threads = usable_cores()
-        frames = self._frames(videos, skip)
-        for made in map_ahead(make, frames, threads=threads, most=_AHEAD * threads, at_once=is_copied):
-            self.on_frame()
-            yield made
-
-    def _frames(self, videos: Iterable[PlannedVideo], skip: int) -> Iterator[ExportFrame]:
-        policy = FramePolicy.of(self.options)
-        for video in videos:
-            if skip < video.frames:
-                yield from read_frames(video, policy, skip)
-            skip = max(0, skip - video.frames)
+        (folder / final).parent.mkdir(parents=True, exist_ok=True)
+        link(made.folder / name, folder / final)
+        self.summed[final] = made.record.files[name]

@@ -9,18 +9,27 @@ is zeros, which decoders ignore.
 from __future__ import annotations
 
 import itertools
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from curate.exports.disk.staging import CHUNK_BYTES
+from curate.config import ExportOptions
 from curate.exports.disk.tar import BLOCK, TarWriter
 from curate.exports.formats.dataset import Dataset
-from curate.exports.formats.tables import METADATA, FrameTable, frame_row, made_with, read_places
-from curate.exports.plan.classes import class_names, class_of
-from curate.exports.plan.plan import PlannedVideo
+from curate.exports.formats.joining import joined
+from curate.exports.formats.making import Making
+from curate.exports.formats.tables import (
+    METADATA,
+    RowsFile,
+    made_with,
+    read_batches,
+    read_places,
+    with_place,
+    write_frame_table,
+)
+from curate.exports.plan.plan import Plan, PlannedVideo
+from curate.exports.plan.shards import PORTION, Shard, by_class
 
 VERSION = 1
 """Raised when the bytes written for the same input change."""
@@ -32,53 +41,59 @@ READING = (
 )
 
 
-def write_dinov2(dataset: Dataset, folder: Path) -> dict[str, Any]:
-    """Write the tars of every split with their entries.
+_TAR = "0.tar"
+
+
+def shards(plan: Plan, options: ExportOptions) -> list[Shard]:
+    """Shards of some thousand pictures of one class."""
+    return by_class(plan, PORTION)
+
+
+def write_tar(making: Making) -> dict[str, Any]:
+    """Write the tar of a class, and its rows.
 
     Args:
-        dataset: What to write.
-        folder: Existing folder of the export.
+        making: What to write; it joins the shards of the class.
 
     Returns:
-        Nothing to add to ``export.json``.
+        Nothing to keep.
 
     Raises:
         BrokenVideo: The artefacts of a video cannot be read.
     """
-    classes = class_names(dataset.plan)
-    with FrameTable(folder / METADATA, made_with(dataset), dataset.staging) as table:
-        for split, videos in dataset.plan.splits().items():
-            (folder / split).mkdir(exist_ok=True)
-            by_class: dict[str, list[PlannedVideo]] = defaultdict(list)
-            for video in videos:
-                by_class[class_of(video)].append(video)
-            for class_id in sorted(by_class):
-                _write_tar(dataset, by_class[class_id], f"{split}/{class_id}.tar", folder, table)
-    _write_entries(dataset, classes, folder)
+    name = f"{making.job.shard.part}.tar"
+    with RowsFile(making.folder) as rows, TarWriter(making.folder / _TAR) as tar:
+        for group in joined(making):
+            offsets, sizes = [], []
+            for key, picture in zip(group.keys, group.pictures, strict=True):
+                offsets.append(tar.add(f"{key}.jpg", picture))
+                sizes.append(len(picture))
+            rows.add_batch(with_place(group.batch, file=[name] * len(sizes), offset=offsets, size=sizes))
+    making.summed[_TAR] = tar.facts()
     return {}
 
 
-def _write_tar(dataset: Dataset, videos: list[PlannedVideo], name: str, folder: Path, table: FrameTable) -> None:
-    """Write the tar of a class, or go on with it after its last chunk."""
-    finished = dataset.staging.of(name)
-    path = folder / name
-    with TarWriter(path, finished[-1].facts["size"] if finished else 0) as tar:
-        begin = tar.size
-        for frame, jpeg in dataset.pictures(videos, skip=dataset.staging.frames(name)):
-            offset = tar.add(f"{frame.key}.jpg", jpeg)
-            table.add(frame_row(frame, dataset.renderer), file=name, offset=offset, size=len(jpeg))
-            dataset.staging.checksums.growing(path, tar.size)
-            if tar.size - begin >= CHUNK_BYTES:
-                tar.flush()
-                table.chunk(name, [path], size=tar.size)
-                begin = tar.size
-        tar.flush()
-        table.chunk(name, [path], size=tar.size)
+def assemble(dataset: Dataset, folder: Path) -> dict[str, Any]:
+    """Put the tars into the export, and write their entries and the table of frames.
+
+    Args:
+        dataset: With a shard a class.
+        folder: Of the export.
+
+    Returns:
+        Nothing to add to ``export.json``.
+    """
+    for made in dataset.shards:
+        dataset.place(made, _TAR, folder, f"{made.shard.part}.tar")
+    rows = (batch for made in dataset.shards for batch in read_batches(made.folder))
+    write_frame_table(folder / METADATA, rows, made_with(dataset.context))
+    _write_entries(dataset, folder)
+    return {}
 
 
-def _write_entries(dataset: Dataset, classes: list[str], folder: Path) -> None:
+def _write_entries(dataset: Dataset, folder: Path) -> None:
     """Write the entries of every split and the names of the classes, by ``metadata.parquet``."""
-    index = {name: i for i, name in enumerate(classes)}
+    index, classes = dataset.labels, list(dataset.labels)
     rows = read_places(folder / METADATA, ("key", "file", "offset", "size"))
     for split, videos in dataset.plan.splits().items():
         extra = folder / f"{split}-extra"

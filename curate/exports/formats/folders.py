@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from curate.exports.disk.staging import CHUNK_BYTES
+import pyarrow as pa
+
+from curate.config import ExportOptions
+from curate.exports.disk.checksums import FileFacts
+from curate.exports.disk.folder import is_inner, link
 from curate.exports.formats.dataset import Dataset
-from curate.exports.formats.tables import METADATA, FrameTable, frame_row, made_with, read_places
+from curate.exports.formats.making import Making
+from curate.exports.formats.tables import (
+    METADATA,
+    RowsFile,
+    frame_row,
+    made_with,
+    read_batches,
+    read_places,
+    write_frame_table,
+)
 from curate.exports.pixels.frames import ExportFrame
 from curate.exports.plan.classes import class_of
+from curate.exports.plan.plan import Plan
+from curate.exports.plan.shards import PORTION, Shard, by_split
 from curate.files.ahead import map_ahead
-from curate.files.machine import usable_cores
+from curate.files.machine import worker_threads
 
 VERSION = 1
 """Raised when the bytes written for the same input change."""
@@ -43,15 +57,19 @@ SURGENET_READING = (
 )
 
 
-def write_folders(dataset: Dataset, folder: Path) -> dict[str, Any]:
+def shards(plan: Plan, options: ExportOptions) -> list[Shard]:
+    """Shards of some thousand pictures."""
+    return by_split(plan, PORTION)
+
+
+def write_folders(making: Making) -> dict[str, Any]:
     """Write ``{split}/{class}/{key}.jpg``.
 
     Args:
-        dataset: What to write.
-        folder: Existing folder of the export.
+        making: What to write.
 
     Returns:
-        How many bytes the loose files have, for ``export.json``.
+        Nothing to keep.
 
     Raises:
         BrokenVideo: The artefacts of a video cannot be read.
@@ -60,30 +78,71 @@ def write_folders(dataset: Dataset, folder: Path) -> dict[str, Any]:
     def name(frame: ExportFrame, position: int) -> str:
         return f"{frame.video.split}/{class_of(frame.video)}/{frame.key}.jpg"
 
-    return _write_files(dataset, folder, name)
+    return _write_files(making, name)
 
 
-def write_surgenet(dataset: Dataset, folder: Path) -> dict[str, Any]:
-    """Write ``{split}/{class}/Batch{k}/{video}_frame_{n}_Sample{i}.jpg`` and the frame list of each split.
+def write_surgenet(making: Making) -> dict[str, Any]:
+    """Write ``{split}/{class}/Batch{k}/{video}_frame_{n}_Sample{i}.jpg``.
 
     Args:
-        dataset: What to write.
-        folder: Existing folder of the export.
+        making: What to write.
 
     Returns:
-        How many bytes the loose files have, for ``export.json``.
+        Nothing to keep.
 
     Raises:
         BrokenVideo: The artefacts of a video cannot be read.
     """
-    shifts = _shifts(dataset)
 
     def name(frame: ExportFrame, position: int) -> str:
-        i = position + shifts[frame.video.id]
-        file = f"{frame.video.id}_frame_{frame.n}_Sample{i}.jpg"
-        return f"{frame.video.split}/{class_of(frame.video)}/Batch{i // SURGENET_BATCH}/{file}"
+        file = f"{frame.video.id}_frame_{frame.n}_Sample{position}.jpg"
+        return f"{frame.video.split}/{class_of(frame.video)}/Batch{position // SURGENET_BATCH}/{file}"
 
-    facts = _write_files(dataset, folder, name)
+    return _write_files(making, name)
+
+
+def holds(folder: Path, tick: Callable[[], None]) -> bool:
+    """Whether every picture of a shard is as it was written; ``tick`` is called for each."""
+    for batch in read_batches(folder):
+        for name, size, sha256 in zip(*(batch.column(c).to_pylist() for c in ("file", "size", "sha256")), strict=True):
+            if not is_inner(name) or not FileFacts(size, sha256).hold(folder / name, tick):
+                return False
+    return True
+
+
+def assemble(dataset: Dataset, folder: Path) -> dict[str, Any]:
+    """Put the pictures of all shards into one tree, and write the table that tells where each is.
+
+    Args:
+        dataset: With its shards.
+        folder: Of the export.
+
+    Returns:
+        How many bytes the loose files have, for ``export.json``.
+    """
+    made: set[Path] = set()
+    size = 0
+
+    def rows() -> Iterator[pa.RecordBatch]:
+        nonlocal size
+        for shard in dataset.shards:
+            for batch in read_batches(shard.folder):
+                for name in batch.column("file").to_pylist():
+                    parent = (folder / name).parent
+                    if parent not in made:
+                        parent.mkdir(parents=True, exist_ok=True)
+                        made.add(parent)
+                    link(shard.folder / name, folder / name)
+                size += sum(batch.column("size").to_pylist())
+                yield batch
+
+    write_frame_table(folder / METADATA, rows(), made_with(dataset.context), checksums=True)
+    return {"loose_bytes": size}
+
+
+def assemble_surgenet(dataset: Dataset, folder: Path) -> dict[str, Any]:
+    """As `assemble`, and write the frame list of each split."""
+    facts = assemble(dataset, folder)
     rows = read_places(folder / METADATA, ("split", "file"))
     for split, lines in itertools.groupby(rows, key=lambda row: str(row[0])):
         with open(folder / f"{split}.txt", "w", encoding="ascii") as stream:
@@ -91,46 +150,24 @@ def write_surgenet(dataset: Dataset, folder: Path) -> dict[str, Any]:
     return facts
 
 
-def _shifts(dataset: Dataset) -> dict[str, int]:
-    """What to add to the place of a video's frames in their split to get their place in their procedure."""
-    shifts = {}
-    for videos in dataset.plan.splits().values():
-        in_class: dict[str, int] = defaultdict(int)
-        in_split = 0
-        for video in videos:
-            shifts[video.id] = in_class[class_of(video)] - in_split
-            in_class[class_of(video)] += video.frames
-            in_split += video.frames
-    return shifts
-
-
-def _write_files(dataset: Dataset, folder: Path, name_of: Callable[[ExportFrame, int], str]) -> dict[str, Any]:
-    """Write every frame to a file of its own, and the table that tells where it is and what its checksum is.
+def _write_files(making: Making, name_of: Callable[[ExportFrame, int], str]) -> dict[str, Any]:
+    """Write every frame to a file of its own, and the rows that tell where it is and what its checksum is.
 
     Args:
-        dataset: What to write.
-        folder: Of the export.
-        name_of: Path of a frame below the folder, by the frame and its place in the split.
+        making: What to write.
+        name_of: Path of a frame, by the frame and its place in its class.
     """
-    path = folder / METADATA
-    with FrameTable(path, made_with(dataset), dataset.staging, checksums=True) as table:
-        for split, videos in dataset.plan.splits().items():
-            skip = dataset.staging.frames(split)
-            named = (
-                (frame, name_of(frame, position), jpeg)
-                for position, (frame, jpeg) in enumerate(dataset.pictures(videos, skip=skip), start=skip)
-            )
-            chunk: dict[str, dict[str, Any]] = {}
-            size = 0
-            for frame, name, facts in _stored(named, folder):
-                table.add(frame_row(frame, dataset.renderer), file=name, offset=0, **facts)
-                chunk[name] = facts
-                size += facts["size"]
-                if size >= CHUNK_BYTES:
-                    table.chunk(split, (), chunk)
-                    chunk, size = {}, 0
-            table.chunk(split, (), chunk)
-    return {"loose_bytes": sum(size for (size,) in read_places(path, ("size",)))}
+    places = itertools.chain.from_iterable(
+        range(span.position, span.position + span.frames) for span in making.job.shard.spans
+    )
+    named = (
+        (frame, name_of(frame, position), jpeg)
+        for position, (frame, jpeg) in zip(places, making.pictures(), strict=True)
+    )
+    with RowsFile(making.folder, checksums=True) as rows:
+        for frame, name, facts in _stored(named, making.folder):
+            rows.add(frame_row(frame, making.renderer), file=name, offset=0, **facts)
+    return {}
 
 
 def _stored(
@@ -151,7 +188,7 @@ def _stored(
         frame, name, jpeg = picture
         return frame, name, _store(folder / name, jpeg)
 
-    return map_ahead(store, placed(), threads=usable_cores(), most=_AHEAD)
+    return map_ahead(store, placed(), threads=worker_threads(), most=_AHEAD)
 
 
 def _store(path: Path, jpeg: bytes) -> dict[str, Any]:

@@ -18,15 +18,29 @@ import errno
 import os
 import pickle
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
 import lmdb
 
+from curate.config import ExportOptions
+from curate.exports.disk.checksums import FileFacts
+from curate.exports.disk.output import PIECE, OutputFile
 from curate.exports.formats.dataset import Dataset
-from curate.exports.formats.tables import METADATA, FrameTable, frame_row, made_with
-from curate.exports.plan.plan import PlannedVideo
+from curate.exports.formats.joining import joined
+from curate.exports.formats.making import Making
+from curate.exports.formats.tables import (
+    METADATA,
+    RowsFile,
+    made_with,
+    read_batches,
+    with_place,
+    write_frame_table,
+)
+from curate.exports.plan.plan import Plan
+from curate.exports.plan.shards import PORTION, Shard, by_split
 
 VERSION = 1
 """Raised when the bytes written for the same input change."""
@@ -66,49 +80,73 @@ _BATCH_ROWS = 100
 _BATCH_BYTES = 64_000_000
 
 
-def write_lmdb(
-    dataset: Dataset,
-    folder: Path,
+def shards(plan: Plan, options: ExportOptions) -> list[Shard]:
+    """Shards of some thousand pictures, whatever their split will hold."""
+    return by_split(plan, PORTION)
+
+
+def write_split(
+    making: Making,
     channel_order: Literal["rgb", "bgr"],
     *,
     index: bool = False,
     initial_map: int = INITIAL_MAP,
 ) -> dict[str, Any]:
-    """Write one environment a split and the sidecar table.
+    """Write the environment of a split, ``data.mdb``, and its rows.
 
     Args:
-        dataset: What to write.
-        folder: Existing folder of the export.
+        making: What to write; it joins the shards of the split.
         channel_order: ``rgb`` or ``bgr``, see the module.
         index: Whether to add ``__keys__`` and ``__len__``.
         initial_map: Bytes of the map at first.
 
     Returns:
-        The channel order, for ``export.json``.
+        The channel order.
 
     Raises:
         BrokenVideo: The artefacts of a video cannot be read.
     """
-    metadata = made_with(dataset) | {"channel_order": channel_order}
+    name = f"{making.job.shard.part}.lmdb"
 
-    with FrameTable(folder / METADATA, metadata, dataset.staging) as table:
+    with RowsFile(making.folder) as rows:
 
-        def items(split: str, videos: list[PlannedVideo]) -> Iterator[tuple[bytes, bytes]]:
+        def items() -> Iterator[tuple[bytes, bytes]]:
             keys: list[bytes] = []
-            for frame, image in dataset.pictures(videos, swapped=channel_order == "bgr"):
-                row = frame_row(frame, dataset.renderer)
-                table.add(row, file=f"{split}.lmdb", offset=None, size=len(image))
-                if index:
-                    keys.append(frame.key.encode())
-                yield frame.key.encode(), image
+            for group in joined(making):
+                sizes = []
+                for key, picture in zip(group.keys, group.pictures, strict=True):
+                    sizes.append(len(picture))
+                    if index:
+                        keys.append(key.encode())
+                    yield key.encode(), picture
+                count = len(sizes)
+                rows.add_batch(with_place(group.batch, file=[name] * count, offset=[None] * count, size=sizes))
             if index:
                 yield from index_entries(keys).items()
 
-        for split, videos in dataset.plan.splits().items():
-            environment = folder / f"{split}.lmdb"
-            write_environment(items(split, videos), environment, initial_map=initial_map)
-            dataset.staging.checksums.written(environment / "data.mdb")
+        environment = making.folder / name
+        facts = write_environment(items(), environment, initial_map=initial_map, tick=making.tick)
+    making.summed[f"{name}/data.mdb"] = facts
     return {"channel_order": channel_order}
+
+
+def assemble(dataset: Dataset, folder: Path) -> dict[str, Any]:
+    """Put the environments into the export, and write the sidecar table.
+
+    Args:
+        dataset: With a shard a split.
+        folder: Of the export.
+
+    Returns:
+        The channel order, for ``export.json``.
+    """
+    order = {str(made.record.facts["channel_order"]) for made in dataset.shards}.pop()
+    for made in dataset.shards:
+        data = f"{made.shard.part}.lmdb/data.mdb"
+        dataset.place(made, data, folder, data)
+    rows = (batch for made in dataset.shards for batch in read_batches(made.folder))
+    write_frame_table(folder / METADATA, rows, made_with(dataset.context) | {"channel_order": order})
+    return {"channel_order": order}
 
 
 def index_entries(keys: list[bytes]) -> dict[bytes, bytes]:
@@ -116,7 +154,13 @@ def index_entries(keys: list[bytes]) -> dict[bytes, bytes]:
     return {b"__keys__": pickle.dumps(keys, protocol=4), b"__len__": pickle.dumps(len(keys), protocol=4)}
 
 
-def write_environment(items: Iterable[tuple[bytes, bytes]], path: Path, *, initial_map: int = INITIAL_MAP) -> None:
+def write_environment(
+    items: Iterable[tuple[bytes, bytes]],
+    path: Path,
+    *,
+    initial_map: int = INITIAL_MAP,
+    tick: Callable[[], None] = lambda: None,
+) -> FileFacts:
     """Write keys and values, in any order, to a new compact environment.
 
     They first go to a scratch environment that need not survive a crash; its compact copy has the keys in order, no
@@ -126,6 +170,10 @@ def write_environment(items: Iterable[tuple[bytes, bytes]], path: Path, *, initi
         items: Distinct keys with their values.
         path: Folder to make.
         initial_map: Bytes of the map at first.
+        tick: Called for each piece of the copy.
+
+    Returns:
+        Size and checksum of its ``data.mdb``.
 
     Raises:
         OSError: The disk is full or fails, or the map cannot grow.
@@ -136,14 +184,36 @@ def write_environment(items: Iterable[tuple[bytes, bytes]], path: Path, *, initi
         for batch in _batches(items):
             _put(environment, batch)
         path.mkdir()
-        # Not `copy`, which goes past the page cache: the file is read again at once, for its checksum.
-        with open(path / "data.mdb", "wb") as stream:
-            environment.copyfd(stream.fileno(), compact=True)
+        return _copy(environment, path / "data.mdb", tick)
     except lmdb.Error as error:
         raise _cause(path, error) from error
     finally:
         environment.close()
         shutil.rmtree(scratch)
+
+
+def _copy(environment: lmdb.Environment, path: Path, tick: Callable[[], None]) -> FileFacts:
+    """Write a compact copy, which comes out of a pipe: so it is summed on the way, and one sees it get on."""
+    source, sink = os.pipe()
+    with ThreadPoolExecutor(1) as pool, open(source, "rb", buffering=0) as stream:
+
+        def copy() -> None:
+            try:
+                environment.copyfd(sink, compact=True)
+            finally:
+                os.close(sink)
+
+        copying = pool.submit(copy)
+        try:
+            with OutputFile(path) as file:
+                while piece := stream.read(PIECE):
+                    file.write(piece)
+                    tick()
+        except BaseException:
+            stream.close()  # so that the other end does not wait for ever
+            raise
+        copying.result()
+    return file.facts()
 
 
 def _put(environment: lmdb.Environment, batch: list[tuple[bytes, bytes]]) -> None:

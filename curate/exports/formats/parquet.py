@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from curate.exports.disk.folder import link
+from curate.config import ExportOptions
 from curate.exports.disk.output import OutputFile
-from curate.exports.disk.staging import Chunk
 from curate.exports.formats.dataset import Dataset
+from curate.exports.formats.making import Making
 from curate.exports.formats.tables import FRAME_SCHEMA, frame_row, made_with
-from curate.exports.plan.plan import PlannedVideo
+from curate.exports.plan.plan import Plan
+from curate.exports.plan.shards import Shard, by_split
 from curate.files.parquet import RowWriter
 
 VERSION = 2
@@ -40,34 +41,61 @@ GROUP_BYTES = 64_000_000
 _FOOTER = 2_000_000
 """Bytes set aside for a file's other columns and footer when its size is bounded; a quarter of small files."""
 
+_BESIDE = 100
+"""Bytes that the other columns of a frame take, about."""
+
+_SUFFIX = ".parquet"
+
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
-def write_parquet(dataset: Dataset, folder: Path) -> dict[str, Any]:
-    """Write the shards of every split.
+def shards(plan: Plan, options: ExportOptions) -> list[Shard]:
+    """A shard a file."""
+    return by_split(plan, _room(options), beside=_BESIDE)
+
+
+def write_shard(making: Making) -> dict[str, Any]:
+    """Write the file of a shard, ``0.parquet``; more of them if it would get too large.
 
     Args:
-        dataset: What to write.
-        folder: Existing folder of the export; gets ``data/``.
+        making: What to write.
 
     Returns:
-        Nothing to add to ``export.json``.
+        Nothing to keep.
 
     Raises:
         BrokenVideo: The artefacts of a video cannot be read.
     """
-    data = folder / "data"
-    data.mkdir(exist_ok=True)
-    for split, videos in dataset.plan.splits().items():
-        with _Shards(dataset, split) as shards:
-            for table, size in _groups(dataset, videos, skip=dataset.staging.frames(split)):
-                shards.write(table, size)
-        for path, name in shards.names():
-            link(path, data / name)
+    with _Files(making) as files:
+        for table, size in _groups(making):
+            files.write(table, size)
     return {}
 
 
-def schema(dataset: Dataset) -> pa.Schema:
+def assemble(dataset: Dataset, folder: Path) -> dict[str, Any]:
+    """Give the files their names, which tell their number.
+
+    Args:
+        dataset: With its shards.
+        folder: Of the export; gets ``data/``.
+
+    Returns:
+        Nothing to add to ``export.json``.
+    """
+    for split in dataset.plan.splits():
+        files = [(made, name) for made in dataset.of(split) for name in made.numbered(_SUFFIX)]
+        for i, (made, name) in enumerate(files):
+            dataset.place(made, name, folder, f"data/{split}-{i:05d}-of-{len(files):05d}.parquet")
+    return {}
+
+
+def _room(options: ExportOptions) -> int:
+    """Bytes of pictures that a file may hold."""
+    limit = options.parquet.shard_size * 1_000_000
+    return limit - min(_FOOTER, limit // 4)
+
+
+def schema(context: Mapping[str, str]) -> pa.Schema:
     """Schema of a shard: ``image`` and the columns of `FRAME_SCHEMA`, with the features that ``datasets`` looks for."""
     plain = pa.schema([pa.field("image", IMAGE), *FRAME_SCHEMA])
     features = {field.name: _feature(field.type) for field in plain}
@@ -75,7 +103,7 @@ def schema(dataset: Dataset) -> pa.Schema:
     return plain.with_metadata(
         {
             "huggingface": json.dumps({"info": {"features": features}}, sort_keys=True),
-            **made_with(dataset),
+            **made_with(context),
         }
     )
 
@@ -90,18 +118,18 @@ def _feature(kind: pa.DataType) -> Any:
     return {"dtype": names.get(str(kind), str(kind)), "_type": "Value"}
 
 
-def _groups(dataset: Dataset, videos: list[PlannedVideo], skip: int) -> Iterator[tuple[pa.Table, int]]:
+def _groups(making: Making) -> Iterator[tuple[pa.Table, int]]:
     """One row group after the other, with the size of its images in bytes."""
-    kind = schema(dataset)
-    limit = min(GROUP_BYTES, dataset.options.parquet.shard_size * 500_000)
+    kind = schema(making.job.context)
+    limit = min(GROUP_BYTES, making.job.options.parquet.shard_size * 500_000)
     rows: list[dict[str, Any]] = []
     jpegs: list[bytes] = []
     size = 0
-    for frame, jpeg in dataset.pictures(videos, skip=skip):
+    for frame, jpeg in making.pictures():
         if rows and (len(rows) == GROUP_ROWS or size + len(jpeg) > limit):
             yield _table(rows, jpegs, kind), size
             rows, jpegs, size = [], [], 0
-        rows.append(frame_row(frame, dataset.renderer))
+        rows.append(frame_row(frame, making.renderer))
         jpegs.append(jpeg)
         size += len(jpeg)
     if rows:
@@ -116,20 +144,17 @@ def _table(rows: list[dict[str, Any]], jpegs: list[bytes], kind: pa.Schema) -> p
     return pa.Table.from_arrays([images, *others.columns], schema=kind)
 
 
-class _Shards:
-    """Writes row groups to files of a bounded size, each of which is a chunk.
+class _Files:
+    """Writes row groups to files of a bounded size."""
 
-    They get their final names once their number is known.
-    """
-
-    def __init__(self, dataset: Dataset, split: str) -> None:
-        self._staging, self._split, self._schema = dataset.staging, split, schema(dataset)
-        self._limit = dataset.options.parquet.shard_size * 1_000_000
+    def __init__(self, making: Making) -> None:
+        self._making, self._schema = making, schema(making.job.context)
+        self._room = _room(making.job.options)
         self._writer: RowWriter | None = None
         self._file: OutputFile | None = None
-        self._size = self._rows = 0
+        self._size = self._count = 0
 
-    def __enter__(self) -> _Shards:
+    def __enter__(self) -> _Files:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -140,31 +165,20 @@ class _Shards:
                 self._writer.close()
                 self._file.close()
 
-    def names(self) -> Iterator[tuple[Path, str]]:
-        """The files with their final names."""
-        count = len(self._staging.of(self._split))
-        for i in range(count):
-            yield self._path(i), f"{self._split}-{i:05d}-of-{count:05d}.parquet"
-
     def write(self, group: pa.Table, size: int) -> None:
         """Append a row group whose images take ``size`` bytes."""
-        if self._writer is not None and self._size + size + min(_FOOTER, self._limit // 4) > self._limit:
+        if self._writer is not None and self._size + size > self._room:
             self._finish()
         if self._writer is None:
             self._writer = self._open()
         self._writer.add_group(group)
         self._size += size
-        self._rows += group.num_rows
-        self._staging.checksums.growing(self._path(len(self._staging.of(self._split))), self._size)
-
-    def _path(self, number: int) -> Path:
-        return self._staging.scratch / f"{self._split}-{number:05d}.parquet"
 
     def _open(self) -> RowWriter:
-        self._size = self._rows = 0
+        self._size = 0
         columns = _leaves(self._schema)
         pictures = {"image.bytes", "image.path"}
-        self._file = OutputFile(self._path(len(self._staging.of(self._split))))
+        self._file = OutputFile(self._making.folder / f"{self._count}{_SUFFIX}")
         return RowWriter(
             self._file,
             self._schema,
@@ -179,9 +193,9 @@ class _Shards:
         if self._writer is not None and self._file is not None:
             self._writer.close()
             self._file.close()
+            self._making.summed[f"{self._count}{_SUFFIX}"] = self._file.facts()
             self._writer = None
-            path = self._path(len(self._staging.of(self._split)))
-            self._staging.finished(Chunk(self._split, self._rows), [path])
+            self._count += 1
 
 
 def _leaves(schema: pa.Schema) -> list[str]:

@@ -7,38 +7,21 @@ come or go, by a purge for example, the files of the others are linked into the 
 from __future__ import annotations
 
 import dataclasses
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from curate.config import MOVED, ExportOptions, format_fields
 from curate.errors import BadArtefact
+from curate.exports.disk.checksums import FileFacts
 from curate.exports.disk.folder import inner_path, link, read_record
 from curate.exports.formats.tables import METADATA
 from curate.exports.formats.video_files import VideoFile
 from curate.exports.pixels.render import fill_of
-from curate.exports.plan.plan import BrokenVideo, ExportEntry, PlannedVideo
+from curate.exports.plan.plan import ELSEWHERE, BrokenVideo, ExportEntry, PlannedVideo
 from curate.files.digest import digest, file_sha256
 from curate.files.parquet import read_columns
 from curate.workspace.tables.frames import read_frame_sizes
-
-_ELSEWHERE = frozenset(
-    {
-        "val_fraction",
-        "test_fraction",
-        "split_seed",
-        "split_by",
-        "stratify",
-        "leaks",
-        "balance_alpha",
-        "balance_by",
-        "balance_frames",
-    }
-)
-"""Shared options that say nothing about what is in a video file. All others do, those to come included."""
 
 _ALWAYS = {
     "crop": "none",
@@ -85,7 +68,7 @@ def _options(options: ExportOptions, name: str) -> dict[str, Any]:
     fields = format_fields(options, name)
     own = fields.pop(name)
     former = {option: word for word, places in MOVED.items() for table, option in places if table == name}
-    shared = {word: value for word, value in fields.items() if word not in _ELSEWHERE}
+    shared = {word: value for word, value in fields.items() if word not in ELSEWHERE}
     return {**_ALWAYS, **shared, **{former.get(option, option): value for option, value in own.items()}}
 
 
@@ -93,64 +76,43 @@ def _files(entry: ExportEntry) -> tuple[Path | None, ...]:
     return entry.source_file, entry.verdicts, entry.regions, entry.audit
 
 
-class Previous:
-    """The export that is being replaced.
+def take(previous: Path, video_id: str, made_by: str, scratch: Path) -> Sequence[VideoFile] | None:
+    """Link a video's files out of the export that is being replaced into an empty folder.
 
     Args:
-        folder: Where it is; there may be none.
+        previous: Folder of the export; there may be none.
+        video_id: Of the video.
+        made_by: Its `recipe` today.
+        scratch: Where the files go.
+
+    Returns:
+        The files; ``None``, with the folder empty, if there are none of this recipe or they are not as they were
+        written.
     """
+    record = read_record(previous)
+    if record is None:
+        return None
+    try:
+        rows = read_columns(previous / METADATA, filters=[("video_id", "==", video_id), ("recipe", "==", made_by)])
+    except BadArtefact:
+        return None
+    said = rows.to_pylist()
+    stems = {_stem(row["file"]) for row in said}
+    names = [name for name in record["files"] if _stem(name) in stems]
+    if not said or not {row["file"] for row in said} <= set(names):
+        return None
+    if not all(_is_whole(previous, record, name) for name in names):
+        return None
+    for name in names:
+        link(previous / name, scratch / Path(name).name)
+    return [_video_file(row) for row in said]
 
-    def __init__(self, folder: Path | None) -> None:
-        self._rows: pa.Table | None = None
-        self._places: dict[str, range] = {}
-        self._files: dict[str, list[str]] = defaultdict(list)
-        record = read_record(folder) if folder else None
-        if folder is None or record is None:
-            return
-        self._folder, self._record = folder, record
-        for name in record["files"]:
-            self._files[_stem(name)].append(name)
-        try:
-            self._rows = read_columns(folder / METADATA)
-            videos = self._rows.column("video_id").to_pylist()
-            recipes = self._rows.column("recipe").to_pylist()
-        except (BadArtefact, KeyError):
-            self._rows = None
-            return
-        start = 0
-        for end in range(1, len(videos) + 1):
-            if end == len(videos) or videos[end] != videos[start]:
-                self._places[f"{videos[start]} {recipes[start]}"] = range(start, end)
-                start = end
 
-    def take(self, video_id: str, made_by: str, scratch: Path) -> Sequence[VideoFile] | None:
-        """Link a video's files into an empty folder.
-
-        Args:
-            video_id: Of the video.
-            made_by: Its `recipe` today.
-            scratch: Where the files go.
-
-        Returns:
-            The files; ``None``, with the folder empty, if there are none of this recipe or they are not as they were
-            written.
-        """
-        rows = self._places.get(f"{video_id} {made_by}")
-        if self._rows is None or rows is None:
-            return None
-        said = self._rows.slice(rows.start, len(rows)).to_pylist()
-        names = [name for row in said for name in self._files[_stem(row["file"])]]
-        if not {row["file"] for row in said} <= set(names) or not all(self._is_whole(name) for name in names):
-            return None
-        for name in names:
-            link(self._folder / name, scratch / Path(name).name)
-        return [_video_file(row) for row in said]
-
-    def _is_whole(self, name: str) -> bool:
-        try:
-            return file_sha256(inner_path(self._folder, name)) == self._record["files"][name]["sha256"]
-        except (OSError, ValueError):
-            return False
+def _is_whole(folder: Path, record: Mapping[str, Any], name: str) -> bool:
+    try:
+        return FileFacts(record["files"][name]["size"], record["files"][name]["sha256"]).hold(inner_path(folder, name))
+    except ValueError:
+        return False
 
 
 def _video_file(row: dict[str, Any]) -> VideoFile:

@@ -11,13 +11,12 @@ from typing import Any
 import pyarrow as pa
 
 from curate.corpus.balance import ProcedureRow
-from curate.exports.disk.staging import Chunk, Staging
 from curate.exports.formats.dataset import Dataset
 from curate.exports.pixels.frames import ExportFrame
 from curate.exports.pixels.render import Renderer
 from curate.exports.plan.plan import PlannedVideo
 from curate.files.csv_file import CsvWriter
-from curate.files.parquet import RowWriter, read_rows, write_table
+from curate.files.parquet import ROWS_A_GROUP, RowWriter, read_rows, write_table
 from curate.version import __version__
 
 METADATA = "metadata.parquet"
@@ -150,44 +149,48 @@ def _struct(value: Any, kind: pa.StructType) -> dict[str, Any]:
     return {field.name: getattr(value, field.name) for field in kind}
 
 
-def made_with(dataset: Dataset) -> dict[str, str]:
+def made_with(context: Mapping[str, str]) -> dict[str, str]:
     """Key-value metadata of a Parquet file: how the dataset was made, as JSON under ``curate``."""
-    return {"curate": json.dumps({"version": __version__, "made_with": dict(dataset.context)}, sort_keys=True)}
+    return {"curate": json.dumps({"version": __version__, "made_with": dict(context)}, sort_keys=True)}
 
 
-class FrameTable:
-    """Collects the rows of ``metadata.parquet`` as the frames come; a context manager.
+ROWS = "rows.arrow"
+"""Rows of the frames of a shard, as long as it is staged."""
 
-    Its columns are those of `FRAME_SCHEMA` and where the picture is. Rows wait in one file a chunk, so that a killed
-    export finds them again; the table is written when the block ends.
+
+def place_schema(*, checksums: bool = False) -> pa.Schema:
+    """Columns of `FRAME_SCHEMA` and where the picture is.
 
     Args:
-        path: File to write.
-        metadata: Key-value metadata of the file.
-        staging: Of the export.
         checksums: Whether there is a column with the SHA-256 of each picture, for formats in which every picture is a
             file of its own.
     """
+    place = (*_PLACE, ("sha256", pa.string())) if checksums else _PLACE
+    return pa.schema([*FRAME_SCHEMA, *(pa.field(*field) for field in place)])
 
-    _GROUP = 10_000
+
+class RowsFile:
+    """Collects the rows of a shard in `ROWS`; a context manager.
+
+    Args:
+        folder: Of the shard.
+        checksums: As for `place_schema`.
+    """
+
     _PIECE = 1_000
 
-    def __init__(self, path: Path, metadata: dict[str, str], staging: Staging, *, checksums: bool = False) -> None:
-        place = (*_PLACE, ("sha256", pa.string())) if checksums else _PLACE
-        self._schema = pa.schema([*FRAME_SCHEMA, *(pa.field(*field) for field in place)], metadata)
-        self._path, self._staging = path, staging
-        self._parts = [staging.scratch / chunk.facts["rows"] for chunk in staging.chunks]
-        self._writer: pa.RecordBatchFileWriter | None = None
+    def __init__(self, folder: Path, *, checksums: bool = False) -> None:
+        self._schema = place_schema(checksums=checksums)
+        self._writer = pa.ipc.new_file(str(folder / ROWS), self._schema)
         self._rows: list[dict[str, Any]] = []
-        self._count = 0
 
-    def __enter__(self) -> FrameTable:
+    def __enter__(self) -> RowsFile:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._close()
-        if kind is None:
-            self._write()
+        with self._writer:
+            if kind is None:
+                self._flush()
 
     def add(self, row: dict[str, Any], **place: Any) -> None:
         """Append the row of a frame, with ``file``, ``offset``, ``size`` and, where asked for, ``sha256``."""
@@ -195,57 +198,60 @@ class FrameTable:
         if len(self._rows) == self._PIECE:
             self._flush()
 
-    def chunk(
-        self, part: str, files: Iterable[Path], summed: Mapping[str, Mapping[str, Any]] | None = None, **facts: Any
-    ) -> None:
-        """Finish a chunk: the frames since the last one; see `Staging.finished`."""
-        frames = self._close()
-        if frames:
-            rows = self._parts[-1]
-            chunk = Chunk(part, frames, {**facts, "rows": rows.name})
-            self._staging.finished(chunk, [*files, rows], summed)
+    def add_batch(self, batch: pa.RecordBatch) -> None:
+        """Append finished rows."""
+        self._flush()
+        self._writer.write_batch(batch)
 
     def _flush(self) -> None:
         if self._rows:
-            if self._writer is None:
-                self._parts.append(self._staging.scratch / f"rows-{len(self._parts):06d}.arrow")
-                self._writer = pa.ipc.new_file(str(self._parts[-1]), self._schema)
             self._writer.write_table(pa.Table.from_pylist(self._rows, self._schema))
-            self._count += len(self._rows)
             self._rows = []
 
-    def _close(self) -> int:
-        """Finish the file of rows; returns how many are in it."""
-        self._flush()
-        count, self._count = self._count, 0
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
-        return count
 
-    def _write(self) -> None:
-        """Put all rows together, in row groups that do not tell where chunks ended."""
-        with RowWriter(self._path, self._schema) as writer:
-            held: list[pa.RecordBatch] = []
-            count = 0
-            for batch in self._batches():
-                while count + len(batch) >= self._GROUP:
-                    room = self._GROUP - count
-                    self._write_group(writer, [*held, batch.slice(0, room)])
-                    batch, held, count = batch.slice(room), [], 0
-                held.append(batch)
-                count += len(batch)
-            if count:
-                self._write_group(writer, held)
+def read_batches(folder: Path) -> Iterator[pa.RecordBatch]:
+    """The rows of a shard, some at a time."""
+    with pa.ipc.open_file(str(folder / ROWS)) as file:
+        for index in range(file.num_record_batches):
+            yield file.get_batch(index)
 
-    def _write_group(self, writer: RowWriter, batches: list[pa.RecordBatch]) -> None:
-        writer.add_group(pa.Table.from_batches(batches, self._schema).combine_chunks())
 
-    def _batches(self) -> Iterator[pa.RecordBatch]:
-        for path in self._parts:
-            with pa.ipc.open_file(str(path)) as file:
-                for i in range(file.num_record_batches):
-                    yield file.get_batch(i)
+def with_place(batch: pa.RecordBatch, **columns: Any) -> pa.RecordBatch:
+    """The same rows with other columns of the place of the pictures."""
+    kinds = dict(_PLACE)
+    arrays = {name: batch.column(name) for name in batch.schema.names}
+    arrays |= {name: pa.array(values, kinds[name]) for name, values in columns.items()}
+    return pa.RecordBatch.from_arrays(list(arrays.values()), schema=batch.schema)
+
+
+def write_frame_table(
+    path: Path, batches: Iterable[pa.RecordBatch], metadata: Mapping[str, str], *, checksums: bool = False
+) -> None:
+    """Write ``metadata.parquet``, in row groups that do not tell where shards ended.
+
+    Args:
+        path: The file.
+        batches: Rows in the order of the export.
+        metadata: Key-value metadata of the file.
+        checksums: As for `place_schema`.
+    """
+    schema = place_schema(checksums=checksums).with_metadata(metadata)
+
+    def write_group(writer: RowWriter, group: list[pa.RecordBatch]) -> None:
+        writer.add_group(pa.Table.from_batches(group).combine_chunks().replace_schema_metadata(schema.metadata))
+
+    with RowWriter(path, schema) as writer:
+        held: list[pa.RecordBatch] = []
+        count = 0
+        for batch in batches:
+            while count + len(batch) >= ROWS_A_GROUP:
+                room = ROWS_A_GROUP - count
+                write_group(writer, [*held, batch.slice(0, room)])
+                batch, held, count = batch.slice(room), [], 0
+            held.append(batch)
+            count += len(batch)
+        if count:
+            write_group(writer, held)
 
 
 def read_places(path: Path, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:

@@ -11,12 +11,14 @@ import json
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from curate.config import ExportOptions
 from curate.exports.formats.dataset import Dataset
-from curate.exports.formats.encoding import encode_all
+from curate.exports.formats.encoding import assemble, encode_shard
+from curate.exports.formats.making import Making
 from curate.exports.formats.tables import REGION
 from curate.exports.formats.video_files import SUFFIX, FrameCounts, VideoFile
 from curate.exports.pixels.source_video import OutputFrame, SourceVideo
@@ -61,21 +63,36 @@ FRAMES_SCHEMA = pa.schema(
 ``verdict``; ``shown`` is false for black frames."""
 
 
-def encode_videos(dataset: Dataset, folder: Path) -> Plan:
-    """Write ``{split}/{id}.mp4`` with ``{id}.json`` and ``{id}.parquet``.
+def encode_video(making: Making) -> dict[str, Any]:
+    """Write ``{id}.mp4`` with ``{id}.json`` and ``{id}.parquet``.
 
     Args:
-        dataset: What to write.
-        folder: Existing folder of the export.
+        making: The video to write.
 
     Returns:
-        The plan with what was written: frames are those of the files.
+        What was written.
+
+    Raises:
+        BrokenVideo: The video cannot be read.
     """
 
-    def encode(video: PlannedVideo, scratch: Path, tick: Callable[[], None]) -> list[VideoFile]:
-        return [_encode(video, dataset.options, scratch, tick)]
+    def encode(video: PlannedVideo, folder: Path, tick: Callable[[], None]) -> list[VideoFile]:
+        return [_encode(video, making.job.options, folder, tick)]
 
-    return encode_all(dataset, folder, VERSION, lambda video: video.split, encode)
+    return encode_shard(making, VERSION, encode)
+
+
+def assemble_videos(dataset: Dataset, folder: Path) -> tuple[Plan, dict[str, Any]]:
+    """Put the videos into ``{split}/``.
+
+    Args:
+        dataset: With its shards.
+        folder: Of the export.
+
+    Returns:
+        The plan with what was written: frames are those of the files; and nothing to add to ``export.json``.
+    """
+    return assemble(dataset, folder, lambda video: video.split), {}
 
 
 def frame_key(video_id: str, number: int) -> str:

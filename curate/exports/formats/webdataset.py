@@ -8,17 +8,36 @@ metadata and ``{key}.cls`` with the class index in ASCII. ``_info.json`` is what
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from curate.exports.disk.staging import Staging
+import pyarrow as pa
+
+from curate.config import ExportOptions
 from curate.exports.disk.tar import BLOCK, TarWriter
 from curate.exports.formats.dataset import Dataset
-from curate.exports.formats.tables import METADATA, FrameTable, frame_row, made_with
-from curate.exports.plan.classes import class_names, class_of
+from curate.exports.formats.making import Making
+from curate.exports.formats.tables import (
+    METADATA,
+    RowsFile,
+    frame_row,
+    made_with,
+    read_batches,
+    with_place,
+    write_frame_table,
+)
+from curate.exports.plan.classes import class_of
+from curate.exports.plan.plan import Plan
+from curate.exports.plan.shards import Shard, by_split
 
 VERSION = 1
 """Raised when the bytes written for the same input change."""
+
+_BESIDE = 4_000
+"""Bytes that a sample takes beside its picture, about: headers, metadata, padding."""
+
+_SUFFIX = ".tar"
 
 READING = (
     "Tars with `{{key}}.jpg`, `{{key}}.json` (all metadata) and `{{key}}.cls` (index into `classes.txt`). `_info.json` "
@@ -33,38 +52,64 @@ READING = (
 )
 
 
-def write_webdataset(dataset: Dataset, folder: Path) -> dict[str, Any]:
-    """Write the tars of every split and their indexes.
+def shards(plan: Plan, options: ExportOptions) -> list[Shard]:
+    """A shard a tar."""
+    return by_split(plan, options.webdataset.shard_size * 1_000_000, beside=_BESIDE)
+
+
+def write_shard(making: Making) -> dict[str, Any]:
+    """Write the tar of a shard, ``0.tar``; more of them if it would get too large.
 
     Args:
-        dataset: What to write.
-        folder: Existing folder of the export.
+        making: What to write.
 
     Returns:
-        Nothing to add to ``export.json``.
+        Samples in each tar.
 
     Raises:
         BrokenVideo: The artefacts of a video cannot be read.
     """
-    classes = class_names(dataset.plan)
-    index = {name: i for i, name in enumerate(classes)}
-    limit = dataset.options.webdataset.shard_size * 1_000_000
-    with FrameTable(folder / METADATA, made_with(dataset), dataset.staging) as table:
-        for split, videos in dataset.plan.splits().items():
-            with _Shards(folder, split, limit, table, dataset.staging) as shards:
-                for frame, jpeg in dataset.pictures(videos, skip=dataset.staging.frames(split)):
-                    row = frame_row(frame, dataset.renderer)
-                    text = json.dumps(row, sort_keys=True, ensure_ascii=False).encode()
-                    label = str(index[class_of(frame.video)]).encode()
-                    name, offset = shards.add(frame.key, {"jpg": jpeg, "json": text, "cls": label})
-                    table.add(row, file=name, offset=offset, size=len(jpeg))
-    lengths = {
-        split: {chunk.facts["file"]: chunk.frames for chunk in dataset.staging.of(split)}
-        for split in dataset.plan.splits()
-    }
+    labels = making.job.labels
+    with RowsFile(making.folder) as rows, _Tars(making) as tars:
+        for frame, jpeg in making.pictures():
+            row = frame_row(frame, making.renderer)
+            text = json.dumps(row, sort_keys=True, ensure_ascii=False).encode()
+            label = str(labels[class_of(frame.video)]).encode()
+            name, offset = tars.add(frame.key, {"jpg": jpeg, "json": text, "cls": label})
+            rows.add(row, file=name, offset=offset, size=len(jpeg))
+    return {"samples": tars.samples}
+
+
+def assemble(dataset: Dataset, folder: Path) -> dict[str, Any]:
+    """Give the tars their names, and write the indexes.
+
+    Args:
+        dataset: With its shards.
+        folder: Of the export.
+
+    Returns:
+        Nothing to add to ``export.json``.
+    """
+    lengths: dict[str, dict[str, int]] = {split: {} for split in dataset.plan.splits()}
+    names: dict[Path, dict[str, str]] = {made.folder: {} for made in dataset.shards}
+    for split, own in lengths.items():
+        for made in dataset.of(split):
+            for name in made.numbered(_SUFFIX):
+                final = f"{split}-{len(own):06d}.tar"
+                dataset.place(made, name, folder, final)
+                names[made.folder][name] = final
+                own[final] = made.record.facts["samples"][name]
+
+    def rows() -> Iterator[pa.RecordBatch]:
+        for made in dataset.shards:
+            final = names[made.folder]
+            for batch in read_batches(made.folder):
+                yield with_place(batch, file=[final[name] for name in batch.column("file").to_pylist()])
+
+    write_frame_table(folder / METADATA, rows(), made_with(dataset.context))
     _write_json(folder / "_info.json", {"splits": {split: _split_info(split, lengths[split]) for split in lengths}})
     _write_json(folder / "sizes.json", {name: count for files in lengths.values() for name, count in files.items()})
-    (folder / "classes.txt").write_text("".join(f"{name}\n" for name in classes), encoding="ascii")
+    (folder / "classes.txt").write_text("".join(f"{name}\n" for name in dataset.labels), encoding="ascii")
     return {}
 
 
@@ -81,41 +126,41 @@ def _write_json(path: Path, data: dict[str, Any]) -> None:
     path.write_text(json.dumps(data, indent=1) + "\n", encoding="ascii")
 
 
-class _Shards:
-    """Writes samples to tars of a bounded size, each of which is a chunk."""
+class _Tars:
+    """Writes samples to tars of a bounded size; a context manager.
 
-    def __init__(self, folder: Path, split: str, limit: int, table: FrameTable, staging: Staging) -> None:
-        self._folder, self._split, self._limit, self._table, self._staging = folder, split, limit, table, staging
-        self._count = len(staging.of(split))
-        self._name, self._path = "", folder
+    Attributes:
+        samples: Samples in each tar.
+    """
+
+    def __init__(self, making: Making) -> None:
+        self._making = making
+        self._limit = making.job.options.webdataset.shard_size * 1_000_000
         self._tar: TarWriter | None = None
+        self.samples: dict[str, int] = {}
 
-    def __enter__(self) -> _Shards:
+    def __enter__(self) -> _Tars:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self._finish()
-        elif self._tar is not None:
-            self._tar.__exit__(kind, None, None)
+    def __exit__(self, *error: Any) -> None:
+        self._finish(*error)
 
     def add(self, key: str, members: dict[str, bytes]) -> tuple[str, int]:
         """Append a sample; returns the tar's name and the offset of the first member's data."""
         size = sum(BLOCK + len(data) + -len(data) % BLOCK for data in members.values())
         if self._tar is not None and self._tar.size + size + 20 * BLOCK > self._limit:
-            self._finish()
+            self._finish(None, None, None)
         if self._tar is None:
-            self._name = f"{self._split}-{self._count:06d}.tar"
-            self._path = self._folder / self._name
-            self._tar = TarWriter(self._path)
-            self._count += 1
-        tar = self._tar
-        offsets = [tar.add(f"{key}.{extension}", data) for extension, data in members.items()]
-        self._staging.checksums.growing(self._path, tar.size)
-        return self._name, offsets[0]
+            name = f"{len(self.samples)}{_SUFFIX}"
+            self.samples[name] = 0
+            self._tar = TarWriter(self._making.folder / name)
+        name = next(reversed(self.samples))
+        self.samples[name] += 1
+        offsets = [self._tar.add(f"{key}.{extension}", data) for extension, data in members.items()]
+        return name, offsets[0]
 
-    def _finish(self) -> None:
+    def _finish(self, *error: Any) -> None:
         if self._tar is not None:
-            self._tar.__exit__(None, None, None)
-            self._tar = None
-            self._table.chunk(self._split, [self._path], file=self._name)
+            tar, self._tar = self._tar, None
+            tar.__exit__(*error)
+            self._making.summed[next(reversed(self.samples))] = tar.facts()

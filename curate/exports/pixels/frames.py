@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
+
+import pyarrow as pa
 
 from curate.errors import BadArtefact
 from curate.exports.plan.plan import BrokenVideo, FramePolicy, PlannedVideo
@@ -13,7 +18,7 @@ from curate.records import Finding, Region
 from curate.vision.boxes import contains
 from curate.vision.field_of_view import FieldOfView
 from curate.vision.shot_fields import ShotFields
-from curate.workspace.tables.frames import read_frame_groups
+from curate.workspace.tables.frames import read_frame_groups, read_pictures
 from curate.workspace.tables.regions import ByFrame, read_findings, read_regions
 from curate.workspace.tables.verdicts import read_verdicts
 
@@ -32,7 +37,7 @@ class ExportFrame:
         verdict: As in the ``verdicts`` table.
         blank: Whether it only keeps the time: it is exported black.
         regions: What is painted over, or would be if the options painted regions.
-        jpeg: The sampled JPEG.
+        load: Gives the sampled JPEG, which is read when it is asked for.
         field: Field of view of its shot; ``None`` where nobody looked for it.
         private: Those of the regions that are covered although the options paint none.
     """
@@ -46,7 +51,7 @@ class ExportFrame:
     verdict: str
     blank: bool
     regions: tuple[Region, ...]
-    jpeg: bytes
+    load: Callable[[], bytes]
     field: FieldOfView | None = None
     private: tuple[Region, ...] = ()
 
@@ -55,16 +60,31 @@ class ExportFrame:
         """Key in every format."""
         return self.video.key(self.n)
 
+    @property
+    def jpeg(self) -> bytes:
+        """The sampled JPEG.
 
-def read_frames(video: PlannedVideo, policy: FramePolicy, skip: int = 0) -> Iterator[ExportFrame]:
+        Raises:
+            BrokenVideo: It cannot be read.
+        """
+        try:
+            return self.load()
+        except BadArtefact as error:
+            raise BrokenVideo.by(self.video.id, error) from error
+
+
+def read_frames(
+    video: PlannedVideo, policy: FramePolicy, start: int = 0, stop: int | None = None
+) -> Iterator[ExportFrame]:
     """Yield the exported frames of a video in order.
 
-    No more than one row group of images is held, and images of row groups without an exported frame are not read.
+    Images are read a row group at a time, when one of them is asked for.
 
     Args:
         video: The video.
         policy: Which frames are exported.
-        skip: How many of these to pass over at the beginning.
+        start: How many of these to pass over at the beginning.
+        stop: Place after the last one; to the end if ``None``.
 
     Raises:
         BrokenVideo: A file cannot be read, or the tables do not fit together.
@@ -72,15 +92,32 @@ def read_frames(video: PlannedVideo, policy: FramePolicy, skip: int = 0) -> Iter
     """
     video.entry.sealed.check(video.entry.frames)
     try:
-        yield from _join(video, policy, skip)
+        yield from _join(video, policy, start, video.frames if stop is None else stop)
     except BadArtefact as error:
         raise BrokenVideo.by(video.id, error) from error
 
 
-def _join(video: PlannedVideo, policy: FramePolicy, skip: int) -> Iterator[ExportFrame]:
+class _Pictures:
+    """The pictures of a row group, read once, when one is asked for."""
+
+    def __init__(self, path: Path, group: int) -> None:
+        self._path, self._group = path, group
+        self._read: pa.ChunkedArray | None = None
+        self._lock = threading.Lock()
+
+    def get(self, row: int) -> bytes:
+        with self._lock:
+            if self._read is None:
+                self._read = read_pictures(self._path, self._group)
+        picture: bytes = self._read[row].as_py()
+        return picture
+
+
+def _join(video: PlannedVideo, policy: FramePolicy, start: int, stop: int) -> Iterator[ExportFrame]:
+    place = 0
     verdicts = read_verdicts(video.entry.verdicts)
     regions, fields = RegionReader(video, policy), ShotFields(video.entry.fields)
-    for group in read_frame_groups(video.entry.frames):
+    for index, group in enumerate(read_frame_groups(video.entry.frames)):
         judged = list(itertools.islice(verdicts, len(group.rows)))
         if [row.n for row in group.rows] != [verdict.n for verdict in judged]:
             raise BrokenVideo(
@@ -90,16 +127,15 @@ def _join(video: PlannedVideo, policy: FramePolicy, skip: int) -> Iterator[Expor
             policy.takes(row.verdict, row.kept, private=row.n in video.private) and row.n not in video.too_small
             for row in judged
         ]
-        passed = [i for i, is_taken in enumerate(taken) if is_taken][:skip]
-        skip -= len(passed)
-        for i in passed:
-            taken[i] = False
-        if not any(taken):
-            continue
-        images = group.jpegs()
+        pictures = _Pictures(video.entry.frames, index)
         for i, (row, verdict) in enumerate(zip(group.rows, judged, strict=True)):
             if not taken[i]:
                 continue
+            place += 1
+            if place <= start:
+                continue
+            if place > stop:
+                return
             told = regions.of(row.n)
             yield ExportFrame(
                 video=video,
@@ -111,7 +147,7 @@ def _join(video: PlannedVideo, policy: FramePolicy, skip: int) -> Iterator[Expor
                 verdict=verdict.verdict,
                 blank=row.n in video.private or not policy.is_surgical(verdict.verdict),
                 regions=told.regions,
-                jpeg=images[i].as_py(),
+                load=partial(pictures.get, i),
                 field=fields.of(row.n, row.width, row.height),
                 private=told.private,
             )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,27 @@ from curate.files.digest import digest
 from curate.files.urls import redact_url
 from curate.records import Video
 from curate.workspace.seals import SealedFiles
-from curate.workspace.tables.frames import count_frames
+from curate.workspace.tables.frames import count_frames, picture_bytes, read_frame_sizes
 from curate.workspace.tables.verdicts import count_verdicts, read_verdicts
 
 UNSHOWN = frozenset({"source", "title", "licence", "split", "duration", "width", "height", "md5", "origin"})
 """Fields of `Video` that no export shows, or shows in other words (`ExportEntry.shown`)."""
+
+
+ELSEWHERE = frozenset(
+    {
+        "val_fraction",
+        "test_fraction",
+        "split_seed",
+        "split_by",
+        "stratify",
+        "leaks",
+        "balance_alpha",
+        "balance_by",
+        "balance_frames",
+    }
+)
+"""Shared options that say nothing about what is in a shard or a video file. All others do, those to come included."""
 
 
 @dataclass(frozen=True)
@@ -198,6 +215,7 @@ class PlannedVideo:
         private: Numbers of the frames that must not be shown: because of what the privacy audit found, or because
             another video shows them.
         covered: Whether what the audit found is painted over as regions are.
+        sizes: Exported frames in a row, with the bytes that the sampled pictures take on average, shrunk like them.
     """
 
     entry: ExportEntry
@@ -208,14 +226,20 @@ class PlannedVideo:
     too_small: frozenset[int] = frozenset()
     private: frozenset[int] = frozenset()
     covered: bool = False
+    sizes: tuple[tuple[int, float], ...] = ()
 
     def without(self, too_small: frozenset[int]) -> PlannedVideo:
         """The video with some frames less."""
         if not too_small:
             return self
         frames = self.frames - len(too_small)
+        mean = sum(count * size for count, size in self.sizes) / self.frames
         return dataclasses.replace(
-            self, frames=frames, seconds=self.seconds * frames / self.frames, too_small=too_small
+            self,
+            frames=frames,
+            seconds=self.seconds * frames / self.frames,
+            too_small=too_small,
+            sizes=((frames, mean),) if frames else (),
         )
 
     @property
@@ -334,7 +358,7 @@ def make_plan(
         if entry.video.id in broken or entry.video.id in aside:
             continue
         try:
-            video, tally = _plan_video(entry, policy, splits.of[entry.video.id])
+            video, tally = _plan_video(entry, policy, splits.of[entry.video.id], options.short_side)
             if video.frames:
                 video = video.without(too_small(video))
         except BrokenVideo as error:
@@ -348,7 +372,9 @@ def make_plan(
     return Plan(tuple(videos), left_out, tuple(without_frames), AuditCounts.total(tallies), aside)
 
 
-def _plan_video(entry: ExportEntry, policy: FramePolicy, split: str) -> tuple[PlannedVideo, AuditCounts]:
+def _plan_video(
+    entry: ExportEntry, policy: FramePolicy, split: str, short_side: int
+) -> tuple[PlannedVideo, AuditCounts]:
     entry.sealed.check_all_but(entry.frames, entry.source_file)
     try:
         frames, verdicts = count_frames(entry.frames), count_verdicts(entry.verdicts)
@@ -358,19 +384,31 @@ def _plan_video(entry: ExportEntry, policy: FramePolicy, split: str) -> tuple[Pl
                 f"{entry.frames} has {frames} rows, {entry.verdicts} {verdicts}: "
                 "they were not made from the same frames",
             )
-        return _count(entry, policy, split)
+        return _count(entry, policy, split, _picture_sizes(entry.frames, short_side))
     except BadArtefact as error:
         raise BrokenVideo.by(entry.video.id, error) from error
 
 
-def _count(entry: ExportEntry, policy: FramePolicy, split: str) -> tuple[PlannedVideo, AuditCounts]:
+def _picture_sizes(frames: Path, short_side: int) -> Iterator[float]:
+    """About how many bytes the picture of each frame takes: the mean of its row group, shrunk as the options say."""
+    first = next(iter(read_frame_sizes(frames)), None) if short_side else None
+    shorter = min(first.width, first.height) if first else 0
+    shrunk = (short_side / shorter) ** 2 if shorter > short_side else 1.0
+    for rows, size in picture_bytes(frames):
+        yield from itertools.repeat(max(1.0, shrunk * size / rows), rows)
+
+
+def _count(
+    entry: ExportEntry, policy: FramePolicy, split: str, picture_sizes: Iterator[float]
+) -> tuple[PlannedVideo, AuditCounts]:
     taken, first = 0, None
+    sizes: list[tuple[int, float]] = []
     kinds = kinds_by_frame(entry.audit)
     tally = AuditCounts(videos=int(entry.audit is not None), unaudited=int(entry.audit is None))
     begin: tuple[int, float] | None = None
     end = (0, 0.0)
     repeated: set[int] = set()
-    for n, timestamp, _, verdict, kept in read_verdicts(entry.verdicts):
+    for (n, timestamp, _, verdict, kept), size in zip(read_verdicts(entry.verdicts), picture_sizes, strict=True):
         end = (n, timestamp)
         begin = begin or end
         if kept and first is None:
@@ -378,10 +416,20 @@ def _count(entry: ExportEntry, policy: FramePolicy, split: str) -> tuple[Planned
         hidden = policy.drops and n in kinds
         if entry.repeats_at(timestamp):
             repeated.add(n)
-        taken += policy.takes(verdict, kept, private=hidden or n in repeated)
+        if policy.takes(verdict, kept, private=hidden or n in repeated):
+            taken += 1
+            sizes.append((sizes.pop()[0] + 1, size) if sizes and sizes[-1][1] == size else (1, size))
         if entry.audit is not None and kept and policy.is_surgical(verdict):
             tally.count(kinds.get(n, frozenset()), hidden=hidden)
     spacing = (end[1] - begin[1]) / (end[0] - begin[0]) if begin and end[0] > begin[0] else 0.0
-    private = frozenset(kinds if policy.drops else ()) | repeated
-    video = PlannedVideo(entry, first or 0, taken, taken * spacing, split, private=private, covered=policy.covers)
+    video = PlannedVideo(
+        entry,
+        first or 0,
+        taken,
+        taken * spacing,
+        split,
+        private=frozenset(kinds if policy.drops else ()) | repeated,
+        covered=policy.covers,
+        sizes=tuple(sizes),
+    )
     return video, tally

@@ -6,6 +6,7 @@ Row groups are small, so that no more than some 16 MB of pictures is ever held.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -48,11 +49,15 @@ class Frame(NamedTuple):
 
 
 class FrameGroup:
-    """One row group: what its rows tell at once, its pictures when they are asked for."""
+    """One row group: what its rows tell and its pictures, each when it is asked for."""
 
     def __init__(self, file: pq.ParquetFile, index: int) -> None:
         self._file, self._index = file, index
-        self.rows = [FrameSize(*row) for row in zip(*self._lists(*FrameSize._fields), strict=True)]
+
+    @cached_property
+    def rows(self) -> list[FrameSize]:
+        """What the rows tell beside the pictures."""
+        return [FrameSize(*row) for row in zip(*self._lists(*FrameSize._fields), strict=True)]
 
     def jpegs(self) -> pa.ChunkedArray:
         """The pictures, in the order of `rows`; read anew at each call and not kept."""
@@ -109,6 +114,33 @@ def count_frames(path: Path) -> int:
         BadArtefact: The table cannot be read or lacks a column.
     """
     return count_rows(path, frame_schema().names)
+
+
+def read_pictures(path: Path, index: int) -> pa.ChunkedArray:
+    """The pictures of one row group, opened for this alone.
+
+    Args:
+        path: The table.
+        index: Of the row group.
+
+    Raises:
+        BadArtefact: They cannot be read.
+    """
+    with open_parquet(path) as file:
+        return FrameGroup(file, index).jpegs()
+
+
+def picture_bytes(path: Path) -> list[tuple[int, int]]:
+    """Rows of each row group, and the bytes that its pictures take; only the footer is read.
+
+    Raises:
+        BadArtefact: The table cannot be read or lacks a column.
+    """
+    with open_parquet(path) as file:
+        require_columns(path, file, ["image"])
+        groups = [file.metadata.row_group(index) for index in range(file.num_row_groups)]
+        column = file.schema_arrow.get_field_index("image")
+        return [(group.num_rows, group.column(column).total_compressed_size) for group in groups]
 
 
 class FrameWriter:

@@ -1,0 +1,212 @@
+"""All formats by name, and doing the job of a shard in one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from curate.config import ExportOptions
+from curate.exports.disk.checksums import FileFacts
+from curate.exports.disk.folder import PICTURE
+from curate.exports.disk.staging import ShardRecord, drop_attempt
+from curate.exports.formats import clips, dinov2, encoding, folders, joining, lmdb, parquet, video, webdataset
+from curate.exports.formats.dataset import Dataset
+from curate.exports.formats.making import Job, Making
+from curate.exports.plan.plan import BrokenVideo, Plan
+from curate.exports.plan.shards import Shard
+from curate.workspace.seals import DamagedArtefact
+
+WriteShard = Callable[[Making], dict[str, Any]]
+"""Fills the folder of an attempt; returns what is needed to put the export together."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """One way of writing a dataset.
+
+    Attributes:
+        version: Raised when the bytes written for the same input change.
+        reading: How to read it, for the card.
+        shards: Cuts the frames into shards; nothing but the plan is looked at.
+        write: Writes a shard, in a worker.
+        assemble: Puts the shards into an empty folder; returns what is to be added to ``export.json``.
+        join: For formats with one file for many shards: writes that of a part, in a worker, once all its shards are
+            there; it is then what is put together.
+        assemble_videos: Instead of ``assemble`` for formats of video files, whose frames are only known when they are
+            there: returns the plan with what is in them, too.
+        holds: Whether the loose pictures of a shard are as they were written.
+        labelled: Whether the bytes of a shard depend on the indices of classes.
+        on_hub: Whether its card carries a header for the Hugging Face hub.
+        check: Looks at the options before anything is written.
+    """
+
+    version: int
+    reading: str
+    shards: Callable[[Plan, ExportOptions], list[Shard]]
+    write: WriteShard
+    assemble: Callable[[Dataset, Path], dict[str, Any]] | None = None
+    join: WriteShard | None = None
+    assemble_videos: Callable[[Dataset, Path], tuple[Plan, dict[str, Any]]] | None = None
+    holds: Callable[[Path, Callable[[], None]], bool] = lambda folder, tick: True
+    labelled: bool = False
+    on_hub: bool = False
+    check: Callable[[ExportOptions], None] = lambda options: None
+
+    @property
+    def as_video(self) -> bool:
+        """Whether its files are videos."""
+        return self.assemble_videos is not None
+
+    def put_together(self, dataset: Dataset, folder: Path) -> tuple[Plan, dict[str, Any]]:
+        """Put the shards into an empty folder; returns what is in it, and what is to be added to ``export.json``."""
+        if self.assemble_videos is not None:
+            return self.assemble_videos(dataset, folder)
+        assert self.assemble is not None, "a format has one of the two"
+        return dataset.plan, self.assemble(dataset, folder)
+
+
+def _lmdb(reading: str, order: Literal["rgb", "bgr"], *, index: bool = False) -> Format:
+    return Format(
+        lmdb.VERSION,
+        reading,
+        lmdb.shards,
+        partial(joining.prepare, swapped=order == "bgr"),
+        lmdb.assemble,
+        join=partial(lmdb.write_split, channel_order=order, index=index),
+    )
+
+
+FORMATS: Mapping[str, Format] = {
+    "parquet": Format(
+        parquet.VERSION, parquet.READING, parquet.shards, parquet.write_shard, parquet.assemble, on_hub=True
+    ),
+    "lmdb": _lmdb(lmdb.READING, "rgb"),
+    "lmdb-lemon": _lmdb(lmdb.LEMON_READING, "bgr"),
+    "lmdb-generic": _lmdb(lmdb.GENERIC_READING, "rgb", index=True),
+    "webdataset": Format(
+        webdataset.VERSION,
+        webdataset.READING,
+        webdataset.shards,
+        webdataset.write_shard,
+        webdataset.assemble,
+        labelled=True,
+    ),
+    "folders": Format(
+        folders.VERSION,
+        folders.READING,
+        folders.shards,
+        folders.write_folders,
+        folders.assemble,
+        holds=folders.holds,
+    ),
+    "surgenet": Format(
+        folders.VERSION,
+        folders.SURGENET_READING,
+        folders.shards,
+        folders.write_surgenet,
+        folders.assemble_surgenet,
+        holds=folders.holds,
+    ),
+    "dinov2": Format(
+        dinov2.VERSION, dinov2.READING, dinov2.shards, joining.prepare, dinov2.assemble, join=dinov2.write_tar
+    ),
+    "video": Format(
+        video.VERSION,
+        video.READING,
+        encoding.shards,
+        video.encode_video,
+        assemble_videos=video.assemble_videos,
+    ),
+    "clips": Format(
+        clips.VERSION,
+        clips.READING,
+        encoding.shards,
+        clips.encode_clips,
+        assemble_videos=clips.assemble_clips,
+        check=clips.check,
+    ),
+}
+"""All formats by name."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A shard is finished.
+
+    Attributes:
+        record: What is known of it.
+        token: Of the attempt whose folder holds it; empty if it was there already.
+    """
+
+    record: ShardRecord
+    token: str
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A video of the shard cannot be read."""
+
+    video: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """A file is not the one that its stage left."""
+
+    path: Path
+    video: str
+    stage: str
+
+
+Answer = Written | Unreadable | Damaged
+"""What became of a job."""
+
+
+def do_job(job: Job, token: str, tick: Callable[[], None]) -> Answer:
+    """Write a shard, unless it is there and whole.
+
+    Args:
+        job: What to do.
+        token: Letters, digits and ``-``, never used before: names the folder that is written to.
+        tick: To be called for each frame.
+
+    Returns:
+        What became of it. A finished shard lies in the folder of the attempt, for whoever gave out the job to take.
+
+    Raises:
+        OSError: The disk is full or fails.
+    """
+    staging, kind = job.staging, FORMATS[job.format]
+    there = staging.shard(job.key)
+    known = ShardRecord.read(there, tick) if staging.is_there(job.key) else None
+    if known is not None and (job.joins or kind.holds(there, tick)):
+        return Written(known, "")
+    folder = staging.attempt(token)
+    folder.mkdir()
+    making = Making(job, folder, tick)
+    write = kind.join if job.joins and kind.join is not None else kind.write
+    try:
+        facts = write(making)
+        record = ShardRecord(job.shard.frames, _files(making), facts)
+        record.write(folder)
+    except BrokenVideo as error:
+        drop_attempt(folder)
+        return Unreadable(error.video_id, str(error))
+    except DamagedArtefact as error:
+        drop_attempt(folder)
+        return Damaged(error.path, error.video, error.stage)
+    except BaseException:
+        drop_attempt(folder)
+        raise
+    return Written(record, token)
+
+
+def _files(making: Making) -> dict[str, FileFacts]:
+    """Checksums of all files of an attempt but loose pictures."""
+    paths = sorted(path for path in making.folder.rglob("*") if path.suffix != PICTURE and path.is_file())
+    names = {path.relative_to(making.folder).as_posix(): path for path in paths}
+    return {name: making.summed.get(name) or FileFacts.of(path, making.tick) for name, path in names.items()}

@@ -1,0 +1,135 @@
+"""How an export is cut into shards, before anything is written.
+
+A shard is some frames in a row. Where it begins and ends follows from what the artefacts tell of the sizes of the
+sampled pictures: their footers are read and no picture is. Pictures that are encoded anew come out larger or smaller,
+so a shard may fill its files less than it could, or take one file more; no file gets larger than the options allow.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from curate.exports.plan.classes import class_of
+from curate.exports.plan.plan import Plan, PlannedVideo
+
+PORTION = 128_000_000
+"""Bytes of pictures of a shard whose size no option bounds."""
+
+_FILL = 0.98
+"""Share of the limit up to which a shard is planned: sizes within a row group are taken as equal."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Exported frames in a row of one video.
+
+    Attributes:
+        video: The video.
+        start: Place of the first of them among the exported frames of the video.
+        stop: Place after the last.
+        position: Place of the first of them among the exported frames of its class in its split.
+    """
+
+    video: PlannedVideo
+    start: int
+    stop: int
+    position: int = 0
+
+    @property
+    def frames(self) -> int:
+        """How many they are."""
+        return self.stop - self.start
+
+
+@dataclass(frozen=True)
+class Shard:
+    """What one task writes.
+
+    Attributes:
+        part: What it is a part of: a split, or a class of a split.
+        spans: Its frames.
+    """
+
+    part: str
+    spans: tuple[Span, ...]
+
+    @property
+    def frames(self) -> int:
+        """Frames in it."""
+        return sum(span.frames for span in self.spans)
+
+    def shows(self, video: str) -> bool:
+        """Whether it holds frames of a video."""
+        return any(span.video.id == video for span in self.spans)
+
+    def without(self, video: str) -> Shard:
+        """The same without the frames of a video; nothing else moves, so that no other shard changes."""
+        return dataclasses.replace(self, spans=tuple(span for span in self.spans if span.video.id != video))
+
+
+def cut(part: str, videos: Iterable[PlannedVideo], limit: float, *, beside: int = 0) -> Iterator[Shard]:
+    """Cut the frames of some videos into shards.
+
+    Args:
+        part: Their name.
+        videos: In order.
+        limit: Bytes of a shard.
+        beside: Bytes that each frame takes beside its picture.
+    """
+    spans: list[Span] = []
+    room = limit * _FILL
+    begun = False
+    for video in videos:
+        start = at = 0
+        for frames, size in video.sizes:
+            while frames:
+                fitting = min(frames, int(room // (size + beside)))
+                if not fitting and begun:
+                    if at > start:
+                        spans.append(Span(video, start, at))
+                    yield Shard(part, tuple(spans))
+                    spans, start, room, begun = [], at, limit * _FILL, False
+                    continue
+                fitting = max(fitting, 1)
+                frames, at, begun = frames - fitting, at + fitting, True
+                room -= fitting * (size + beside)
+        if at > start:
+            spans.append(Span(video, start, at))
+    if spans:
+        yield Shard(part, tuple(spans))
+
+
+def by_split(plan: Plan, limit: float, *, beside: int = 0) -> list[Shard]:
+    """Shards of every split, in order, with the places of their spans in their classes."""
+    found = []
+    for split, videos in plan.splits().items():
+        begins: dict[str, int] = {}
+        counts: dict[str, int] = defaultdict(int)
+        for video in videos:
+            begins[video.id] = counts[class_of(video)]
+            counts[class_of(video)] += video.frames
+        for shard in cut(split, videos, limit, beside=beside):
+            spans = (dataclasses.replace(span, position=begins[span.video.id] + span.start) for span in shard.spans)
+            found.append(Shard(split, tuple(spans)))
+    return found
+
+
+def by_class(plan: Plan, limit: float) -> list[Shard]:
+    """Shards of every class of every split, ``{split}/{class}``, classes by name."""
+    found: list[Shard] = []
+    for split, videos in plan.splits().items():
+        classes: dict[str, list[PlannedVideo]] = defaultdict(list)
+        for video in videos:
+            classes[class_of(video)].append(video)
+        for name in sorted(classes):
+            found += cut(f"{split}/{name}", classes[name], limit)
+    return found
+
+
+def by_video(plan: Plan) -> list[Shard]:
+    """A shard a video, in the order of the splits."""
+    videos = (video for split in plan.splits().values() for video in split)
+    return [Shard(video.id, (Span(video, 0, video.frames),)) for video in videos]
