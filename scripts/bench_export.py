@@ -7,9 +7,12 @@ a DataLoader, against a DataLoader with as many workers that decodes the same JP
     python scripts/bench_export.py --frames 1000
     python scripts/bench_export.py --parquet workspace/frames/*.parquet --copies 10 --only writers
 
+    python scripts/bench_export.py --frames 6000 --only writers --processes 0 1 2
+
 Each work and its yardstick take turns, so that both meet the same state of the machine, after one turn that does not
 count. Wall time is the median, and so is the ratio of the yardstick's time to that of the work in the same turn. CPU
-time is that of all threads of this process.
+time is that of all threads of this process and of its workers. With ``--processes 0`` shards are written in this
+process; with more, by so many workers of the local engine, whose start is part of the time and told beside it.
 """
 
 from __future__ import annotations
@@ -35,10 +38,13 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from curate import FrameDataset, records
-from curate.config import ExportOptions
+from curate.config import EngineOptions, ExportOptions, ParquetOptions, WebDatasetOptions
+from curate.engine import make_engine
 from curate.exports import ExportEntry, export_dataset, exporter
+from curate.exports.exporter import Crew, InProcess
 from curate.exports.formats.video_files import VIDEO_FORMATS
 from curate.records import Video
+from curate.run.export_work import EngineCrew
 from curate.workspace import tables
 
 PICTURES = tuple(name for name in exporter.FORMATS if name not in VIDEO_FORMATS)
@@ -90,7 +96,7 @@ class Timing:
 
     Attributes:
         wall: Wall time.
-        cpu: CPU time of all threads of this process.
+        cpu: CPU time of all threads of this process and of workers that ended.
         ratio: Wall time of the yardstick in the same turn, divided by that of the work.
     """
 
@@ -115,9 +121,22 @@ def measure(yardstick: Callable[[], Any], works: dict[str, Callable[[], Any]], r
 
 
 def _time(work: Callable[[], Any]) -> tuple[float, float]:
-    start, cpu = time.perf_counter(), time.process_time()
+    start, cpu = time.perf_counter(), _cpu()
     work()
-    return time.perf_counter() - start, time.process_time() - cpu
+    return time.perf_counter() - start, _cpu() - cpu
+
+
+def _cpu() -> float:
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def crew_of(processes: int, work: Path) -> Crew:
+    """This process, or workers."""
+    if not processes:
+        return InProcess()
+    (work / "exports").mkdir(exist_ok=True)
+    return EngineCrew(lambda: make_engine(EngineOptions(workers=processes), work / "exports"))
 
 
 def size_of(image: Any) -> int:
@@ -125,18 +144,29 @@ def size_of(image: Any) -> int:
     return int(image.size[0])
 
 
-def bench_writers(entries: list[ExportEntry], formats: Sequence[str], work: Path, repeats: int) -> None:
+def bench_writers(
+    entries: list[ExportEntry], formats: Sequence[str], work: Path, repeats: int, processes: int, shard_size: int
+) -> None:
     """Print the speed of every writer."""
     sources = [entry.frames for entry in entries]
     megabytes = sum(path.stat().st_size for path in sources) / 1e6
+    sizes = {"parquet": ParquetOptions(shard_size), "webdataset": WebDatasetOptions(shard_size)}
 
-    def writer(name: str) -> Callable[[], None]:
+    def writer(name: str, entries: list[ExportEntry] = entries) -> Callable[[], None]:
         def write() -> None:
             shutil.rmtree(work / "exports" / name, ignore_errors=True)
-            options = ExportOptions(formats=(name,))
-            export_dataset(entries, options, work / "exports", context={})
+            options = ExportOptions(formats=(name,), **sizes)
+            export_dataset(entries, options, work / "exports", context={}, crew=crew_of(processes, work))
 
         return write
+
+    if processes:
+        few = work / "few.parquet"
+        synthetic_frames(few, processes)
+        start = statistics.median(_time(writer("folders", [entry_of(few, work, 0)]))[0] for _ in range(3))
+        print(f"{processes} processes, started in {start:.2f} s", flush=True)
+    else:
+        print("in this process", flush=True)
 
     def copying() -> None:
         (work / "copy").unlink(missing_ok=True)
@@ -210,6 +240,8 @@ def main() -> None:
     parser.add_argument("--parquet", type=Path, nargs="*", default=[], help="frames/*.parquet of a workspace")
     parser.add_argument("--copies", type=int, default=1, help="take every file so many times, under other ids")
     parser.add_argument("--workers", type=int, default=1, help="DataLoader workers")
+    parser.add_argument("--processes", type=int, nargs="+", default=[0], help="for the writers; 0 is this process")
+    parser.add_argument("--shard-size", type=int, default=500, help="MB of a shard of parquet and webdataset")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--formats", nargs="+", choices=PICTURES, default=PICTURES)
     parser.add_argument("--only", choices=("writers", "readers"))
@@ -225,7 +257,8 @@ def main() -> None:
         if arguments.only == "readers":
             export_dataset(entries, ExportOptions(formats=arguments.formats), work / "exports", context={})
         else:
-            bench_writers(entries, arguments.formats, work, arguments.repeats)
+            for processes in arguments.processes:
+                bench_writers(entries, arguments.formats, work, arguments.repeats, processes, arguments.shard_size)
         if arguments.only != "writers":
             bench_readers(arguments.formats, work, arguments.workers, arguments.repeats)
 

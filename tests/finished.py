@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from curate.config import ClipsOptions, Config, ExportOptions
+from curate.exports.exporter import InProcess
 from curate.records import Video
 from curate.run.session import open_session, run_export, store_manifest
 from curate.workspace.ledger import Event, LedgerWriter
@@ -65,5 +66,5 @@ def make_finished(
             writer.append(event)
         (workspace.root / "videos" / f"{video.id}.json").write_text("{}")
     writer.close()
-    run_export(open_session(root))
+    run_export(open_session(root), crew=InProcess())
     return root

@@ -31,6 +31,7 @@ from curate.workspace.tree import Workspace
 
 if TYPE_CHECKING:
     from curate.exports import ExportEntry, ExportSummary
+    from curate.exports.exporter import Crew
     from curate.exports.plan.plan import Plan
     from curate.manifests import Format, ManifestReport
     from curate.records import Video
@@ -273,7 +274,11 @@ def _terminate_as_interrupt() -> Iterator[None]:
 
 
 def run_export(
-    session: Session, progress: Callable[[str, int], None] | None = None, *, partial: bool = False
+    session: Session,
+    progress: Callable[[str, int], None] | None = None,
+    *,
+    partial: bool = False,
+    crew: Crew | None = None,
 ) -> ExportSummary:
     """Write the shards of all complete videos.
 
@@ -281,6 +286,7 @@ def run_export(
         session: The open workspace.
         progress: Called as ``progress(format, frames)``.
         partial: Whether an export may lose videos that are not complete now; else it is kept as it is.
+        crew: Writes the shards; workers of the engine of the options if not given.
 
     Raises:
         DamagedArtefact: A file is not the one that its stage left. Then all files of all these videos have been read,
@@ -320,7 +326,7 @@ def run_export(
                 context=export_context(pipeline),
                 progress=progress,
                 may_shrink=partial,
-                crew=EngineCrew(lambda: make_engine(session.config.engine, session.workspace.root, lock=lock)),
+                crew=crew or EngineCrew(lambda: make_engine(session.config.engine, session.workspace.root, lock=lock)),
             )
         except DamagedArtefact:
             pipeline.send_back_damaged(videos)

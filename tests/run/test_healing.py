@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -52,10 +53,17 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-def whole(workspace: Path, finished: Path) -> bool:
-    """Whether the exports have the bytes that they should have, and nothing is left over."""
+def whole(workspace: Path, finished: Path, *, sealed: bool = True) -> bool:
+    """Whether the exports have the bytes that they should have, and nothing is left over.
+
+    The fingerprint of an export tells files without a seal by the stage that made them, and not by their content.
+    """
     left = [p.name for p in workspace.rglob(".*") if not p.name.startswith((".lock", ".workers"))]
-    return left == [] and contents(workspace / "exports") == contents(finished / "exports")
+    found, wanted = contents(workspace / "exports"), contents(finished / "exports")
+    if not sealed:
+        for name in [name for name in wanted if name.endswith("export.json")]:
+            found[name], wanted[name] = (re.sub(rb'"fingerprint": "\w+"', b"", one[name]) for one in (found, wanted))
+    return left == [] and found == wanted
 
 
 def truncate(path: Path) -> None:
@@ -149,7 +157,7 @@ def test_what_a_run_with_other_options_put_there_before_it_was_killed_is_not_exp
     shutil.rmtree(workspace / "exports")
     assert run_command(["run", "-w", str(workspace), "--sample-quality", "95"]) == 0
     assert (workspace / KINDS["frames"]).read_bytes() == good
-    assert whole(workspace, finished)
+    assert whole(workspace, finished, sealed=version == 2)
 
 
 def test_a_workspace_of_version_1_goes_on_and_redoes_nothing(workspace: Path, finished: Path) -> None:
@@ -161,7 +169,7 @@ def test_a_workspace_of_version_1_goes_on_and_redoes_nothing(workspace: Path, fi
     assert {p.name: p.read_bytes() for p in (workspace / "ledger").iterdir()} == before
     assert {name: (workspace / name).lstat().st_mtime_ns for name in KINDS.values()} == stamps
     assert "workspace_version = 2" in (workspace / "curate.toml").read_text()
-    assert whole(workspace, finished)
+    assert whole(workspace, finished, sealed=False)
 
 
 @pytest.mark.slow
@@ -171,7 +179,7 @@ def test_a_damaged_file_without_a_seal_is_made_again_by_the_next_run(workspace: 
     shutil.rmtree(workspace / "exports")
     run_command(["run", "-w", str(workspace)])
     assert run_command(["run", "-w", str(workspace)]) == 0
-    assert whole(workspace, finished)
+    assert whole(workspace, finished, sealed=False)
 
 
 @pytest.mark.parametrize("damage", [truncate, flip, Path.unlink])
