@@ -96,6 +96,9 @@ class DuplicateOptions(DedupOptions):
     """The table ``[dedup]``: what becomes of copies, by the tables of matches that there are."""
 
     enabled: bool = option(True, "Leave out what another video shows.")
+    compare: bool = option(
+        True, "Compare the videos of all sources; without, by the tables of matches of their workspaces only."
+    )
     matches: tuple[Path, ...] = option((), "Further tables of matches, beside those of the workspaces.")
 
 
@@ -181,6 +184,12 @@ class Recipe:
     splits: SplitOptions = field(default_factory=SplitOptions)
     balance: BalanceOptions = field(default_factory=BalanceOptions)
     export: ExportOptions = field(default_factory=ExportOptions)
+
+    @property
+    def compares(self) -> bool:
+        """Whether videos are compared, which is of no use if nothing is left out and no split is drawn."""
+        draws = "duplicate" in self.splits.by and bool(self.splits.val or self.splits.test)
+        return self.dedup.compare and (self.dedup.enabled or draws)
 
     def tree(self) -> Balance:
         """How the training split is balanced."""

@@ -39,7 +39,7 @@ _LARGEST = 64_000_000
 """Bytes of `RESOLVED`, at most."""
 
 _OURS = frozenset(
-    {RECIPE, RESOLVED, COMPOSITION, UNREADABLE, "corpus", "imported", "selected", "workspaces", "exports"}
+    {RECIPE, RESOLVED, COMPOSITION, UNREADABLE, "corpus", "imported", "selected", "signatures", "workspaces", "exports"}
 )
 
 
@@ -130,7 +130,8 @@ def _forget(composition: Composition, recipe: Recipe, out: Path) -> None:
     for folder in sorted((out / "imported").iterdir()) if (out / "imported").is_dir() else ():
         if folder.name not in sources:
             clear(folder)
-    for folder, wanted in (*((out / "imported" / name, known) for name in sources), (out / "selected", selected)):
+    kept = [(out / "imported" / name, known) for name in sources]
+    for folder, wanted in (*kept, (out / "signatures", known), (out / "selected", selected)):
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             if path.name.removeprefix(".").partition(".")[0] not in wanted:
                 clear(path)

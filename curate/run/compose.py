@@ -17,11 +17,13 @@ from curate.corpus.recipe import FilterOptions, Recipe, Source
 from curate.corpus.split_record import read_record, record_path
 from curate.corpus.splits import TRAIN, Splits, assign_splits
 from curate.corpus.stated import read_stated
+from curate.corpus.stills import beyond_cap
 from curate.errors import BadArtefact, CurateError
 from curate.exports.plan.plan import ExportEntry, PlannedVideo, make_plan
 from curate.manifests.opt_out import OptOuts, read_opt_outs
 from curate.records import Video
 from curate.resources import labels_folder
+from curate.run.compare import Compared, Signed, hash_videos, make_matches, signed
 from curate.run.deduplicate import Repeats, merged
 from curate.run.pipeline import Pipeline
 from curate.run.placing import Placed
@@ -29,6 +31,7 @@ from curate.run.session import Sources, export_context, export_entry, open_sessi
 from curate.workspace.seals import SealedFiles
 from curate.workspace.tables.duplicates import Match, read_matches
 from curate.workspace.tables.frames import read_frame_sizes
+from curate.workspace.tables.signatures import read_signature
 
 Outcome = Literal[
     "in",
@@ -141,6 +144,7 @@ class _Candidate:
     size: tuple[int, int] = (0, 0)
     origin: str = ""
     known_as: str = ""
+    signature: Signed | None = None
 
     def leave(self, outcome: Outcome, why: str) -> None:
         self.outcome, self.why = outcome, why
@@ -181,7 +185,7 @@ def compose(recipe: Recipe, out: Path | None, *, write: bool = False) -> Composi
     for candidate in _still_in(candidates):
         if why := _misfit(candidate, recipe.filter) or _misfit(candidate, candidate.source.filter):
             candidate.leave("filtered", why)
-    groups = _duplicates(candidates, found, recipe)
+    groups = _duplicates(candidates, found, recipe, out, write=write)
     splits = _split(candidates, groups, recipe, out, found)
     selected = _select(candidates, splits, recipe)
     members = tuple(_member(candidate, splits, selected) for candidate in candidates)
@@ -232,6 +236,7 @@ def _collect(source: Source, out: Path | None, found: _Found, *, write: bool) ->
         *_, status = pipeline.statuses(video)
         if status.state == "done":
             candidate.entry = _entry(pipeline, video, told)
+            candidate.signature = signed(pipeline, video)
         else:
             event = status.event
             reason = f" ({event.reason})" if event is not None and event.reason else ""
@@ -377,29 +382,65 @@ def _misfit(candidate: _Candidate, wanted: FilterOptions) -> str:
     return f"{candidate.frames} frames" if candidate.frames < wanted.min_frames else ""
 
 
-def _duplicates(candidates: Sequence[_Candidate], found: _Found, recipe: Recipe) -> list[DuplicateGroup]:
-    """Groups of copies among the videos that are in; those that lose are left out."""
+def _duplicates(
+    candidates: Sequence[_Candidate], found: _Found, recipe: Recipe, out: Path | None, *, write: bool
+) -> list[DuplicateGroup]:
+    """Groups of copies among the videos that are in; those that lose are left out, or lose some seconds."""
     inside = {c.video.id: c for c in _still_in(candidates)}
-    matches: list[Match] = []
-    for table in (*(path for path, _ in found.matches), *recipe.dedup.matches):
-        try:
-            matches += [match for match in read_matches(table) if match.a in inside and match.b in inside]
-        except BadArtefact as error:
-            raise CurateError(
-                f"{recipe.path}: the table of duplicates {error.path} cannot be read: {error.why}"
-            ) from error
-    order = recipe.dedup.sources or tuple(dict.fromkeys(c.video.corpus for c in candidates))
-    options = dataclasses.replace(recipe.dedup, sources=order)
+    options = dataclasses.replace(
+        recipe.dedup,
+        sources=recipe.dedup.sources or tuple(dict.fromkeys(c.video.corpus for c in candidates)),
+    )
+    compared = _compared(inside.values()) if write and out is not None and recipe.compares else []
+    signatures: dict[str, Signed] = {}
+    if out is not None and compared:
+        signatures, failures = hash_videos(compared, out)
+        for name, why in failures.items():
+            inside[name].leave("unreadable", why)
+        make_matches(signatures, options, out)
+    matches = list(_matches(candidates, found, recipe, out))
     groups = duplicate_groups(matches, options, {name: c.video.corpus for name, c in inside.items()})
-    if recipe.dedup.enabled:
-        for group in groups:
-            for name, kept in group.lost.items():
-                inside[name].leave("duplicate", f"{kept} shows it")
-            for name, cuts in group.cuts.items():
-                if (entry := inside[name].entry) is not None:
-                    spans = merged([(cut.start, cut.end) for cut in cuts])
-                    inside[name].entry = dataclasses.replace(entry, repeats=spans)
+    if not options.enabled:
+        return groups
+    spans: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for group in groups:
+        for name, kept in group.lost.items():
+            inside[name].leave("duplicate", f"{kept} shows it")
+        for name, cuts in group.cuts.items():
+            spans[name] += [(cut.start, cut.end) for cut in cuts]
+    for name, signature in signatures.items() if options.scene_frames else ():
+        spans[name] += beyond_cap(read_signature(signature.path), options.scene_distance, options.scene_frames)
+    for name, lost in spans.items():
+        candidate = inside[name]
+        if candidate.outcome == "in" and candidate.entry is not None and lost:
+            candidate.entry = dataclasses.replace(candidate.entry, repeats=merged(lost))
+            _count([candidate], recipe.export)
     return groups
+
+
+def _compared(candidates: Iterable[_Candidate]) -> list[Compared]:
+    return [
+        Compared(dataclasses.replace(c.entry, video=c.video), c.signature) for c in candidates if c.entry is not None
+    ]
+
+
+def _matches(candidates: Sequence[_Candidate], found: _Found, recipe: Recipe, out: Path | None) -> Iterator[Match]:
+    """Matches between videos that are in, under their ids in the corpus.
+
+    They are those of the corpus where its videos were compared, else those of its workspaces; and those of the recipe.
+    """
+    inside = {c.video.id for c in _still_in(candidates)}
+    renamed = {(c.source.name, c.known_as): c.video.id for c in candidates if c.known_as}
+    own = out / DUPLICATES if out is not None else None
+    tables = [(own, "")] if own is not None and recipe.compares and own.is_file() else found.matches
+    for table, source in (*tables, *((path, "") for path in recipe.dedup.matches)):
+        try:
+            for match in read_matches(table):
+                a, b = (renamed.get((source, name), name) for name in (match.a, match.b))
+                if a in inside and b in inside:
+                    yield _renamed(match, a, b)
+        except BadArtefact as error:
+            raise CurateError(f"{recipe.path}: cannot read the table of matches {error.path}: {error.why}") from error
 
 
 def _renamed(match: Match, a: str, b: str) -> Match:
@@ -415,16 +456,13 @@ def _split(
     candidates: Sequence[_Candidate], groups: Sequence[DuplicateGroup], recipe: Recipe, out: Path | None, found: _Found
 ) -> Splits:
     stated: dict[str, str] = {}
-    by_source: dict[str, list[_Candidate]] = defaultdict(list)
-    for candidate in _still_in(candidates):
-        by_source[candidate.source.name].append(candidate)
     for source in recipe.sources:
-        own = by_source[source.name]
+        own = [c for c in candidates if c.source is source]
         if not source.options.splits or not own:
             continue
-        videos = [dataclasses.replace(c.video, case=c.video.case or c.origin) for c in own]
+        named = [dataclasses.replace(c.video, case=c.video.case or c.origin) for c in own]
         try:
-            listed = read_stated(source.options.splits, videos)
+            listed = read_stated(source.options.splits, named)
         except CurateError as error:
             raise CurateError(f"{source.where}: source {source.name}: {error}") from error
         stated |= listed.of

@@ -15,12 +15,12 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from curate import config
-from curate.config import Config
+from curate.config import Config, ExportOptions
 from curate.engine import make_engine
 from curate.errors import CurateError
 from curate.files.atomic import temporary_beside, write_atomic
 from curate.manifests import Unstated, read_manifest
-from curate.run.deduplicate import Repeats, find_repeats, repeats_for_export
+from curate.run.deduplicate import Repeats, find_repeats, groups_of, repeats_for_export, table_path
 from curate.run.exclusions import Exclusions, read_exclusions, read_purged, remember_opt_outs
 from curate.run.pipeline import Pipeline
 from curate.run.placing import Placed, place, remember
@@ -317,7 +317,7 @@ def run_export(
             return ExportSummary((), kept=kept)
         try:
             repeats = repeats_for_export(pipeline, videos)
-            placed = place(session.workspace, [pipeline.described(v) for v in videos], session.config.export)
+            placed = place_videos(pipeline, videos, session.config.export)
             remember(session.workspace, placed, session.config.export)
             summary = export_dataset(
                 [export_entry(pipeline, video, placed, repeats) for video in videos],
@@ -354,9 +354,21 @@ def plan_export(session: Session) -> Plan:
     videos = pipeline.complete()
     if not videos:
         raise CurateError(f"no video of {session.workspace.root} is complete: see 'curate status'")
-    placed = place(session.workspace, [pipeline.described(v) for v in videos], options)
+    placed = place_videos(pipeline, videos, options)
     repeats = find_repeats(pipeline, videos) if pipeline.config.dedup.enabled else Repeats()
     return make_plan([export_entry(pipeline, video, placed, repeats) for video in videos], options, {})
+
+
+def place_videos(pipeline: Pipeline, videos: Sequence[Video], options: ExportOptions) -> Placed:
+    """Give videos of a workspace their splits; those that are copies of one another by its table stay together.
+
+    Raises:
+        CurateError: A list, the record or the table cannot be read, or the fractions add up to more than 1.
+    """
+    known = {video.id: video for video in videos}
+    groups = groups_of(table_path(pipeline.workspace), pipeline.config.dedup, known)
+    described = [pipeline.described(video) for video in videos]
+    return place(pipeline.workspace, described, options, [group.members for group in groups])
 
 
 def export_entry(pipeline: Pipeline, video: Video, placed: Placed, repeats: Repeats) -> ExportEntry:

@@ -22,8 +22,7 @@ from curate.manifests.opt_out import OptOuts
 from curate.records import Video
 from curate.run.deduplicate import Repeats, find_repeats
 from curate.run.pipeline import Pipeline
-from curate.run.placing import place
-from curate.run.session import export_context, export_entry
+from curate.run.session import export_context, export_entry, place_videos
 from curate.workspace.ledger import read_ledger
 from curate.workspace.seals import DamagedArtefact
 
@@ -124,7 +123,7 @@ class ExportPurge:
         stages = ("download", *_READ) if name in VIDEO_FORMATS else _READ
         videos = [video for video in self.pipeline.videos if video.id in inside and self._has(video, stages)]
         try:
-            placed = place(self.pipeline.workspace, [self.pipeline.described(v) for v in videos], options)
+            placed = place_videos(self.pipeline, videos, options)
             enabled = self.pipeline.config.dedup.enabled
             repeats = find_repeats(self.pipeline, videos) if enabled else Repeats()
         except CurateError as error:

@@ -53,6 +53,9 @@ test = 0.2
 
 [export]
 formats = ["parquet", "webdataset"]
+
+[dedup]
+compare = false
 """
 
 
@@ -247,7 +250,7 @@ def test_copies_lose_and_keep_to_one_split(sources, tmp_path):
         pixels_b=90,
     )
     write_matches(sources / "matches.parquet", [match], "")
-    text = RECIPE + '\n[dedup]\nmatches = ["matches.parquet"]\n'
+    text = RECIPE + 'matches = ["matches.parquet"]\n'
     assert run("corpus", "build", write(sources, text), "-o", tmp_path / "out").code == 2
     assert composition(tmp_path / "out")["two:b"]["why"] == "a shows it"
     text += "enabled = false\n"
@@ -256,10 +259,47 @@ def test_copies_lose_and_keep_to_one_split(sources, tmp_path):
     assert rows["two:b"]["outcome"] == "in" and rows["two:b"]["split"] == rows["one:a"]["split"]
 
 
+def test_copies_are_found_across_sources_and_cost_the_smaller_one(tmp_path):
+    for source, quality, size in (("first", 60, (160, 120)), ("second", 95, (320, 240))):
+        for video, seeds in (
+            ("shared", range(20)),
+            (f"own-{source}", range(100 if source == "first" else 200, 400, 15)),
+        ):
+            (tmp_path / source / video).mkdir(parents=True)
+            for n, seed in enumerate(seeds):
+                image = PIL.Image.fromarray(texture(seed)).resize(size)
+                image.save(tmp_path / source / video / f"{n:04d}.jpg", quality=quality)
+    text = '[recipe]\nname = "t"\n[export]\nformats = ["parquet"]\n[splits]\ntest = 0.5\n'
+    text += "".join(f'[[source]]\nname = "{n}"\nframes = "{n}"\nlicence = "x"\n' for n in ("first", "second"))
+    assert run("corpus", "build", write(tmp_path, text), "-o", tmp_path / "out").code == 0
+    rows = composition(tmp_path / "out")
+    assert {key: (row["outcome"], row["why"]) for key, row in rows.items()} == {
+        "first:first-own-first": ("in", ""),
+        "first:first-shared": ("duplicate", "second-shared shows it"),
+        "second:second-own-second": ("in", ""),
+        "second:second-shared": ("in", ""),
+    }
+    before = tree_bytes(tmp_path / "out")
+    assert run("corpus", "build", write(tmp_path, text), "-o", tmp_path / "out").code == 0
+    assert tree_bytes(tmp_path / "out") == before
+    kept = text + "[dedup]\nenabled = false\n"
+    assert run("corpus", "build", write(tmp_path, kept), "-o", tmp_path / "both").code == 0
+    rows = composition(tmp_path / "both")
+    assert rows["first:first-shared"]["split"] == rows["second:second-shared"]["split"]
+
+
+def texture(seed: int) -> np.ndarray:
+    """A picture with content of its own."""
+    coarse = np.random.default_rng(seed).integers(0, 255, (12, 16, 3), np.uint8)
+    return np.asarray(PIL.Image.fromarray(coarse).resize((320, 240), PIL.Image.Resampling.BICUBIC))
+
+
 def test_building_again_with_more_videos_moves_nobody(sources, tmp_path):
     shutil.copytree(sources / "frames", tmp_path / "frames")
     text = '[recipe]\nname = "t"\n[[source]]\nname = "f"\nframes = "frames"\nlicence = "x"\n'
-    text += "[splits]\ntest = 0.4\nval = 0.2\nstratify = true\n[export]\nformats = ['parquet']\n"
+    text += (
+        "[dedup]\ncompare = false\n[splits]\ntest = 0.4\nval = 0.2\nstratify = true\n[export]\nformats = ['parquet']\n"
+    )
     assert run("corpus", "build", write(tmp_path, text), "-o", tmp_path / "out").code == 2
     before = composition(tmp_path / "out")
     for i in range(4, 12):
@@ -283,7 +323,8 @@ def test_what_is_purged_or_taken_out_leaves_nothing_in_the_corpus(tmp_path):
         (tmp_path / "f" / video / "000001.jpg").write_bytes(encode(picture(1)))
     text = '[recipe]\nname = "t"\n[[source]]\nname = "w"\nworkspace = "work"\nlicence = "x"\n'
     text += '[[source]]\nname = "f"\nframes = "f"\nlicence = "x"\n[splits]\ntest = 0.4\n'
-    text += "[balance]\nhow = 'selection'\nby = ['video']\ncap_video = 2\n[export]\nformats = ['webdataset']\n"
+    text += "[dedup]\ncompare = false\n[balance]\nhow = 'selection'\nby = ['video']\ncap_video = 2\n"
+    text += "[export]\nformats = ['webdataset']\n"
     assert run("corpus", "build", write(tmp_path, text), "-o", tmp_path / "out").code == 0
     gone = ["purged-video", "removed02"]
     assert {mention.video for mention in search_tree(tmp_path / "out", gone).mentions} == set(gone)
