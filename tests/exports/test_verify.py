@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import subprocess
+import sys
 
 import lmdb
 import numpy as np
@@ -115,6 +118,58 @@ def test_entries_that_point_elsewhere(copy):
     np.save(path, entries)
     bless(folder)
     assert found(folder) == [("first_2", "train-extra/entries.npy points elsewhere")]
+
+
+@pytest.mark.parametrize("agrees", [False, True], ids=["cut short", "cut short, and the record agrees"])
+def test_a_truncated_lmdb_is_a_finding_and_not_the_end_of_the_process(copy, agrees):
+    """In a process of its own: LMDB maps the file, and who reads past its end is killed by SIGBUS."""
+    data = copy / "lmdb" / "train.lmdb" / "data.mdb"
+    with open(data, "r+b") as stream:
+        stream.truncate(data.stat().st_size // 2 // 4096 * 4096)
+    if agrees:
+        bless(copy / "lmdb")
+    code = "import sys; from curate.cli import run_command; sys.exit(run_command(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "verify", str(copy / "lmdb")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    if agrees:
+        assert "lmdb: train cannot be read: is cut short: it has" in done.stdout
+    else:
+        assert "train.lmdb/data.mdb has " in done.stdout and "train.lmdb is not opened" in done.stdout
+
+
+@pytest.mark.parametrize("length", [0, 100, 4096])
+def test_an_lmdb_of_hardly_anything_is_a_finding(copy, length):
+    with open(copy / "lmdb" / "train.lmdb" / "data.mdb", "r+b") as stream:
+        stream.truncate(length)
+    bless(copy / "lmdb")
+    assert [where for where, _ in found(copy / "lmdb")] == ["train"]
+
+
+def test_a_picture_outside_the_splits_that_a_reader_would_take(copy):
+    """ImageFolder on the export itself, as on any folder, takes every picture that lies there."""
+    for name in ("folders", "surgenet", "parquet"):
+        (copy / name / "extra" / "y").mkdir(parents=True)
+        (copy / name / "extra" / "y" / "a.jpg").write_bytes(encode(picture(0)))
+        (copy / name / "b.jpg").write_bytes(encode(picture(0)))
+        expected = [(where, "is not listed in export.json") for where in ("b.jpg", "extra/y/a.jpg")]
+        assert found(copy / name) == expected
+
+
+@pytest.mark.parametrize("name", ["folders", "parquet"])
+def test_empty_folders_and_links_are_named(copy, tmp_path, name):
+    (copy / name / "train" / "empty").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.jpg").write_bytes(encode(picture(0)))
+    (copy / name / "train" / "linked").symlink_to(tmp_path / "elsewhere")
+    (copy / name / "dangling.jpg").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(copy / name / "pipe")
+    assert found(copy / name) == [
+        ("dangling.jpg", "is a link: an export has none"),
+        ("pipe", "is neither a file nor a folder"),
+        ("train/linked", "is a link: an export has none"),
+        ("train/empty", "is an empty folder, which the export did not make"),
+    ]
 
 
 def test_the_command_checks_one_export_or_all_of_a_folder(copy, capsys):

@@ -15,6 +15,7 @@ import pyarrow as pa
 import simplejpeg
 
 from curate.errors import BadArtefact
+from curate.exports.check.tree import check_tree
 from curate.exports.check.video_files import check_video_files
 from curate.exports.disk.folder import PICTURE, RECORD, inner_path
 from curate.exports.disk.tar import BLOCK
@@ -47,9 +48,10 @@ def verify_export(
 ) -> Iterator[Problem]:
     """Look for everything that is wrong with an export.
 
-    Every file has its size and checksum and none is missing or extra; the metadata has as many frames and videos as
-    the record, with distinct keys; every key has its picture and every picture its key; and, with ``decode``, every
-    picture can be decoded and has the size that its row says.
+    Every file has its size and checksum and none is missing or extra, nor is there a link or an empty folder; the
+    metadata has as many frames and videos as the record, with distinct keys; every key has its picture and every picture
+    its key; and, with ``decode``, every picture can be decoded and has the size that its row says. An LMDB that is not as
+    it was written is named and not opened: the library would map it and die of what is wrong with it.
 
     Args:
         folder: Folder of one export, of any format.
@@ -63,10 +65,11 @@ def verify_export(
         CurateError: The folder is not an export.
     """
     record = open_record(folder)
-    damaged = False
+    unsound: set[str] = set()
     for problem in _check_files(folder, record):
-        damaged = True
+        unsound.add(problem.where)
         yield problem
+    damaged = bool(unsound)
     try:
         videos = dict(read_videos(folder, "video_id", "frames"))
     except BadArtefact as error:
@@ -75,6 +78,9 @@ def verify_export(
     found: Counter[str] = Counter()
     parts = (METADATA,) if record["format"] in VIDEO_FORMATS else record["counts"]["splits"]
     for part in parts:
+        if f"{part}.lmdb/data.mdb" in unsound:
+            yield Problem(f"{part}.lmdb", "is not opened, since its file is not the one that was written")
+            continue
         try:
             if record["format"] in VIDEO_FORMATS:
                 for said in check_video_files(folder, record, found, decode=decode, progress=progress):
@@ -112,10 +118,8 @@ def _check_files(folder: Path, record: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(name, f"has {path.stat().st_size} bytes, not {facts['size']}")
         elif file_sha256(path) != facts["sha256"]:
             yield Problem(name, "does not have the checksum it was written with")
-    for path in sorted(p for p in folder.rglob("*") if p.suffix != PICTURE and p.is_file()):
-        name = path.relative_to(folder).as_posix()
-        if name not in listed and name != RECORD:
-            yield Problem(name, f"is not listed in {RECORD}")
+    for said in check_tree(folder, record):
+        yield Problem(*said)
 
 
 def _check_videos(listed: Mapping[str, int], found: Mapping[str, int]) -> Iterator[Problem]:

@@ -26,6 +26,7 @@ from curate.errors import CurateError
 from curate.exports.disk.folder import RECORD, is_inner, load_record
 from curate.exports.formats.tables import METADATA
 from curate.exports.formats.video_files import VIDEO_FORMATS
+from curate.exports.reading.lmdb_file import check_length
 from curate.files.parquet import open_parquet, read_columns
 
 _BLOCK = 256
@@ -154,7 +155,11 @@ class LmdbStore(_SidecarStore):
         return self.table(["key"]).column("key").combine_chunks()
 
     def environment(self) -> lmdb.Environment:
-        """The environment, open for reading in this process."""
+        """The environment, open for reading in this process.
+
+        Raises:
+            BadArtefact: Its file is cut short.
+        """
         self._forget_other_process()
         if self._environment is None:
             self._environment = _open_environment(self.folder / f"{self.split}.lmdb")
@@ -179,6 +184,7 @@ _environments: weakref.WeakValueDictionary[tuple[int, int, int], lmdb.Environmen
 
 
 def _open_environment(path: Path) -> lmdb.Environment:
+    check_length(path / "data.mdb")
     status = (path / "data.mdb").stat()
     place = (os.getpid(), status.st_dev, status.st_ino)
     environment = _environments.get(place)
