@@ -420,8 +420,7 @@ class ExportOptions:
 
     formats: tuple[str, ...] = option(
         ("parquet", "lmdb"),
-        "Formats to write: parquet, lmdb, lmdb-lemon, lmdb-generic, webdataset, folders, surgenet, dinov2, "
-        "video, clips.",
+        "Formats to write: parquet, lmdb, lmdb-lemon, webdataset, folders, surgenet, dinov2, video, clips.",
         output=False,
     )
     include: Literal["surgical", "trimmed"] = option(

@@ -73,6 +73,7 @@ def run(
     Exit codes: 0 all done, 1 wrong usage or configuration, 2 finished with failures, which are listed.
     """
     from curate.cli.work import do_stages
+    from curate.exports.formats.registry import check_formats
     from curate.run.session import Sources, open_session
 
     sources = Sources(source, source_format, opt_out, unstated)
@@ -80,6 +81,8 @@ def run(
     say_unused_formats(given, session.config.export.formats)
     asked = UNTIL[: UNTIL.index(until) + 1]
     stages = [stage for stage in asked if stage in session.pipeline.specs]
+    if "export" in asked:
+        check_formats(session.config.export.formats)
     leave(failures=do_stages(session, stages, shard, export="export" in asked, partial=partial))
 
 

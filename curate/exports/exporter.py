@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from curate.config import ExportOptions, format_fields
+from curate.corpus.classes import class_of
 from curate.corpus.splits import assign_splits
 from curate.errors import BadArtefact, CurateError
 from curate.exports.disk.checksums import files_below
@@ -27,10 +28,18 @@ from curate.exports.disk.staging import ShardRecord, Staging
 from curate.exports.formats.card import dataset_card
 from curate.exports.formats.dataset import Dataset, MadeShard
 from curate.exports.formats.making import Job
-from curate.exports.formats.registry import FORMATS, Answer, Damaged, Unreadable, Written, do_job
+from curate.exports.formats.registry import (
+    FORMATS,
+    Answer,
+    Damaged,
+    Unreadable,
+    Written,
+    check_formats,
+    do_job,
+)
 from curate.exports.formats.tables import write_tables
 from curate.exports.pixels.too_small import TooSmallFrames
-from curate.exports.plan.classes import class_names, class_of
+from curate.exports.plan.classes import class_labels
 from curate.exports.plan.plan import ELSEWHERE, ExportEntry, NothingToExport, Plan, make_plan
 from curate.exports.plan.shards import Shard
 from curate.exports.reading.contents import videos_in
@@ -136,6 +145,7 @@ def export_dataset(
     progress: Callable[[str, int], None] | None = None,
     may_shrink: bool = True,
     crew: Crew | None = None,
+    classes: Sequence[str] = (),
 ) -> ExportSummary:
     """Write finished videos as a dataset, one folder a format.
 
@@ -153,6 +163,7 @@ def export_dataset(
         progress: Called as ``progress(format, frames)`` with the number of frames done in that format so far.
         may_shrink: Whether an export may lose videos that it shows now because they cannot be read; else it is kept.
         crew: Does the jobs; this process if not given. The bytes do not depend on it.
+        classes: Names of the classes that have numbers already, in their order (`curate.corpus.classes`).
 
     Raises:
         CurateError: An unknown format, or a folder that cannot be written.
@@ -160,16 +171,13 @@ def export_dataset(
         DamagedArtefact: A file is not the one that its stage left. All shards without it are finished and wait for the
             next call.
     """
-    if unknown := [name for name in options.formats if name not in FORMATS]:
-        raise CurateError(f"export.formats: unknown format {unknown[0]!r}; known: {', '.join(FORMATS)}")
-    if not options.formats:
-        raise CurateError(f"export.formats is empty: name at least one of {', '.join(FORMATS)}")
+    check_formats(options.formats)
     if not entries:
         raise CurateError("nothing to export: no video is done at every stage; 'curate status' tells where they stand")
     _check_fields(entries, options)
     for name in options.formats:
         FORMATS[name].check(options)
-    export = _Export(entries, options, folder, context, progress or (lambda name, frames: None), may_shrink)
+    export = _Export(entries, options, folder, context, progress or (lambda name, frames: None), may_shrink, classes)
     try:
         return export.run(crew or InProcess())
     except OSError as error:
@@ -211,9 +219,10 @@ class _Export:
         context: Mapping[str, str],
         progress: Callable[[str, int], None],
         may_shrink: bool,
+        classes: Sequence[str],
     ) -> None:
         self.entries, self.options, self.folder, self.context = entries, options, folder, context
-        self.progress, self.may_shrink = progress, may_shrink
+        self.progress, self.may_shrink, self.classes = progress, may_shrink, classes
         self._too_small = TooSmallFrames(options)
         self._plans: dict[bool, Plan] = {}
         self._made: dict[str, FormatSummary] = {}
@@ -351,6 +360,7 @@ class _Export:
                 "format": name,
                 "version": FORMATS[name].version,
                 "options": format_fields(self.options, name),
+                **({"classes": list(class_labels(taken, self.classes))} if FORMATS[name].tells_labels else {}),
             }
         )
 
@@ -369,7 +379,7 @@ class _FormatExport:
         self._format = FORMATS[name]
         self._final = export.folder / name
         self._staging = Staging(self._final)
-        self._labels = {label: index for index, label in enumerate(class_names(plan))}
+        self._labels = class_labels(plan.videos, export.classes)
         self._options = format_fields(export.options, name)
         self._shown = {video.id: digest(video.entry.shown(as_video=self._format.as_video)) for video in plan.videos}
         self.given_up = False
@@ -396,6 +406,7 @@ class _FormatExport:
                 "format": [self.name, self._format.version],
                 "options": {name: value for name, value in self._options.items() if name not in ELSEWHERE},
                 "part": shard.part,
+                **({"classes": list(self._labels)} if self._format.names_classes else {}),
                 "spans": [
                     [
                         *(self._shown[span.video.id], span.start, span.stop, span.position),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
 import unicodedata
@@ -16,6 +17,10 @@ from curate.records import DOMAINS
 from curate.resources import labels_folder
 
 UNKNOWN = "unknown"
+
+_LONGEST = 64
+_ACCENT = re.compile("[\u0300-\u036f]")
+"""Combining marks of Latin, Greek and Cyrillic letters."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +43,19 @@ class Meaning:
 def slug(name: str) -> str:
     """Lower-case words joined by ``_``: how names are compared. Apostrophes vanish, accents too.
 
-    At most 64 characters; empty if the name has no letter or digit.
+    Marks without which a word of another script is another one stay, as vowels of Hindi do. At most 64 characters, of
+    which the last are a checksum if the name is longer; empty if the name has no letter or digit.
     """
     plain = unicodedata.normalize("NFKD", name.replace("'", "").replace("\N{RIGHT SINGLE QUOTATION MARK}", ""))
-    kept = "".join(c for c in plain if not unicodedata.combining(c))
-    return re.sub(r"[\W_]+", "_", kept.casefold()).strip("_")[:64].strip("_")
+    bare = unicodedata.normalize("NFC", _ACCENT.sub("", plain).casefold())
+    words = "".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in bare).split()
+    if not any(c.isalnum() for c in bare):
+        return ""
+    joined = "_".join(words)
+    if len(joined) > _LONGEST:
+        checksum = hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+        joined = f"{joined[: _LONGEST - 9].rstrip('_')}_{checksum}"
+    return joined
 
 
 class Taxonomy:

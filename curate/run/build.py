@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from curate.corpus.balance import frame_order
+from curate.corpus.classes import class_of, number_classes, read_classes, write_classes
 from curate.corpus.recipe import Recipe, Source
 from curate.corpus.split_record import forget_in_records, record_path, write_record
 from curate.errors import CurateError
@@ -101,8 +102,12 @@ def build(
         (out / "exports").mkdir(exist_ok=True)
         context = {"curate": __version__, "recipe": recipe.about.name, "recipe.digest": recipe.digest()}
         context |= composition.context
+        classes = number_classes(read_classes(out / "corpus"), {class_of(entry.video) for entry in entries})
+        write_classes(out / "corpus", classes)
         exports = {
-            name: export_dataset(own, recipe.export, out / "exports" / name, context=context, progress=progress)
+            name: export_dataset(
+                own, recipe.export, out / "exports" / name, context=context, progress=progress, classes=classes
+            )
             for name, own in _parts(entries, recipe).items()
         }
         if recipe.balance.how == "mix":

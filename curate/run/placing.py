@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from curate.config import ExportOptions
+from curate.corpus.classes import class_of, number_classes, read_classes
 from curate.corpus.split_record import read_record, record_path, write_record
 from curate.corpus.splits import Splits, assign_splits
 from curate.corpus.stated import read_stated
@@ -50,6 +51,19 @@ def place(
     listed = read_stated(options.splits, videos).apply(videos) if options.splits is not None else videos
     record = read_record(record_path(corpus_folder(workspace), options))
     return Placed(assign_splits(listed, options, record=record, copies=copies))
+
+
+def numbered_classes(workspace: Workspace, videos: Iterable[Video]) -> tuple[str, ...]:
+    """Names of the classes of a workspace in the order of their numbers; nothing is written.
+
+    Args:
+        workspace: With the record of earlier numbers.
+        videos: All of its list.
+
+    Raises:
+        CurateError: The record cannot be read.
+    """
+    return number_classes(read_classes(corpus_folder(workspace)), {class_of(video) for video in videos})
 
 
 def remember(workspace: Workspace, placed: Placed, options: ExportOptions) -> None:

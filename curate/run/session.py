@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from curate import config
 from curate.config import Config, ExportOptions
+from curate.corpus.classes import write_classes
 from curate.engine import make_engine
 from curate.errors import CurateError
 from curate.files.atomic import temporary_beside, write_atomic
@@ -23,7 +24,7 @@ from curate.manifests import Unstated, read_manifest
 from curate.run.deduplicate import Repeats, find_repeats, groups_of, repeats_for_export, table_path
 from curate.run.exclusions import Exclusions, read_exclusions, read_purged, remember_opt_outs
 from curate.run.pipeline import Pipeline
-from curate.run.placing import Placed, place, remember
+from curate.run.placing import Placed, corpus_folder, numbered_classes, place, remember
 from curate.run.stage_work import StageAnswer, StageTask
 from curate.version import __version__
 from curate.workspace.seals import DamagedArtefact, SealedFiles
@@ -319,6 +320,8 @@ def run_export(
             repeats = repeats_for_export(pipeline, videos)
             placed = place_videos(pipeline, videos, session.config.export)
             remember(session.workspace, placed, session.config.export)
+            classes = numbered_classes(session.workspace, pipeline.videos)
+            write_classes(corpus_folder(session.workspace), classes)
             summary = export_dataset(
                 [export_entry(pipeline, video, placed, repeats) for video in videos],
                 dataclasses.replace(session.config.export, formats=tuple(formats)),
@@ -327,6 +330,7 @@ def run_export(
                 progress=progress,
                 may_shrink=partial,
                 crew=crew or EngineCrew(lambda: make_engine(session.config.engine, session.workspace.root, lock=lock)),
+                classes=classes,
             )
         except DamagedArtefact:
             pipeline.send_back_damaged(videos)

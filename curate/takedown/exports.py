@@ -22,6 +22,7 @@ from curate.manifests.opt_out import OptOuts
 from curate.records import Video
 from curate.run.deduplicate import Repeats, find_repeats
 from curate.run.pipeline import Pipeline
+from curate.run.placing import numbered_classes
 from curate.run.session import export_context, export_entry, place_videos
 from curate.workspace.ledger import read_ledger
 from curate.workspace.seals import DamagedArtefact
@@ -156,7 +157,10 @@ class ExportPurge:
         complete = all(video.id in self._complete for video in videos)
         context = export_context(self.pipeline) if complete else record["made_with"]
         try:
-            (made,) = export_dataset(entries, options, folder.parent, context=context, progress=self.progress).formats
+            classes = numbered_classes(self.pipeline.workspace, self.pipeline.videos)
+            (made,) = export_dataset(
+                entries, options, folder.parent, context=context, progress=self.progress, classes=classes
+            ).formats
         except DamagedArtefact as error:
             self.pipeline.send_back_damaged(videos)
             return "kept", f"{error}; then purge again"

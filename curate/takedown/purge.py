@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from curate.corpus.classes import class_of, forget_classes
 from curate.corpus.split_record import forget_in_records
 from curate.errors import CurateError
 from curate.manifests.opt_out import OptOuts
@@ -110,6 +111,8 @@ def purge(
             store_manifest(workspace, left)
         removed = _remove_artefacts(workspace, purged.ids)
         forget_in_records(corpus_folder(workspace), purged.ids)
+        if stored is not None:
+            forget_classes(corpus_folder(workspace), {class_of(video) for video in left})
         copies = forget_videos(workspace, purged.ids)
         known |= {_owner(path) for path in removed} | {video for video, _ in read_ledger(workspace.ledger_folder)}
         removed += forget_neighbours(workspace)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,20 @@ def entries(tmp_path: Path) -> list[ExportEntry]:
 def export(tmp_path: Path) -> Export:
     """Export to ``tmp_path/exports`` with the options given as keywords."""
 
-    def run(entries: list[ExportEntry], *formats: str, to: str = "exports", mark: str = "f", **options: Any) -> Any:
+    def run(
+        entries: list[ExportEntry],
+        *formats: str,
+        to: str = "exports",
+        mark: str = "f",
+        classes: Sequence[str] = (),
+        **options: Any,
+    ) -> Any:
         return export_dataset(
             entries,
             ExportOptions(formats=formats, **options),
             tmp_path / to,
             context={"classify.model": "tiny", "classify.sha256": "0" * 64, "mark": mark},
+            classes=classes,
         )
 
     return run

@@ -83,9 +83,9 @@ def test_an_option_writes_those_formats_anew_that_use_it(entries, export, tmp_pa
     options = {**usual, **options}
     if "clips" in anew:
         options["clips"] = dataclasses.replace(options["clips"], seconds=2.0, stride=2.0)
-    assert {path.name for path in export(entries, "lmdb-generic", **options).stale} == anew - {"lmdb-generic"}
+    assert {path.name for path in export(entries, "lmdb", **options).stale} == anew - {"lmdb"}
     made = export(entries, *ALL, **options)
-    assert {f.name for f in made.formats if f.written} | (anew & {"lmdb-generic"}) == anew
+    assert {f.name for f in made.formats if f.written} | (anew & {"lmdb"}) == anew
     for name in set(ALL) - anew:
         assert state(tmp_path / "exports" / name) == before[name]
 
@@ -270,6 +270,8 @@ def test_nothing_to_export_says_what_to_do(entries, export, tmp_path):
         export([silent], "parquet")
     with pytest.raises(CurateError, match="unknown format 'tfrecord'; known: parquet"):
         export(entries, "tfrecord")
+    with pytest.raises(CurateError, match=r"'lmdb-generic' is gone: no reader of it .* take lmdb"):
+        export(entries, "lmdb-generic")
     assert not (tmp_path / "exports").exists()
 
 

@@ -31,6 +31,13 @@ def test_torchvision_opens_a_split_as_an_image_folder(three, export, tmp_path):
     image, label = shown["vid_a_1.jpg"]
     assert label == 0 and np.abs(np.asarray(image).astype(int) - picture(2).astype(int))[40:].max() < 10
     assert [p.name for p in (tmp_path / "exports" / "folders" / "val").iterdir()] == ["whipple-procedure"]
+    card = (tmp_path / "exports" / "folders" / "README.md").read_text()
+    code = card.partition("```python\n")[2].partition("```")[0].replace("path/to/this/folder/", "path/to/this/folder")
+    names: dict[str, object] = {}
+    exec(code.replace("path/to/this/folder", str(tmp_path / "exports" / "folders")), names)
+    assert {label for _, label in names["dataset"].samples} == {0, 1}
+    val = names["Frames"](tmp_path / "exports" / "folders" / "val", allow_empty=True)
+    assert [label for _, label in val.samples] == [2] * 3 and val.classes[2] == "whipple-procedure"
 
 
 def test_every_file_has_a_row_with_its_checksum(three, export, tmp_path):

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 import json
-import pickle
 from pathlib import Path
 
 import cv2
@@ -14,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from curate.exports.check.verify import verify_export
 from curate.exports.formats.lmdb import write_environment
 from tests.exports.making import make_entry, picture, sampled_jpeg
 
@@ -67,26 +65,6 @@ def test_rgb_flavour_holds_ordinary_jpegs_byte_for_byte(entries, export, tmp_pat
     record = json.loads((folder / "export.json").read_text())
     assert record["channel_order"] == "rgb"
     assert sorted(p.name for p in (folder / "train.lmdb").iterdir()) == ["data.mdb"]
-
-
-def test_generic_flavour_serves_readers_that_look_for_its_two_entries(entries, export, tmp_path):
-    export(entries, "lmdb-generic")
-    folder = tmp_path / "exports" / "lmdb-generic"
-    with lmdb.open(str(folder / "train.lmdb"), readonly=True, lock=False) as environment, environment.begin() as read:
-        keys = pickle.loads(read.get(b"__keys__"))
-        assert pickle.loads(read.get(b"__len__")) == len(keys) == 17
-        images = [Image.open(io.BytesIO(read.get(key))) for key in keys]
-    assert [image.size for image in images] == [images[0].size] * 17
-    assert [key.decode() for key in keys] == pq.read_table(folder / "metadata.parquet")["key"].to_pylist()
-    assert list(verify_export(folder)) == []
-
-
-def test_verify_finds_a_key_list_that_is_wrong(entries, export, tmp_path):
-    export(entries, "lmdb-generic")
-    folder = tmp_path / "exports" / "lmdb-generic"
-    with lmdb.open(str(folder / "train.lmdb"), lock=False) as environment, environment.begin(write=True) as write:
-        write.put(b"__len__", pickle.dumps(16, protocol=4))
-    assert "__len__" in {problem.where for problem in verify_export(folder)}
 
 
 def test_sidecar_has_one_row_a_key(entries, export, tmp_path):

@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 
 from curate.errors import CurateError
 from curate.exports.check.verify import verify_export
-from curate.exports.exporter import FORMATS
+from curate.exports.exporter import FORMATS, InProcess
 from curate.manifests import read_manifest
 from curate.manifests.opt_out import OptOuts
-from curate.run.session import Sources, open_session, run_export, store
+from curate.run.session import Sources, open_session, run_export, store, store_manifest
 from curate.takedown.mentions import search_tree
 from curate.takedown.purge import PurgeReport, purge
 from curate.workspace.ledger import read_ledger
@@ -298,6 +298,27 @@ def test_an_export_with_other_options_is_written_with_its_own(workspace: Path) -
     record = json.loads((workspace / "exports" / "folders" / "export.json").read_text())
     assert record["options"]["short_side"] == 32
     assert set(pq.read_table(workspace / "exports" / "folders" / "metadata.parquet")["height"].to_pylist()) == {32}
+
+
+def test_the_classes_that_stay_keep_their_numbers_and_the_one_that_goes_leaves_no_word(workspace: Path) -> None:
+    procedures = {GONE: "operation of Jane Roe", "stays_here1": "cholecystectomy", "stays_here2": "zzz"}
+    videos = open_session(workspace).pipeline.videos
+    named = [dataclasses.replace(video, procedures=(procedures[video.id],)) for video in videos]
+    store_manifest(Workspace.open(workspace), named)
+    for path in (workspace / "exports").iterdir():
+        shutil.rmtree(path)
+    given = {"export": {"formats": ("webdataset", "parquet")}}
+    run_export(open_session(workspace, given=given), crew=InProcess())
+    names = workspace / "exports" / "webdataset" / "classes.txt"
+    assert names.read_text().splitlines() == ["unknown", "cholecystectomy", "operation-of-jane-roe", "zzz"]
+    take(workspace, GONE)
+    assert_gone(workspace)
+    assert names.read_text().splitlines() == ["unknown", "cholecystectomy", "removed-2", "zzz"]
+    table = pq.read_table(next((workspace / "exports/parquet/data").iterdir()), columns=["video_id", "label"])
+    assert {(row["video_id"], row["label"]) for row in table.to_pylist()} == {("stays_here1", 1), ("stays_here2", 3)}
+    assert grep(workspace, "jane") == grep(workspace, "Jane") == []
+    again = run_export(open_session(workspace, given=given), crew=InProcess())
+    assert not any(made.written for made in again.formats)
 
 
 def test_an_export_of_curate_0_1_is_written_again_with_its_options(workspace: Path) -> None:

@@ -19,7 +19,6 @@ from curate.exports.check.tree import check_tree
 from curate.exports.check.video_files import check_video_files
 from curate.exports.disk.folder import PICTURE, RECORD, inner_path
 from curate.exports.disk.tar import BLOCK
-from curate.exports.formats.lmdb import index_entries
 from curate.exports.formats.tables import METADATA, VIDEOS, read_videos
 from curate.exports.formats.video_files import VIDEO_FORMATS
 from curate.exports.reading.stores import FrameStore, LmdbStore, open_record, open_store
@@ -28,6 +27,9 @@ from curate.files.digest import file_sha256
 from curate.files.machine import usable_cores
 
 _COLUMNS = ("key", "video_id", "width", "height")
+
+_INDEX = frozenset({b"__keys__", b"__len__"})
+"""Entries of the format ``lmdb-generic``, which curate 0.1 wrote."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,9 @@ def verify_export(
     """Look for everything that is wrong with an export.
 
     Every file has its size and checksum and none is missing or extra, nor is there a link or an empty folder; the
-    metadata has as many frames and videos as the record, with distinct keys; every key has its picture and every picture
-    its key; and, with ``decode``, every picture can be decoded and has the size that its row says. An LMDB that is not as
-    it was written is named and not opened: the library would map it and die of what is wrong with it.
+    metadata has as many frames and videos as the record, with distinct keys; every key has its picture and every
+    picture its key; and, with ``decode``, every picture can be decoded and has the size that its row says. An LMDB that
+    is not as it was written is named and not opened: the library would map it and die of what is wrong with it.
 
     Args:
         folder: Folder of one export, of any format.
@@ -191,7 +193,7 @@ def _check_picture(jpeg: bytes | str, size: tuple[int, int]) -> str:
 
 def _check_format(store: FrameStore, name: str, keys: list[str]) -> Iterator[Problem]:
     if isinstance(store, LmdbStore):
-        yield from _check_lmdb(store, keys, index=name == "lmdb-generic")
+        yield from _check_lmdb(store, keys, _INDEX if name == "lmdb-generic" else frozenset())
     elif name in ("folders", "surgenet"):
         yield from _check_loose(store)
     elif name == "webdataset":
@@ -202,18 +204,14 @@ def _check_format(store: FrameStore, name: str, keys: list[str]) -> Iterator[Pro
         yield from _check_entries(store, keys)
 
 
-def _check_lmdb(store: LmdbStore, keys: list[str], *, index: bool) -> Iterator[Problem]:
-    listed = [key.encode() for key in keys]
-    entries = index_entries(listed) if index else {}
-    expected = set(listed)
+def _check_lmdb(store: LmdbStore, keys: list[str], beside: frozenset[bytes]) -> Iterator[Problem]:
+    """Each key has its row and each row its key; ``beside`` are entries that are no frames."""
+    expected = {key.encode() for key in keys}
     with store.environment().begin() as transaction:
         for key in transaction.cursor().iternext(values=False):
-            if key not in expected and key not in entries:
+            if key not in expected and key not in beside:
                 yield Problem(key.decode(errors="replace"), "is in the environment but not in metadata.parquet")
             expected.discard(key)
-        for key, value in entries.items():
-            if transaction.get(key) != value:
-                yield Problem(key.decode(), "does not agree with metadata.parquet")
     for key in sorted(expected):
         yield Problem(key.decode(), "is in metadata.parquet but not in the environment")
 

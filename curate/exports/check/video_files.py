@@ -13,7 +13,8 @@ import av
 from curate.exports.disk.folder import inner_path
 from curate.exports.formats.tables import METADATA
 from curate.exports.formats.video import frame_key
-from curate.exports.formats.video_files import CLASSES, SUFFIX, read_video_files
+from curate.exports.formats.video_files import SUFFIX, read_video_files
+from curate.exports.plan.classes import CLASSES
 from curate.files.bounded import parse_json
 from curate.files.machine import usable_cores
 from curate.files.parquet import read_rows
@@ -140,18 +141,18 @@ def _check_entry(said: Mapping[str, Any], row: Row) -> str:
 
 def _check_lists(folder: Path, rows: Sequence[Row], splits: Sequence[str]) -> Iterator[Said]:
     """Each clip stands once in VideoMAE's list and once in V-JEPA's of its split, with its label; no other does."""
-    classes = (folder / CLASSES).read_text(encoding="ascii").splitlines()
+    classes = (folder / CLASSES).read_text(encoding="utf-8").splitlines()
     for row in rows:
         if not 0 <= row["label"] < len(classes) or classes[row["label"]] != Path(row["file"]).parent.name:
             yield row["key"], f"has the label {row['label']}, which {CLASSES} gives to another folder"
     for split in splits:
         expected = Counter(f"{row['file']} {row['label']}" for row in rows if row["split"] == split)
         first = f"videomae/{split}.txt"
-        yield from _compare(first, (folder / first).read_text(encoding="ascii").splitlines(), expected)
+        yield from _compare(first, (folder / first).read_text(encoding="utf-8").splitlines(), expected)
         csvs = sorted((folder / "vjepa" / split).glob("*.csv"))
-        lines = [line for path in csvs for line in path.read_text(encoding="ascii").splitlines()]
+        lines = [line for path in csvs for line in path.read_text(encoding="utf-8").splitlines()]
         yield from _compare(f"vjepa/{split}", lines, expected)
-        said = (folder / "vjepa" / f"{split}.yaml").read_text(encoding="ascii")
+        said = (folder / "vjepa" / f"{split}.yaml").read_text(encoding="utf-8")
         names = [line[2:] for line in said.partition("datasets_weights:")[0].splitlines() if line.startswith("- ")]
         if sorted(names) != [path.relative_to(folder).as_posix() for path in csvs]:
             yield f"vjepa/{split}.yaml", "does not name the lists of its split"

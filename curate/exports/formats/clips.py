@@ -13,20 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from curate.config import ClipsOptions, ExportOptions
+from curate.corpus.classes import class_of
 from curate.errors import CurateError
 from curate.exports.formats.dataset import Dataset
 from curate.exports.formats.encoding import assemble, encode_shard
 from curate.exports.formats.making import Making
 from curate.exports.formats.video_files import SUFFIX, FrameCounts, VideoFile, read_video_files
 from curate.exports.pixels.source_video import OutputFrame, SourceVideo
-from curate.exports.plan.classes import class_of
 from curate.exports.plan.plan import NothingToExport, Plan, PlannedVideo
 from curate.media.mp4 import Mp4Writer
 from curate.media.select import TOLERANCE, AtTimes
 from curate.records import Region
 
-VERSION = 1
+VERSION = 2
 """Raised when the bytes written for the same input change."""
+
+_FILES = 1
+"""The same for the video files alone."""
 
 READING = (
     "`{split}/{{procedure}}/{{video_id}}_{{i}}.mp4`: H.264 without sound, all of one length and rate. The label of a "
@@ -60,7 +63,7 @@ def encode_clips(making: Making) -> dict[str, Any]:
     def encode(video: PlannedVideo, folder: Path, tick: Callable[[], None]) -> list[VideoFile]:
         return _encode(video, making.job.options, folder, tick)
 
-    return encode_shard(making, VERSION, encode)
+    return encode_shard(making, _FILES, encode)
 
 
 def assemble_clips(dataset: Dataset, folder: Path) -> tuple[Plan, dict[str, Any]]:
@@ -112,7 +115,7 @@ def assemble_clips(dataset: Dataset, folder: Path) -> tuple[Plan, dict[str, Any]
 
 def _write(path: Path, lines: Sequence[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(lines), encoding="ascii")
+    path.write_text("".join(lines), encoding="utf-8")
 
 
 def _place(video: PlannedVideo) -> str:

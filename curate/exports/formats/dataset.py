@@ -52,7 +52,7 @@ class Dataset:
         options: What to take and how to paint and encode it.
         context: Facts about how it was made, such as names and checksums of weights; written into every export.
         shards: All finished shards, in the order of the export.
-        labels: Index of each class.
+        labels: Label of each class, in their order.
         summed: Checksums of files of the export that are known already, by path; filled on the way.
     """
 

@@ -31,7 +31,7 @@ from curate.exports.formats.tables import (
 from curate.exports.plan.plan import Plan, PlannedVideo
 from curate.exports.plan.shards import PORTION, Shard, by_class
 
-VERSION = 1
+VERSION = 2
 """Raised when the bytes written for the same input change."""
 
 READING = (

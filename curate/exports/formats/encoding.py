@@ -10,12 +10,13 @@ from typing import Any
 import pyarrow as pa
 
 from curate.config import ExportOptions
+from curate.corpus.classes import class_of
 from curate.exports.formats.dataset import Dataset, MadeShard
 from curate.exports.formats.making import Making
 from curate.exports.formats.reuse import recipe, take
 from curate.exports.formats.tables import METADATA, made_with
-from curate.exports.formats.video_files import CLASSES, VIDEO_FILE_SCHEMA, VideoFile
-from curate.exports.plan.classes import class_of
+from curate.exports.formats.video_files import VIDEO_FILE_SCHEMA, VideoFile
+from curate.exports.plan.classes import CLASSES, classes_text
 from curate.exports.plan.plan import Plan, PlannedVideo
 from curate.exports.plan.shards import Shard, by_video
 from curate.files.parquet import RowWriter
@@ -34,7 +35,7 @@ def encode_shard(making: Making, version: int, encode: EncodeVideo) -> dict[str,
 
     Args:
         making: What to write.
-        version: Of the format.
+        version: Of the video files of the format.
         encode: Writes a video.
 
     Returns:
@@ -62,7 +63,7 @@ def assemble(dataset: Dataset, folder: Path, place: Callable[[PlannedVideo], str
     Returns:
         The plan with the frames and seconds that were really written, without videos that gave none.
     """
-    (folder / CLASSES).write_text("".join(f"{name}\n" for name in dataset.labels), encoding="ascii")
+    (folder / CLASSES).write_text(classes_text(dataset.labels), encoding="utf-8")
     schema = VIDEO_FILE_SCHEMA.with_metadata(made_with(dataset.context))
     written: dict[str, list[VideoFile]] = {}
     with RowWriter(folder / METADATA, schema) as table:

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from curate.config import ExportOptions
+from curate.corpus.classes import class_of
 from curate.exports.disk.checksums import FileFacts
 from curate.exports.disk.folder import is_inner, link
 from curate.exports.formats.dataset import Dataset
@@ -25,13 +26,13 @@ from curate.exports.formats.tables import (
     write_frame_table,
 )
 from curate.exports.pixels.frames import ExportFrame
-from curate.exports.plan.classes import class_of
+from curate.exports.plan.classes import CLASSES, classes_text
 from curate.exports.plan.plan import Plan
 from curate.exports.plan.shards import PORTION, Shard, by_split
 from curate.files.ahead import map_ahead
 from curate.files.machine import worker_threads
 
-VERSION = 1
+VERSION = 2
 """Raised when the bytes written for the same input change."""
 
 SURGENET_BATCH = 10_000
@@ -43,9 +44,18 @@ _AHEAD = 16
 READING = (
     "`{split}/{{procedure}}/{{video_id}}_{{n}}.jpg`. DINO: `ImageFolder` on the folder `{split}`. MAE and timm: on "
     "this folder. All metadata is in `metadata.parquet`, one row a file.\n\n"
+    "The label of a frame is the line of its procedure in `classes.txt`, from 0. torchvision's `ImageFolder` numbers "
+    "the folders of each split by itself, and so otherwise where a split lacks a procedure: for labels, read it as "
+    "below. timm: `--class-map path/to/this/folder/classes.txt`.\n\n"
     "```python\n"
+    "from pathlib import Path\n\n"
     "from torchvision.datasets import ImageFolder\n\n"
-    'dataset = ImageFolder("path/to/this/folder/{split}")\n'
+    'root = Path("path/to/this/folder")\n\n\n'
+    "class Frames(ImageFolder):\n"
+    "    def find_classes(self, directory):\n"
+    '        names = (root / "classes.txt").read_text(encoding="utf-8").splitlines()\n'
+    "        return names, {{name: label for label, name in enumerate(names)}}\n\n\n"
+    'dataset = Frames(root / "{split}", allow_empty=True)\n'
     "```"
 )
 
@@ -53,7 +63,7 @@ SURGENET_READING = (
     "SurgeNet's tree below each split: `{split}/{{procedure}}/Batch{{k}}/{{video_id}}_frame_{{n}}_Sample{{i}}.jpg`, "
     "`n` counted from the start of the source video, `i` over the exported frames of the procedure, 10,000 of them a "
     "batch. `{split}.txt` is the list of file names. Match frames of other releases by video and `n`, since `i` shifts "
-    "with every video that comes or goes."
+    "with every video that comes or goes. `classes.txt` names the procedures in the order of their labels."
 )
 
 
@@ -137,6 +147,7 @@ def assemble(dataset: Dataset, folder: Path) -> dict[str, Any]:
                 yield batch
 
     write_frame_table(folder / METADATA, rows(), made_with(dataset.context), checksums=True)
+    (folder / CLASSES).write_text(classes_text(dataset.labels), encoding="utf-8")
     return {"loose_bytes": size}
 
 

@@ -6,17 +6,12 @@ images and nothing else, since the readers take every key for one; all metadata 
 
 ``rgb`` stores ordinary JPEGs, byte for byte where nothing had to be painted. ``bgr`` is what LEMON's own writer
 makes: JPEGs with R and B exchanged.
-
-The generic flavour has two entries more, for readers that cannot list keys: ``__keys__``, the pickled list of all keys
-as bytes in the order of ``metadata.parquet``, and ``__len__``, the pickled number of them. LEMON's readers would take
-these for images.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import pickle
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -67,12 +62,6 @@ LEMON_READING = (
     "converting it. All metadata is in `metadata.parquet`, one row a key."
 )
 
-GENERIC_READING = (
-    "One LMDB environment a split, `{split}.lmdb`. Values are ordinary JPEGs (`channel_order` is `rgb`). Two further "
-    "entries serve readers that look for them: `__keys__`, a pickled list of all keys as bytes, and `__len__`, a "
-    "pickled integer. All metadata is in `metadata.parquet`, one row a key, in the order of `__keys__`."
-)
-
 INITIAL_MAP = 1 << 30
 """Bytes of address space to start with; it doubles whenever it is full."""
 
@@ -89,7 +78,6 @@ def write_split(
     making: Making,
     channel_order: Literal["rgb", "bgr"],
     *,
-    index: bool = False,
     initial_map: int = INITIAL_MAP,
 ) -> dict[str, Any]:
     """Write the environment of a split, ``data.mdb``, and its rows.
@@ -97,7 +85,6 @@ def write_split(
     Args:
         making: What to write; it joins the shards of the split.
         channel_order: ``rgb`` or ``bgr``, see the module.
-        index: Whether to add ``__keys__`` and ``__len__``.
         initial_map: Bytes of the map at first.
 
     Returns:
@@ -111,18 +98,13 @@ def write_split(
     with RowsFile(making.folder) as rows:
 
         def items() -> Iterator[tuple[bytes, bytes]]:
-            keys: list[bytes] = []
             for group in joined(making):
                 sizes = []
                 for key, picture in zip(group.keys, group.pictures, strict=True):
                     sizes.append(len(picture))
-                    if index:
-                        keys.append(key.encode())
                     yield key.encode(), picture
                 count = len(sizes)
                 rows.add_batch(with_place(group.batch, file=[name] * count, offset=[None] * count, size=sizes))
-            if index:
-                yield from index_entries(keys).items()
 
         environment = making.folder / name
         facts = write_environment(items(), environment, initial_map=initial_map, tick=making.tick)
@@ -147,11 +129,6 @@ def assemble(dataset: Dataset, folder: Path) -> dict[str, Any]:
     rows = (batch for made in dataset.shards for batch in read_batches(made.folder))
     write_frame_table(folder / METADATA, rows, made_with(dataset.context) | {"channel_order": order})
     return {"channel_order": order}
-
-
-def index_entries(keys: list[bytes]) -> dict[bytes, bytes]:
-    """The two entries of the generic flavour for these keys."""
-    return {b"__keys__": pickle.dumps(keys, protocol=4), b"__len__": pickle.dumps(len(keys), protocol=4)}
 
 
 def write_environment(

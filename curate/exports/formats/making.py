@@ -36,7 +36,7 @@ class Job:
         options: Of the export.
         context: Facts about how the frames were made.
         final: Folder of the export.
-        labels: Index of each class.
+        labels: Label of each class, in their order.
         joins: Keys and frames of the shards that it joins; empty for a shard that is made from artefacts.
     """
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from curate.config import ExportOptions
+from curate.corpus.classes import class_of
 from curate.exports.disk.output import OutputFile
 from curate.exports.formats.dataset import Dataset
 from curate.exports.formats.making import Making
@@ -23,7 +24,7 @@ from curate.exports.plan.plan import Plan
 from curate.exports.plan.shards import Shard, by_split
 from curate.files.parquet import RowWriter
 
-VERSION = 2
+VERSION = 3
 """Raised when the bytes written for the same input change."""
 
 READING = (
@@ -45,6 +46,9 @@ _BESIDE = 100
 """Bytes that the other columns of a frame take, about."""
 
 _SUFFIX = ".parquet"
+
+LABEL = "label"
+"""Column of the class; timm's reader of ``datasets`` looks for this name."""
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
@@ -95,11 +99,19 @@ def _room(options: ExportOptions) -> int:
     return limit - min(_FOOTER, limit // 4)
 
 
-def schema(context: Mapping[str, str]) -> pa.Schema:
-    """Schema of a shard: ``image`` and the columns of `FRAME_SCHEMA`, with the features that ``datasets`` looks for."""
-    plain = pa.schema([pa.field("image", IMAGE), *FRAME_SCHEMA])
+def schema(context: Mapping[str, str], classes: Iterable[str]) -> pa.Schema:
+    """Schema of a shard, with the features that ``datasets`` looks for.
+
+    Columns are ``image``, those of `FRAME_SCHEMA`, and ``label``, the number of the class.
+
+    Args:
+        context: Facts about how the frames were made.
+        classes: Names of the classes, in the order of their numbers.
+    """
+    plain = pa.schema([pa.field("image", IMAGE), *FRAME_SCHEMA, pa.field(LABEL, pa.int64())])
     features = {field.name: _feature(field.type) for field in plain}
     features["image"] = {"_type": "Image"}
+    features[LABEL] = {"names": list(classes), "_type": "ClassLabel"}
     return plain.with_metadata(
         {
             "huggingface": json.dumps({"info": {"features": features}}, sort_keys=True),
@@ -120,7 +132,7 @@ def _feature(kind: pa.DataType) -> Any:
 
 def _groups(making: Making) -> Iterator[tuple[pa.Table, int]]:
     """One row group after the other, with the size of its images in bytes."""
-    kind = schema(making.job.context)
+    kind, labels = schema(making.job.context, making.job.labels), making.job.labels
     limit = min(GROUP_BYTES, making.job.options.parquet.shard_size * 500_000)
     rows: list[dict[str, Any]] = []
     jpegs: list[bytes] = []
@@ -129,7 +141,7 @@ def _groups(making: Making) -> Iterator[tuple[pa.Table, int]]:
         if rows and (len(rows) == GROUP_ROWS or size + len(jpeg) > limit):
             yield _table(rows, jpegs, kind), size
             rows, jpegs, size = [], [], 0
-        rows.append(frame_row(frame, making.renderer))
+        rows.append(frame_row(frame, making.renderer) | {LABEL: labels[class_of(frame.video)]})
         jpegs.append(jpeg)
         size += len(jpeg)
     if rows:
@@ -148,7 +160,7 @@ class _Files:
     """Writes row groups to files of a bounded size."""
 
     def __init__(self, making: Making) -> None:
-        self._making, self._schema = making, schema(making.job.context)
+        self._making, self._schema = making, schema(making.job.context, making.job.labels)
         self._room = _room(making.job.options)
         self._writer: RowWriter | None = None
         self._file: OutputFile | None = None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from curate.config import ExportOptions
+from curate.errors import CurateError
 from curate.exports.disk.checksums import FileFacts
 from curate.exports.disk.folder import PICTURE
 from curate.exports.disk.staging import ShardRecord, drop_attempt
@@ -38,7 +39,9 @@ class Format:
         assemble_videos: Instead of ``assemble`` for formats of video files, whose frames are only known when they are
             there: returns the plan with what is in them, too.
         holds: Whether the loose pictures of a shard are as they were written.
-        labelled: Whether the bytes of a shard depend on the indices of classes.
+        labelled: Whether the bytes of a shard depend on the labels of its classes.
+        names_classes: Whether they depend on the names of all classes.
+        tells_labels: Whether anything of the export tells labels.
         on_hub: Whether its card carries a header for the Hugging Face hub.
         check: Looks at the options before anything is written.
     """
@@ -52,6 +55,8 @@ class Format:
     assemble_videos: Callable[[Dataset, Path], tuple[Plan, dict[str, Any]]] | None = None
     holds: Callable[[Path, Callable[[], None]], bool] = lambda folder, tick: True
     labelled: bool = False
+    names_classes: bool = False
+    tells_labels: bool = True
     on_hub: bool = False
     check: Callable[[ExportOptions], None] = lambda options: None
 
@@ -68,24 +73,31 @@ class Format:
         return dataset.plan, self.assemble(dataset, folder)
 
 
-def _lmdb(reading: str, order: Literal["rgb", "bgr"], *, index: bool = False) -> Format:
+def _lmdb(reading: str, order: Literal["rgb", "bgr"]) -> Format:
     return Format(
         lmdb.VERSION,
         reading,
         lmdb.shards,
         partial(joining.prepare, swapped=order == "bgr"),
         lmdb.assemble,
-        join=partial(lmdb.write_split, channel_order=order, index=index),
+        join=partial(lmdb.write_split, channel_order=order),
+        tells_labels=False,
     )
 
 
 FORMATS: Mapping[str, Format] = {
     "parquet": Format(
-        parquet.VERSION, parquet.READING, parquet.shards, parquet.write_shard, parquet.assemble, on_hub=True
+        parquet.VERSION,
+        parquet.READING,
+        parquet.shards,
+        parquet.write_shard,
+        parquet.assemble,
+        labelled=True,
+        names_classes=True,
+        on_hub=True,
     ),
     "lmdb": _lmdb(lmdb.READING, "rgb"),
     "lmdb-lemon": _lmdb(lmdb.LEMON_READING, "bgr"),
-    "lmdb-generic": _lmdb(lmdb.GENERIC_READING, "rgb", index=True),
     "webdataset": Format(
         webdataset.VERSION,
         webdataset.READING,
@@ -130,6 +142,29 @@ FORMATS: Mapping[str, Format] = {
     ),
 }
 """All formats by name."""
+
+GONE = {
+    "lmdb-generic": "no reader of it could be found, and those that look for __keys__ unpickle the values, which were "
+    "JPEGs: take lmdb, or webdataset or parquet for readers of others"
+}
+"""Formats of curate 0.1 that are not written any more, with the reason and what to take."""
+
+
+def check_formats(names: Iterable[str]) -> None:
+    """Look at names of formats before anything is done.
+
+    Raises:
+        CurateError: One is not known, or there is none.
+    """
+    known = ", ".join(FORMATS)
+    wanted = list(names)
+    for name in wanted:
+        if name in GONE:
+            raise CurateError(f"export.formats: the format {name!r} is gone: {GONE[name]}; known: {known}")
+        if name not in FORMATS:
+            raise CurateError(f"export.formats: unknown format {name!r}; known: {known}")
+    if not wanted:
+        raise CurateError(f"export.formats is empty: name at least one of {known}")
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,11 @@ from curate.media.mp4 import Mp4Writer
 from curate.media.select import During
 from curate.records import NON_SURGICAL, SURGICAL
 
-VERSION = 1
+VERSION = 2
 """Raised when the bytes written for the same input change."""
+
+_FILES = 1
+"""The same for the video files alone."""
 
 READING = (
     "`{split}/{{video_id}}.mp4` is the trimmed part of each video at its own frame rate, without sound: H.264, 4:2:0, "
@@ -79,7 +82,7 @@ def encode_video(making: Making) -> dict[str, Any]:
     def encode(video: PlannedVideo, folder: Path, tick: Callable[[], None]) -> list[VideoFile]:
         return [_encode(video, making.job.options, folder, tick)]
 
-    return encode_shard(making, VERSION, encode)
+    return encode_shard(making, _FILES, encode)
 
 
 def assemble_videos(dataset: Dataset, folder: Path) -> tuple[Plan, dict[str, Any]]:

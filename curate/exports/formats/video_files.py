@@ -20,9 +20,6 @@ VIDEO_FORMATS = frozenset({"video", "clips"})
 SUFFIX = ".mp4"
 """Of every video file."""
 
-CLASSES = "classes.txt"
-"""Names of the procedures, one a line; labels count the lines from 0."""
-
 VIDEO_FILE_SCHEMA = pa.schema(
     [
         ("key", pa.string()),
@@ -49,7 +46,7 @@ VIDEO_FILE_SCHEMA = pa.schema(
         ("recipe", pa.string()),
     ]
 )
-"""``file`` is relative to the export; ``label`` is the line of its procedure in `CLASSES`, from 0. ``n`` and
+"""``file`` is relative to the export; ``label`` is the line of its procedure in ``classes.txt``, from 0. ``n`` and
 ``timestamp`` are the sample and the seconds in the source video at which the file begins, ``seconds`` is how long it
 lasts. ``surgical_frames`` are not black. ``p_surgical`` is the mean over the frames. ``regions`` are the distinct ones
 that are painted over in any frame of a clip, in pixels; those of curated videos are told frame by frame elsewhere.

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from curate.config import ExportOptions
+from curate.corpus.classes import class_of
 from curate.exports.disk.tar import BLOCK, TarWriter
 from curate.exports.formats.dataset import Dataset
 from curate.exports.formats.making import Making
@@ -27,11 +28,11 @@ from curate.exports.formats.tables import (
     with_place,
     write_frame_table,
 )
-from curate.exports.plan.classes import class_of
+from curate.exports.plan.classes import CLASSES, classes_text
 from curate.exports.plan.plan import Plan
 from curate.exports.plan.shards import Shard, by_split
 
-VERSION = 1
+VERSION = 2
 """Raised when the bytes written for the same input change."""
 
 _BESIDE = 4_000
@@ -109,7 +110,7 @@ def assemble(dataset: Dataset, folder: Path) -> dict[str, Any]:
     write_frame_table(folder / METADATA, rows(), made_with(dataset.context))
     _write_json(folder / "_info.json", {"splits": {split: _split_info(split, lengths[split]) for split in lengths}})
     _write_json(folder / "sizes.json", {name: count for files in lengths.values() for name, count in files.items()})
-    (folder / "classes.txt").write_text("".join(f"{name}\n" for name in dataset.labels), encoding="ascii")
+    (folder / CLASSES).write_text(classes_text(dataset.labels), encoding="utf-8")
     return {}
 
 

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from curate.exports.plan.classes import class_of
+from curate.corpus.classes import class_of
 from curate.exports.plan.plan import Plan, PlannedVideo
 
 PORTION = 128_000_000
