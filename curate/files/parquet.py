@@ -39,12 +39,23 @@ def open_parquet(path: Place, *, memory_map: bool = False) -> Iterator[pq.Parque
     Raises:
         BadArtefact: The file, or what is read of it in the ``with`` block, is missing, damaged or not Parquet.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
+    with read_errors(path), pq.ParquetFile(path, pre_buffer=False, memory_map=memory_map) as file:
+        yield file
+
+
+@contextmanager
+def read_errors(path: Place) -> Iterator[None]:
+    """Names the file when reading an open one fails in the ``with`` block.
+
+    Raises:
+        BadArtefact: It did.
+    """
+    import pyarrow as pa
+
     try:
-        with pq.ParquetFile(path, pre_buffer=False, memory_map=memory_map) as file:
-            yield file
+        yield
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise BadArtefact(path, str(error)) from error
 

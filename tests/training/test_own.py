@@ -220,7 +220,7 @@ def test_networks_of_other_families_are_no_start(tmp_path: Path) -> None:
     with pytest.raises(CurateError, match="no frame classifier"):
         start_from("nonesuch", "new")
     tiny_model(tmp_path / "tiny")
-    with pytest.raises(CurateError, match="do not fit"):
+    with pytest.raises(CurateError, match="mobilenetv3_small_050 is not of timm's EfficientNet family"):
         start_from(str(tmp_path / "tiny"), "new")
 
 

@@ -5,12 +5,12 @@ Row groups are small, so that no more than some 16 MB of pictures is ever held.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from curate.files.parquet import RowWriter, count_rows, open_parquet, read_rows, require_columns
+from curate.files.parquet import RowWriter, count_rows, open_parquet, read_errors, read_rows, require_columns
 from curate.workspace.tables.schemas import frame_schema
 
 if TYPE_CHECKING:
@@ -49,23 +49,28 @@ class Frame(NamedTuple):
 
 
 class FrameGroup:
-    """One row group: what its rows tell and its pictures, each when it is asked for."""
+    """One row group: what its rows tell and its pictures, each when it is asked for.
 
-    def __init__(self, file: pq.ParquetFile, index: int) -> None:
-        self._file, self._index = file, index
+    Reading either raises `BadArtefact` where the file is damaged.
+    """
+
+    def __init__(self, path: Path, file: pq.ParquetFile, index: int) -> None:
+        self._path, self._file, self._index = path, file, index
 
     @cached_property
     def rows(self) -> list[FrameSize]:
         """What the rows tell beside the pictures."""
-        return [FrameSize(*row) for row in zip(*self._lists(*FrameSize._fields), strict=True)]
+        table = self._read(FrameSize._fields)
+        lists = [table.column(name).to_pylist() for name in FrameSize._fields]
+        return [FrameSize(*row) for row in zip(*lists, strict=True)]
 
     def jpegs(self) -> pa.ChunkedArray:
         """The pictures, in the order of `rows`; read anew at each call and not kept."""
-        return self._file.read_row_group(self._index, columns=["image"], use_threads=False).column(0)
+        return self._read(["image"]).column(0)
 
-    def _lists(self, *columns: str) -> list[list[Any]]:
-        table = self._file.read_row_group(self._index, columns=list(columns), use_threads=False)
-        return [table.column(name).to_pylist() for name in columns]
+    def _read(self, columns: Sequence[str]) -> pa.Table:
+        with read_errors(self._path):
+            return self._file.read_row_group(self._index, columns=list(columns), use_threads=False)
 
 
 def read_frame_groups(path: Path) -> Iterator[FrameGroup]:
@@ -77,7 +82,7 @@ def read_frame_groups(path: Path) -> Iterator[FrameGroup]:
     with open_parquet(path) as file:
         require_columns(path, file, [*FrameSize._fields, "image"])
         for index in range(file.num_row_groups):
-            yield FrameGroup(file, index)
+            yield FrameGroup(path, file, index)
 
 
 def read_frames(path: Path, wanted: Collection[int] | None = None) -> Iterator[Frame]:
@@ -127,7 +132,7 @@ def read_pictures(path: Path, index: int) -> pa.ChunkedArray:
         BadArtefact: They cannot be read.
     """
     with open_parquet(path) as file:
-        return FrameGroup(file, index).jpegs()
+        return FrameGroup(path, file, index).jpegs()
 
 
 def picture_bytes(path: Path) -> list[tuple[int, int]]:
