@@ -158,7 +158,10 @@ class SampleOptions:
     )
     every: int = option(30, "For 'every': frames 0, k, 2k, ...", low=1)
     frame_list: Path | None = option(
-        None, "For 'list': text file of names like {video}_frame_{n}_Sample{i}.jpg, one a line.", output=False
+        None,
+        "For 'list': text file of names like {video}_frame_{n}_Sample{i}.jpg, one a line; n counts steps of int(fps) "
+        "frames, as SurgeNet's script does: at 29.97 fps it is the frame at n * 29 / 29.97 s.",
+        output=False,
     )
     quality: int = option(95, "JPEG quality.", low=1, high=100)
     chroma: Literal["420", "422", "444"] = option("420", "Chroma subsampling of the JPEGs.")
@@ -392,6 +395,17 @@ class WebDatasetOptions:
 
 
 @dataclass(frozen=True)
+class SurgenetOptions:
+    """The format surgenet."""
+
+    clock: Literal["surgenet", "seconds"] = option(
+        "surgenet",
+        "What the number in a file name counts: surgenet: steps of int(fps) frames, as SurgeNet's script and its lists "
+        "do, the nearest to the frame; seconds: samples from the start of the source video.",
+    )
+
+
+@dataclass(frozen=True)
 class VideoOptions:
     """The format video."""
 
@@ -497,6 +511,7 @@ class ExportOptions:
     parquet: ParquetOptions = field(default_factory=ParquetOptions)
     lmdb_lemon: LemonLmdbOptions = field(default_factory=LemonLmdbOptions)
     webdataset: WebDatasetOptions = field(default_factory=WebDatasetOptions)
+    surgenet: SurgenetOptions = field(default_factory=SurgenetOptions)
     video: VideoOptions = field(default_factory=VideoOptions)
     clips: ClipsOptions = field(default_factory=ClipsOptions)
 

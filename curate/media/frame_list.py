@@ -1,8 +1,12 @@
-"""SurgeNet frame lists: which frames of which videos.
+"""SurgeNet frame lists: which frames of which videos, and the clock by which they count.
 
 A list is a text file, one file name a line: ``{video}_frame_{n}_Sample{i}.jpg``, with or without folders before it.
 ``Sample{i}`` counts over all videos of a procedure in the order of a directory, so one dead video shifts it: only the
 video and the frame number are read.
+
+The number does not count seconds. SurgeNet's script (``create_SurgeNetXL.py``) keeps the frames whose index is a
+multiple of ``int(fps)`` and numbers them: n is second n at 25, 30 and 60 fps, and ``n * 29 / 29.97`` s at 29.97 fps,
+116 s less after an hour.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ import re
 from array import array
 from collections import defaultdict
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from curate.errors import CurateError
@@ -30,6 +35,16 @@ class ListedFrames:
 
     numbers: dict[str, array[int]]
     sha256: str
+
+
+def listed_number(timestamp: float, fps: Fraction) -> int:
+    """Number of the frame nearest to a time by the clock of frame lists.
+
+    Args:
+        timestamp: Seconds from the start of the video.
+        fps: Average frame rate of the file.
+    """
+    return round(timestamp * fps / max(1, int(fps)))
 
 
 def digest(path: Path) -> str:

@@ -7,7 +7,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from curate.config import SurgenetOptions
 from curate.exports.formats import folders
+from curate.media.frame_list import read_frame_list
 from curate.nets.torchvision_repair import ensure_torchvision
 from tests.exports.making import make_entry, picture, sampled_jpeg
 
@@ -49,6 +51,41 @@ def test_every_file_has_a_row_with_its_checksum(three, export, tmp_path):
         assert {path: (row["size"], row["sha256"]) for path, row in rows.items()} == {
             path: (len(data), hashlib.sha256(data).hexdigest()) for path, data in files.items()
         }
+
+
+def at_rate(entry, rate: str, times):
+    """The same entry, sampled at other times of a video of another frame rate."""
+    table = pq.read_table(entry.frames)
+    place = table.schema.get_field_index("timestamp")
+    table = table.set_column(place, table.schema.field(place), [times])
+    pq.write_table(table.replace_schema_metadata({"source_fps": rate}), entry.frames)
+    return entry
+
+
+@pytest.mark.parametrize(
+    ("rate", "times", "surgenet"),
+    [
+        ("25", [0, 1, 3599, 3600], [0, 1, 3599, 3600]),
+        ("60", [0, 1, 3599, 3600], [0, 1, 3599, 3600]),
+        ("30000/1001", [0, 1, 29 * 1001 / 30000 * 3000, 3600], [0, 1, 3000, 3720]),
+        ("24000/1001", [0, 1, 23 * 1001 / 24000 * 77, 3600], [0, 1, 77, 3753]),
+        ("1/2", [0, 2, 4, 6], [0, 1, 2, 3]),
+        ("", [0, 1, 3599, 3600], [0, 1, 2, 3]),
+    ],
+)
+def test_surgenet_names_count_by_the_clock_of_its_script(tmp_path, export, rate, times, surgenet):
+    """Its script keeps frame k * int(fps) as number k; of samples by time it is the nearest one."""
+    entry = at_rate(make_entry(tmp_path / "in", "a", "ssss"), rate, [float(time) for time in times])
+    export([entry], "surgenet")
+    folder = tmp_path / "exports" / "surgenet"
+    names = (folder / "train.txt").read_text().splitlines()
+    assert names == [f"a_frame_{n}_Sample{i}.jpg" for i, n in enumerate(surgenet)]
+    assert list(read_frame_list(folder / "train.txt").numbers["a"]) == surgenet
+    assert "| export.surgenet.clock | surgenet |" in (folder / "README.md").read_text()
+    rows = pq.read_table(folder / "metadata.parquet", columns=["n", "timestamp"]).to_pylist()
+    assert [(row["n"], row["timestamp"]) for row in rows] == list(enumerate(times))
+    export([entry], "surgenet", surgenet=SurgenetOptions(clock="seconds"))
+    assert [name.split("_")[2] for name in (folder / "train.txt").read_text().splitlines()] == ["0", "1", "2", "3"]
 
 
 def test_surgenet_tree_counts_over_the_videos_of_a_procedure(tmp_path, export, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 
 from curate.config import ExportOptions
 from curate.corpus.classes import class_of
+from curate.errors import BadArtefact
 from curate.exports.disk.checksums import FileFacts
 from curate.exports.disk.folder import is_inner, link
 from curate.exports.formats.dataset import Dataset
@@ -27,10 +29,12 @@ from curate.exports.formats.tables import (
 )
 from curate.exports.pixels.frames import ExportFrame
 from curate.exports.plan.classes import CLASSES, classes_text
-from curate.exports.plan.plan import Plan
+from curate.exports.plan.plan import BrokenVideo, Plan, PlannedVideo
 from curate.exports.plan.shards import PORTION, Shard, by_split
 from curate.files.ahead import map_ahead
 from curate.files.machine import worker_threads
+from curate.media.frame_list import listed_number
+from curate.workspace.tables.frames import read_source_rate
 
 VERSION = 2
 """Raised when the bytes written for the same input change."""
@@ -61,9 +65,13 @@ READING = (
 
 SURGENET_READING = (
     "SurgeNet's tree below each split: `{split}/{{procedure}}/Batch{{k}}/{{video_id}}_frame_{{n}}_Sample{{i}}.jpg`, "
-    "`n` counted from the start of the source video, `i` over the exported frames of the procedure, 10,000 of them a "
-    "batch. `{split}.txt` is the list of file names. Match frames of other releases by video and `n`, since `i` shifts "
-    "with every video that comes or goes. `classes.txt` names the procedures in the order of their labels."
+    "`i` counted over the exported frames of the procedure, 10,000 of them a batch. `n` counts by the clock that "
+    "`export.surgenet.clock` names below: `surgenet`, steps of `int(fps)` frames of the source video as in SurgeNet's "
+    "own lists, the nearest to the frame (the same second at 25, 30 and 60 fps; at 29.97 fps number `n` lies at "
+    "`n * 29 / 29.97` s); or `seconds`, samples of the source video. `n` and `timestamp` in `metadata.parquet` count "
+    "samples and seconds in any case. `{split}.txt` is the list of file names. Match frames of other releases by video "
+    "and `n`, since `i` shifts with every video that comes or goes. `classes.txt` names the procedures in the order of "
+    "their labels."
 )
 
 
@@ -92,7 +100,9 @@ def write_folders(making: Making) -> dict[str, Any]:
 
 
 def write_surgenet(making: Making) -> dict[str, Any]:
-    """Write ``{split}/{class}/Batch{k}/{video}_frame_{n}_Sample{i}.jpg``.
+    """Write ``{split}/{class}/Batch{k}/{video}_frame_{n}_Sample{i}.jpg``; the options tell what n counts.
+
+    Samples are what it counts where a video does not tell its frame rate, as imported frames do not.
 
     Args:
         making: What to write.
@@ -103,12 +113,29 @@ def write_surgenet(making: Making) -> dict[str, Any]:
     Raises:
         BrokenVideo: The artefacts of a video cannot be read.
     """
+    by_seconds = making.job.options.surgenet.clock == "seconds"
+    rates: dict[str, Fraction | None] = {}
+
+    def number(frame: ExportFrame) -> int:
+        if by_seconds:
+            return frame.n
+        if frame.video.id not in rates:
+            rates[frame.video.id] = _source_rate(frame.video)
+        rate = rates[frame.video.id]
+        return frame.n if rate is None else listed_number(frame.timestamp, rate)
 
     def name(frame: ExportFrame, position: int) -> str:
-        file = f"{frame.video.id}_frame_{frame.n}_Sample{position}.jpg"
+        file = f"{frame.video.id}_frame_{number(frame)}_Sample{position}.jpg"
         return f"{frame.video.split}/{class_of(frame.video)}/Batch{position // SURGENET_BATCH}/{file}"
 
     return _write_files(making, name)
+
+
+def _source_rate(video: PlannedVideo) -> Fraction | None:
+    try:
+        return read_source_rate(video.entry.frames)
+    except BadArtefact as error:
+        raise BrokenVideo.by(video.id, error) from error
 
 
 def holds(folder: Path, tick: Callable[[], None]) -> bool:

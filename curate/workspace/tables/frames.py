@@ -6,6 +6,7 @@ Row groups are small, so that no more than some 16 MB of pictures is ever held.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -71,6 +72,21 @@ class FrameGroup:
     def _read(self, columns: Sequence[str]) -> pa.Table:
         with read_errors(self._path):
             return self._file.read_row_group(self._index, columns=list(columns), use_threads=False)
+
+
+def read_source_rate(path: Path) -> Fraction | None:
+    """Average frame rate of the video that the frames of a table were sampled from; ``None`` where it does not tell.
+
+    Raises:
+        BadArtefact: The table cannot be read.
+    """
+    with open_parquet(path) as file:
+        told = (file.metadata.metadata or {}).get(b"source_fps", b"")
+    try:
+        rate = Fraction(told.decode())
+    except (ValueError, ZeroDivisionError):
+        return None
+    return rate if rate > 0 else None
 
 
 def read_frame_groups(path: Path) -> Iterator[FrameGroup]:
