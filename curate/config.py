@@ -230,6 +230,17 @@ class MaskOptions:
     overlay_threshold: float = option(
         0.77, "Smallest score of an overlay; one seen in fewer than three frames needs 0.05 more.", low=0, high=1
     )
+    overlay_model: Path | None = option(
+        None,
+        "Overlay network of your own, a folder that curate train masks wrote; the packaged one if not given.",
+        output=False,
+    )
+    template: Path | None = option(
+        None,
+        "CSV with the boxes of one frame of an interface that never moves (file,kind,x1,y1,x2,y2): regions of every "
+        "frame. Frames of another size fail.",
+        output=False,
+    )
     redactions: bool = option(
         True, "Also mark boxes of plain black or white that hide a name or a face; they drop no frame."
     )

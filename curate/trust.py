@@ -4,11 +4,11 @@ A workspace is handed on: its ``curate.toml`` may be somebody else's. What stand
 never as an order to the machine. Every option of `curate.config` falls into one of these kinds:
 
 - Numbers, choices, words that describe what is wanted: taken. The worst that they do is waste time.
-- Files that determine the result: weights (``classify.model``, ``screen.model``, ``embed.model``, ``mask.yolo``), lists
-  of frames, decisions and splits (``sample.frame_list``, ``trim.decisions``, ``export.splits``): taken, since a
-  workspace could not be continued without them. They are only read, and only as data: tables and lists as text, weights
-  as safetensors, as ONNX, with ``weights_only``, or in the restricted mode of Ultralytics. None of them can name a
-  program.
+- Files that determine the result: weights (``classify.model``, ``screen.model``, ``embed.model``, ``mask.yolo``,
+  ``mask.overlay_model``), lists of frames, decisions, boxes and splits (``sample.frame_list``, ``trim.decisions``,
+  ``mask.template``, ``export.splits``): taken, since a workspace could not be continued without them. They are only
+  read, and only as data: tables and lists as text, weights as safetensors, as ONNX, with ``weights_only``, or in the
+  restricted mode of Ultralytics. None of them can name a program.
 - What says where requests go and who sends them: ``proxy``, ``source_address``, ``cookies``, ``cookies_from_browser``,
   ``local_addresses``. Never taken from a workspace and never written into one, because a stranger's proxy would read
   along, the user's cookies would go wherever the list of videos leads, and the local network would be open. They come

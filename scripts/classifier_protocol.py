@@ -6,6 +6,7 @@ Used by ``train_classifier.py`` and ``evaluate_classifier.py``, which must agree
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from tqdm import tqdm
@@ -63,6 +64,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--draws", type=int, default=16000, help="composed pictures")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
+
+
+def command_of(script: str) -> str:
+    """How a script was called, paths cut to their last part: a config says nothing of the machine it was made on."""
+    words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
+    return " ".join(["python", f"scripts/{script}", *words])
 
 
 def prepared(arguments: argparse.Namespace) -> tuple[LevelsNetwork, Experiment]:

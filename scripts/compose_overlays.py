@@ -22,15 +22,13 @@ from PIL import Image as PilImage
 from PIL import ImageDraw
 
 from curate.nets.detect.overlay import CLASSES, pieces
+from curate.training.overlay_unet import UNSEEN
 from curate.vision.static_content import COLUMNS, ROWS, WINDOW
 
 SCALE = 2
 """Overlays are drawn this much larger than the reduced image."""
 
 HEIGHT, WIDTH = ROWS * SCALE, COLUMNS * SCALE
-
-UNSEEN = 255
-"""Class of pixels under what is too faint to be seen of an overlay: neither surgery nor overlay."""
 
 VISIBLE = 10.0
 """Change of a pixel (0..255, mean over the frames that show the overlay) from which it can be seen. The truth is the

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from classifier_protocol import BASE, RECIPE, WIDE_FOLDS, add_arguments, prepared, single_families
+from classifier_protocol import BASE, RECIPE, WIDE_FOLDS, add_arguments, command_of, prepared, single_families
 
 from curate.config import TrimOptions
 from curate.evaluation.classifier import WEIGHINGS, Scored, figures, markdown
@@ -43,6 +43,9 @@ def main() -> None:
     add_arguments(parser)
     parser.add_argument("--wide", action="store_true", help="leave several families out at once")
     parser.add_argument("--out", type=Path, required=True, help="folder for predictions, tables, calibration")
+    parser.add_argument(
+        "--model", type=Path, help="folder for the model of all sources, as train_classifier.py makes it"
+    )
     evaluate(parser.parse_args())
 
 
@@ -78,6 +81,9 @@ def evaluate(arguments: argparse.Namespace) -> None:
     text, calibration = _report(experiment.frames, margins, composed)
     (arguments.out / "calibration.json").write_text(json.dumps(calibration, indent=2) + "\n")
     save_model(network, BASE, arguments.out / "without-cholecystectomies", **calibration)
+    if arguments.model:
+        experiment.head(RECIPE).put_into(network, BASE)
+        save_model(network, BASE, arguments.model, training_command=command_of("evaluate_classifier.py"), **calibration)
     (arguments.out / "sources.md").write_text(text)
     print(text)
 

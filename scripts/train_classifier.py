@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 import torch
-from classifier_protocol import BASE, RECIPE, add_arguments, prepared
+from classifier_protocol import BASE, RECIPE, add_arguments, command_of, prepared
 
 from curate.training.save import save_model
 
@@ -32,19 +31,13 @@ def main() -> None:
     network, experiment = prepared(arguments)
     experiment.head(RECIPE).put_into(network, BASE)
     calibration = json.loads(arguments.calibration.read_text()) if arguments.calibration else {}
-    command = " ".join(["python", "scripts/train_classifier.py", *_without_folders(sys.argv[1:])])
     save_model(
         network,
         BASE,
         arguments.out,
-        training_command=command,
+        training_command=command_of("train_classifier.py"),
         **{name: tuple(value) if isinstance(value, list) else value for name, value in calibration.items()},
     )
-
-
-def _without_folders(words: list[str]) -> list[str]:
-    """Arguments with paths cut to their last part: a config says nothing of the machine it was made on."""
-    return [Path(word).name if "/" in word else word for word in words]
 
 
 if __name__ == "__main__":

@@ -22,16 +22,15 @@ import cv2
 import numpy as np
 import simplejpeg
 import torch
-from compose_overlays import HEIGHT, UNSEEN, WIDTH, Composer
+from compose_overlays import HEIGHT, WIDTH, Composer
 from draw_interfaces import INTERFACES
 from draw_overlays import LOGOS, Artist, Fonts
 from torch import nn
-from torch.nn import functional
 
 from curate.files.csv_file import read_csv
-from curate.nets.detect.overlay import CLASSES
 from curate.nets.detect.text_detector import TextDetector, packaged_model
-from curate.vision.static_content import CHANNELS, COLUMNS, ROWS, WINDOW, statistics
+from curate.training.overlay_unet import UNet, export, loss_of, weights_of
+from curate.vision.static_content import WINDOW, statistics
 
 SCENES = (
     "yousskad",
@@ -46,7 +45,6 @@ SCENES = (
 HELD_OUT_SCENES = ("m2cai", "lowlight", "desmoke", "cholecseg", "saraph")
 INSERTS = ("portraits", "photos", "lecture-cau", "mri", "xray", "slides", "instrument-photos", "intel-sample-videos")
 HELD_OUT_INSERTS = ("liveportrait", "webframes", "mmaction2")
-CLASS_WEIGHTS = (1.0, 1.5, 2.0, 1.5, 1.5)
 
 CROPS = {"kvasir": 0.34}
 """Share of the width cut off on the left: there the endoscope writes text and shows where it is."""
@@ -54,45 +52,6 @@ CROPS = {"kvasir": 0.34}
 VALIDATION = 6
 """One group (video, case or scene) in so many of the training sources is not trained on, but thresholds are chosen on
 it."""
-
-LIKE = 2000
-"""Area in reduced pixels of an overlay whose pixels weigh as much as others; those of smaller ones weigh more, with the
-root of the area, `MOST` at most, for a small logo is as much an error as a large bar."""
-
-MOST = 4.0
-
-
-def double(inputs: int, outputs: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for channels in (inputs, outputs):
-        layers += [nn.Conv2d(channels, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
-    return nn.Sequential(*layers)
-
-
-class UNet(nn.Module):
-    """U-Net on half-resolution cells: pixels are folded into channels first and unfolded last.
-
-    Takes (batch, channels, rows, columns), gives logits (batch, classes, rows, columns).
-    """
-
-    def __init__(self, channels: int, classes: int, widths: tuple[int, ...] = (24, 32, 48, 64, 96)) -> None:
-        super().__init__()
-        self.classes = classes
-        self.stem = double(channels * 4, widths[0])
-        self.down = nn.ModuleList(double(a, b) for a, b in itertools.pairwise(widths))
-        self.up = nn.ModuleList(double(a + b, a) for a, b in itertools.pairwise(widths))
-        self.head = nn.Conv2d(widths[0], classes * 4, 1)
-
-    def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """Logits of every pixel."""
-        x = self.stem(functional.pixel_unshuffle(maps, 2))
-        skips = []
-        for block in self.down:
-            skips.append(x)
-            x = block(functional.max_pool2d(x, 2))
-        for block, skip in zip(reversed(self.up), reversed(skips), strict=True):
-            x = block(torch.cat([skip, functional.interpolate(x, scale_factor=2.0, mode="nearest")], 1))
-        return functional.pixel_shuffle(self.head(x), 2)
 
 
 class Clips(torch.utils.data.IterableDataset[tuple[np.ndarray, np.ndarray, np.ndarray]]):
@@ -110,16 +69,6 @@ class Clips(torch.utils.data.IterableDataset[tuple[np.ndarray, np.ndarray, np.nd
             complete = np.flatnonzero(np.all([one.shown for one in drawn], axis=0)) if drawn else range(len(frames))
             if len(frames) > 1 and len(complete):
                 yield statistics([frames[int(rng.choice(complete))]]), *sample
-
-
-def weights_of(target: np.ndarray) -> np.ndarray:
-    """Weight of every pixel by the size of the overlay that it belongs to: float32, 1 where there is none."""
-    weights = np.ones(target.shape, np.float32)
-    for kind in range(1, len(CLASSES)):
-        count, labels, stats, _ = cv2.connectedComponentsWithStats((target == kind).astype(np.uint8))
-        for label in range(1, count):
-            weights[labels == label] = min(max((LIKE / stats[label][cv2.CC_STAT_AREA]) ** 0.5, 1.0), MOST)
-    return weights
 
 
 def validates(group: str) -> bool:
@@ -215,12 +164,12 @@ def main() -> None:
         f"{len(composer.scenes)} scenes, {len(composer.sequences)} sequences, {len(composer.inserts)} inserts",
         flush=True,
     )
-    net = UNet(CHANNELS, len(CLASSES)).to(memory_format=torch.channels_last)
+    net = UNet().to(memory_format=torch.channels_last)
     if arguments.initial:
         net.load_state_dict(torch.load(arguments.initial, weights_only=True))
     train(net, composer, arguments)
     torch.save(net.state_dict(), arguments.output.with_suffix(".pt"))
-    export(net, arguments.output)
+    export(net.to(memory_format=torch.contiguous_format), arguments.output)
 
 
 def train(net: nn.Module, composer: Composer, arguments: argparse.Namespace) -> None:
@@ -229,7 +178,6 @@ def train(net: nn.Module, composer: Composer, arguments: argparse.Namespace) -> 
         Clips(composer, arguments.seed), batch_size=arguments.batch, num_workers=1, prefetch_factor=8
     )
     optimizer = torch.optim.AdamW(net.parameters(), lr=arguments.rate, weight_decay=1e-2)
-    classes = torch.tensor(CLASS_WEIGHTS)
     running, begin = 0.0, time.monotonic()
     net.train()
     for step, (maps, target, weights) in enumerate(itertools.islice(loader, arguments.stop or arguments.steps)):
@@ -238,8 +186,7 @@ def train(net: nn.Module, composer: Composer, arguments: argparse.Namespace) -> 
             group["lr"] = arguments.rate * warm * (0.5 + 0.5 * np.cos(np.pi * step / arguments.steps)) + 1e-5
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits = net(maps.to(memory_format=torch.channels_last))
-        each = functional.cross_entropy(logits.float(), target, weight=classes, ignore_index=UNSEEN, reduction="none")
-        loss = (each * weights).mean()
+        loss = loss_of(logits, target, weights)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -250,20 +197,6 @@ def train(net: nn.Module, composer: Composer, arguments: argparse.Namespace) -> 
             print(f"step {step} loss {mean:.4f}, {time.monotonic() - begin:.0f} s", flush=True)
         if step % 500 == 499:
             torch.save(net.state_dict(), arguments.output.with_suffix(".pt"))
-
-
-def export(net: nn.Module, path: Path) -> None:
-    net.eval()
-    torch.onnx.export(
-        nn.Sequential(net, nn.Softmax(dim=1)).to(memory_format=torch.contiguous_format),
-        (torch.zeros(1, CHANNELS, ROWS, COLUMNS),),
-        path,
-        input_names=["maps"],
-        output_names=["probabilities"],
-        dynamic_axes={"maps": {0: "batch"}, "probabilities": {0: "batch"}},
-        opset_version=17,
-        dynamo=False,
-    )
 
 
 if __name__ == "__main__":

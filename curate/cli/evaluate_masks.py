@@ -11,6 +11,9 @@ from curate.cli.common import verbosity
 from curate.cli.options import Layer, stage_flags
 from curate.config import load_toml, resolve
 
+_PATHS = ("yolo", "overlay_model", "template")
+"""Options that name files of this machine, of which a report says nothing."""
+
 
 @click.command()
 @click.argument("truth", nargs=-1, required=True, metavar="TRUTH...", type=click.Path(path_type=Path))
@@ -63,7 +66,7 @@ def masks(
     report = evaluate([one for path in files for one in read_truth(path, media)], options, rate)
     click.echo(table(report), nl=False)
     if output is not None:
-        named = {name: value for name, value in asdict(options).items() if name != "yolo"}
+        named = {name: value for name, value in asdict(options).items() if name not in _PATHS}
         about = {"truth": [path.name for path in files], "rate": rate, "options": named}
         for path in write(report, output, about):
             click.echo(str(path))

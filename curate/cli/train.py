@@ -8,6 +8,7 @@ from curate.cli.lazy import CommandTable, LazyGroup
 
 COMMANDS: CommandTable = {
     "classifier": ("curate.cli.train_classifier:classifier", "A frame classifier from labelled frames."),
+    "masks": ("curate.cli.train_masks:masks", "An overlay network for your own interface from hand-drawn boxes."),
 }
 """Command name: where it is, and its line in ``curate train --help``."""
 

@@ -17,7 +17,9 @@ from curate.config import MaskOptions
 from curate.errors import BadArtefact
 from curate.files.ahead import ahead
 from curate.files.digest import sha256_of
-from curate.nets.detect import overlay, text_detector
+from curate.nets.detect import text_detector
+from curate.nets.detect.boxed import OtherSize, Template
+from curate.nets.detect.own_overlay import overlay_model
 from curate.nets.detect.regions import RegionFinder
 from curate.nets.detect.yolo_files import model_files
 from curate.nets.device import available_threads
@@ -56,12 +58,18 @@ class MaskStage(Stage[MaskOptions]):
         return Resources.of_network(on_gpu, self.options.device)
 
     def fingerprint_extra(self) -> dict[str, Any]:
-        """The weights of the networks in use."""
+        """The weights of the networks in use, and what a template says.
+
+        Raises:
+            CurateError: A model or the template is not there, or is damaged.
+        """
         weights: dict[str, Any] = {}
         if self.options.detector == "text":
             weights["text"] = sha256_of(text_detector.packaged_model())
         if self.options.overlays:
-            weights["overlay"] = sha256_of(overlay.packaged_model())
+            weights["overlay"] = sha256_of(overlay_model(self.options.overlay_model))
+        if self.options.template:
+            weights["template"] = Template(self.options.template).fingerprint()
         if self.options.yolo:
             weights["yolo"] = [sha256_of(path) for path in model_files(self.options.yolo)]
         return weights
@@ -93,6 +101,8 @@ class MaskStage(Stage[MaskOptions]):
             check_all_seen(files.inputs["sample"], wanted, figures["frames"])
         except BadArtefact as error:
             return Failed(Reason.BAD_ARTEFACT, str(error))
+        except OtherSize as error:
+            return Failed(Reason.ERROR, str(error))
         return Done(artefact, figures=figures)
 
     def close(self) -> None:

@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.config import MaskOptions
-from curate.nets.detect import overlay, text_detector
+from curate.nets.detect import text_detector
+from curate.nets.detect.boxed import Template
 from curate.nets.detect.fusion import Fusion
 from curate.nets.detect.overlay import OverlayNet
+from curate.nets.detect.own_overlay import overlay_model
 from curate.nets.detect.text_detector import TextDetector
 from curate.nets.detect.yolo import suppress
 from curate.nets.detect.yolo_files import load, model_files
@@ -34,6 +36,7 @@ class RegionFinder:
     def __init__(self, options: MaskOptions) -> None:
         self._threshold = options.threshold
         self._redactions = options.redactions
+        self._template = Template(options.template) if options.template else None
         self._text = None
         if options.detector == "text":
             self._text = TextDetector(
@@ -46,18 +49,23 @@ class RegionFinder:
         self._overlays = None
         if options.overlays:
             self._overlays = OverlayNet(
-                overlay.packaged_model(), threshold=options.overlay_threshold, threads=options.threads
+                overlay_model(options.overlay_model), threshold=options.overlay_threshold, threads=options.threads
             )
         self._ensemble = tuple(
             load(path, device=options.device, threads=options.threads) for path in model_files(options.yolo)
         )
 
     def look(self, image: Image) -> tuple[list[ScoredBox], list[Region]]:
-        """What is found in one frame: text, and the pooled boxes of the user's models with the redactions."""
+        """What is found in one frame: text; and the pooled boxes of the user's models, redactions, the template's.
+
+        Raises:
+            OtherSize: There is a template, but not for frames of this size.
+        """
         text = self._text.detect([image])[0] if self._text else []
         pooled = suppress([found for model in self._ensemble for found in model.detect(image)])
         hidden = find_redactions(image) if self._redactions else []
-        return text, [*pooled, *(Region(*box, "redaction", 1.0, "plain") for box in hidden)]
+        fixed = self._template.regions((image.shape[1], image.shape[0])) if self._template else []
+        return text, [*pooled, *(Region(*box, "redaction", 1.0, "plain") for box in hidden), *fixed]
 
     def fusion(self) -> Fusion:
         """A fresh joiner for the frames of one video."""
