@@ -313,7 +313,7 @@ class Composer:
         return np.asarray(picture)
 
     def _field_of_view(self, rng: np.random.Generator) -> Image:
-        """Share of light per pixel: a full picture, a disc with or without a notch, an upright bar, redaction boxes."""
+        """Share of light per pixel: full, a disc with or without a notch, an octagon, between bars or framed."""
         view = np.ones((HEIGHT, WIDTH), np.float32)
         kind = rng.random()
         if kind < 0.35:
@@ -334,6 +334,12 @@ class Composer:
         elif kind < 0.55:
             margin = int(rng.uniform(0.03, 0.2) * HEIGHT)
             view[:margin] = view[HEIGHT - margin :] = 0
+        elif self.varied and kind < 0.65:
+            _octagon(rng, view)
+        elif self.varied and kind < 0.7:
+            margin = int(rng.uniform(0.008, 0.05) * HEIGHT)
+            view[:margin] = view[HEIGHT - margin :] = 0
+            view[:, :margin] = view[:, WIDTH - margin :] = 0
         if not self.varied and rng.random() < 0.2:
             x, y = int(rng.integers(0, WIDTH - 60)), int(rng.integers(0, HEIGHT - 40))
             view[y : y + int(rng.integers(10, 60)), x : x + int(rng.integers(20, 120))] = 0
@@ -341,6 +347,27 @@ class Composer:
             view = cv2.GaussianBlur(view, (0, 0), rng.uniform(0.5, 3))
         size = (COLUMNS * self.detail, ROWS * self.detail)
         return cv2.resize(view, size, interpolation=cv2.INTER_AREA)[..., None]
+
+
+def _octagon(rng: np.random.Generator, view: Image) -> None:
+    """Blacken all but a rectangle with cut corners, as flexible endoscopes show it."""
+    left, right = (int(v * WIDTH) for v in (rng.uniform(0, 0.35), 1 - rng.uniform(0, 0.12)))
+    top, low = (int(v * HEIGHT) for v in (rng.uniform(0, 0.06), 1 - rng.uniform(0, 0.06)))
+    cut = float(rng.uniform(0.08, 0.35)) * HEIGHT
+    corners = np.array(
+        [
+            (left + cut, top),
+            (right - cut, top),
+            (right, top + cut),
+            (right, low - cut),
+            (right - cut, low),
+            (left + cut, low),
+            (left, low - cut),
+            (left, top + cut),
+        ]
+    )
+    view[:] = 0
+    cv2.fillConvexPoly(view, corners.astype(np.int32), 1.0, cv2.LINE_AA)
 
 
 def _shown(rng: np.random.Generator, frames: int) -> Image:

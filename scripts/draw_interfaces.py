@@ -319,7 +319,7 @@ def menu(artist: Artist, rng: Random, frames: int) -> Iterator[Part]:
 
 
 def processor(artist: Artist, rng: Random, frames: int) -> Iterator[Part]:
-    """The short lines of a flexible endoscope's processor at the left, and a row of small squares."""
+    """The short lines of a flexible endoscope's processor at the left, small squares in a row, and one at the right."""
     width, height = artist.size
     path, size = _latin(artist, rng), int(height * rng.uniform(0.025, 0.055))
     x = width * float(rng.uniform(0.0, 0.05)) if rng.random() < 0.9 else width * float(rng.uniform(0.75, 0.85))
@@ -356,6 +356,12 @@ def processor(artist: Artist, rng: Random, frames: int) -> Iterator[Part]:
         y += size * float(rng.choice([1.3, 1.3, 1.6, 3.0]))
     if rng.random() < 0.3:
         yield _thumbnail(artist, rng, (0.0, height * 0.62, width * float(rng.uniform(0.15, 0.3)), height * 0.99))
+    if rng.random() < 0.5:
+        layer, side = artist.layer(), height * float(rng.uniform(0.025, 0.06))
+        x, y = width * float(rng.uniform(0.85, 0.97)), height * float(rng.uniform(0.7, 0.96))
+        ImageDraw.Draw(layer).rectangle((x, y, x + side, y + side), outline=ink, width=int(rng.integers(1, 3)))
+        _icon(artist, rng, layer, (x + side * 0.2, y + side * 0.2, x + side * 0.8, y + side * 0.8))
+        yield Part("logo", [layer])
 
 
 def _thumbnail(artist: Artist, rng: Random, box: tuple[float, float, float, float]) -> Part:

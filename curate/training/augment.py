@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.nets.preprocess import Image
+from curate.training.blanks import blank
 from curate.training.lookalikes import lookalike
 
 Random = np.random.Generator
@@ -24,8 +25,8 @@ Step = Callable[[Image, Random], Image]
 CANVAS = 288
 """Short side, in pixels, pictures are composed at: enough for a network of 224, and quick."""
 
-LOOKALIKES = 0.45
-"""Share of pictures made without a frame that look like surgery; the others are cards."""
+LOOKALIKES, BLANKS = 0.5, 0.2
+"""Shares of pictures made without a frame that look like surgery, and that show nothing; the others are cards."""
 
 _FONTS = (
     cv2.FONT_HERSHEY_SIMPLEX,
@@ -69,8 +70,11 @@ def non_surgical(image: Image, tissue: Image, rng: Random) -> Image:
 
 
 def stand_in(rng: Random) -> Image:
-    """A non-surgical picture that no frame is needed for: a card, or what only looks like surgery."""
-    if rng.random() < LOOKALIKES:
+    """A non-surgical picture that no frame is needed for: a card, nothing, or what only looks like surgery."""
+    kind = rng.random()
+    if kind < BLANKS:
+        return _apply(blank(rng), [(0.15, circular_border), (0.1, black_boxes), (0.1, bars), (0.3, compress)], rng)
+    if kind < BLANKS + LOOKALIKES:
         return _apply(lookalike(rng), [(0.15, circular_border), (0.5, colours), (0.1, black_boxes), *_COMMON], rng)
     return title_card(rng)
 

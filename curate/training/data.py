@@ -65,7 +65,7 @@ class Sampler:
         group = groups[rng.integers(len(groups))]
         return group[rng.integers(len(group))]
 
-    def draws(self, count: int, seed: int, *, cards: float = 0.16) -> list[Draw]:
+    def draws(self, count: int, seed: int, *, cards: float = 0.22) -> list[Draw]:
         """Plan ``count`` pictures, half of them surgical, ``cards`` of the others drawn without a frame."""
         rng = np.random.default_rng(seed)
         plan = []

@@ -15,7 +15,7 @@ from curate.nets.weights.model_config import ModelConfig
 from curate.training.data import Draw, Sampler, without
 from curate.training.fit import FeatureMaker, Features, Head, Recipe, cached_features, fit
 
-COMPOSITIONS = 3
+COMPOSITIONS = 4
 """Raised when `curate.training.augment` makes other pictures of the same draws, so that no cache is stale."""
 
 

@@ -12,7 +12,7 @@ import simplejpeg
 
 from curate.errors import CurateError
 from curate.evaluation.labels import Families, LabelledFrame, read_labels
-from curate.training import augment, lookalikes
+from curate.training import augment, blanks, lookalikes
 from curate.training.data import Draw, Sampler, compose, without
 from curate.vision.blank import is_blank
 from tests.nets.making import jpeg, picture
@@ -198,6 +198,23 @@ def test_every_lookalike_is_a_picture_and_each_is_another(draw: Callable[..., np
     assert np.isfinite(first).all()
     assert np.abs(first - second).mean() > 5
     assert not is_blank(np.clip(first, 0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("draw", sorted(set(blanks.KINDS), key=lambda draw: draw.__name__))
+def test_pictures_without_content_have_no_edges_but_noise(draw: Callable[..., np.ndarray]) -> None:
+    for seed in range(4):
+        made = draw(np.random.default_rng(seed), 384)
+        assert made.shape == (blanks.HEIGHT, 384, 3)
+        assert np.isfinite(made).all()
+        assert np.array_equal(made, draw(np.random.default_rng(seed), 384))
+        if draw is not blanks.static:
+            assert np.abs(np.diff(made, axis=1)).max() < 6
+
+
+def test_stand_ins_are_cards_lookalikes_and_blanks() -> None:
+    made = [augment.stand_in(np.random.default_rng(seed)) for seed in range(60)]
+    dim = sum(float(picture.mean()) < 45 for picture in made)
+    assert 3 <= dim <= 40
 
 
 def test_colours_of_another_picture_are_taken() -> None:
