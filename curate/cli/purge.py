@@ -86,8 +86,12 @@ def _say_done(workspace: Path, report: PurgeReport) -> None:
     if report.unknown:
         click.echo(f"not in the workspace, and kept out of it by purged.txt: {', '.join(report.unknown)}")
     click.echo(f"removed {len(report.removed)} files and {report.lines} lines of ledger and decisions")
-    if any(workspace.absolute() / "report" in path.parents for path in report.removed):
-        click.echo("pages of the report were removed: 'curate report' writes its lists anew")
+    if report.pages is not None:
+        click.echo("the report shows them no longer; its lists were written anew")
+    if report.pages:
+        click.echo(
+            f"pages of {report.pages} other videos named them and are gone too: 'curate report' writes them again"
+        )
     for export in report.exports:
         if export.state != "kept":
             click.echo(f"{export.folder}: {export.state}: {export.why}")

@@ -15,7 +15,11 @@ from curate.cli.flags import workspace_flag
 @click.group(invoke_without_command=True)
 @click.option("-w", "--workspace", type=click.Path(path_type=Path), help="Workspace folder.")
 @click.option("--no-pictures", is_flag=True, help="Show no frame, only its place, its figures and its boxes.")
-@click.option("--show-findings", is_flag=True, help="Show what the privacy audit found as it is.")
+@click.option(
+    "--show-findings",
+    is_flag=True,
+    help="Hide nothing in the pictures: neither what the privacy audit found nor what it did not look at.",
+)
 @verbosity
 @click.pass_context
 def report(context: click.Context, workspace: Path | None, no_pictures: bool, show_findings: bool) -> None:
@@ -24,7 +28,7 @@ def report(context: click.Context, workspace: Path | None, no_pictures: bool, sh
     Without a command: pages that open from disk, in report/ of the workspace. An overview with the funnel, what the
     corpus is made of and a list to search; a page a video with its timeline and pictures of seconds kept, dropped and
     uncertain; the worst frames of all. Only pages whose video changed are written anew. What the privacy audit found
-    is unrecognisable in the pictures unless asked for.
+    is unrecognisable in the pictures, and those of seconds that it did not look at are coarse, unless asked for.
 
     Reports are made from what the workspace holds by its present options; no stage runs.
     """

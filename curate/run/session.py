@@ -140,9 +140,7 @@ def store(session: Session) -> None:
         CurateError: A video was purged since the session was opened.
     """
     workspace = session.workspace
-    purged = read_purged(workspace)
-    if gone := [video.id for video in session.pipeline.videos if purged.covers(video)]:
-        raise CurateError(f"{', '.join(gone[:3])} was purged in the meantime: run the same command again")
+    refuse_purged(session)
     with workspace.storing():
         workspace.store_options(session.config)
         remember_opt_outs(workspace, session.exclusions.given)
@@ -150,6 +148,17 @@ def store(session: Session) -> None:
             store_manifest(workspace, session.pipeline.videos)
         elif not _is_stored_twice(workspace) and (stored := stored_manifest(workspace)) is not None:
             store_manifest(workspace, stored)
+
+
+def refuse_purged(session: Session) -> None:
+    """Go no further if a purge came between the opening of a session and the taking of its lock.
+
+    Raises:
+        CurateError: A video was purged since the session was opened.
+    """
+    purged = read_purged(session.workspace)
+    if gone := [video.id for video in session.pipeline.videos if purged.covers(video)]:
+        raise CurateError(f"{', '.join(gone[:3])} was purged in the meantime: run the same command again")
 
 
 def store_manifest(workspace: Workspace, videos: Sequence[Video]) -> None:

@@ -105,11 +105,6 @@ def search_tree(root: Path, videos: Collection[str], skip: Collection[Path] = ()
     return Search(tuple(mentions), files, size)
 
 
-def mentions_any(path: Path, videos: Sequence[str]) -> bool:
-    """Whether the name or the bytes of a file mention any of some ids."""
-    return any(video in path.name for video in videos) or any(True for _ in _in_bytes(path, _Finder(videos)))
-
-
 def words_with(video: str, text: str) -> frozenset[str]:
     """The words of letters, digits, ``_`` and ``-`` in a text that hold an id."""
     return frozenset(word for word in _WORD.findall(text) if video in word)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -11,21 +12,25 @@ from typing import TYPE_CHECKING
 from curate.corpus.classes import class_of, forget_classes
 from curate.corpus.split_record import forget_in_records
 from curate.errors import CurateError
+from curate.files.atomic import clear
 from curate.manifests.opt_out import OptOuts
 from curate.records import Video
+from curate.report.pages.write import rewrite_lists
 from curate.run.deduplicate import forget_videos
 from curate.run.exclusions import bury, read_purged
 from curate.run.neighbours import forget_neighbours
 from curate.run.pipeline import STAGES, stage_class
 from curate.run.placing import corpus_folder
 from curate.run.session import open_session, store_manifest, stored_manifest
-from curate.takedown.mentions import SHORT, Mention, Search, mentions_any, search_tree
+from curate.takedown.mentions import SHORT, Mention, Search, search_tree
 from curate.verdicts.journal import forget_decisions
 from curate.workspace.ledger import forget, read_ledger
 from curate.workspace.tree import Workspace
 
 if TYPE_CHECKING:
     from curate.takedown.exports import Rewritten
+
+log = logging.getLogger(__name__)
 
 _ID_COLUMNS = frozenset({"column video_id", "column key", "column id", "column video", "column __key__"})
 """Places in which nothing but ids and keys stands."""
@@ -47,6 +52,8 @@ class PurgeReport:
             artefacts and its rows are gone.
         problems: Why there is no proof that nothing else remains.
         copies: Ids of other videos that show what the purged ones showed, or a part, by the table of duplicates.
+        pages: Videos that stay and whose pages of the report, which named the purged ones, are gone until the next
+            ``curate report``; ``None`` if there was no report, or its lists could not be written anew and are gone.
     """
 
     videos: tuple[str, ...]
@@ -59,6 +66,7 @@ class PurgeReport:
     chance: tuple[Mention, ...]
     problems: tuple[str, ...] = ()
     copies: tuple[str, ...] = ()
+    pages: int | None = None
 
     @property
     def proven(self) -> bool:
@@ -91,7 +99,7 @@ def purge(
         CurateError: No workspace, another curate is at work in it, or its options cannot be read.
     """
     workspace = Workspace.open(root)
-    with workspace.lock():
+    with workspace.lock(), workspace.reporting():
         problems = []
         bury(workspace, asked.ids, asked.sources)
         try:
@@ -109,6 +117,7 @@ def purge(
         left = [video for video in stored or () if not purged.covers(video)]
         if stored is not None:
             store_manifest(workspace, left)
+        reported = (workspace.root / "report" / "videos").is_dir()
         removed = _remove_artefacts(workspace, purged.ids)
         forget_in_records(corpus_folder(workspace), purged.ids)
         if stored is not None:
@@ -127,6 +136,7 @@ def purge(
             exports = []
             problems.append(f"the exports were not looked at: {error}")
         known |= {video for export in exports for video in export.videos}
+        pages = _rewrite_report(root) if reported else None
         own = {*lists, *(Path(video.origin.rpartition(":")[0]) for video in left), workspace.purged_path}
         search = search_tree(workspace.root, videos, skip={path.absolute() for path in own})
         remaining, chance = _judge(search.mentions, left, _stage_folders(workspace))
@@ -141,6 +151,7 @@ def purge(
         chance=chance,
         problems=tuple(problems),
         copies=copies,
+        pages=pages,
     )
 
 
@@ -152,15 +163,35 @@ def _remove_artefacts(workspace: Workspace, videos: Collection[str]) -> list[Pat
             if _owner(path) in videos:
                 _remove(path)
                 removed.append(path)
-    wanted = sorted(videos)
-    for path in sorted((workspace.root / "report").rglob("*"), reverse=True):
-        if path.name in videos or (path.is_file() and mentions_any(path, wanted)):
-            _remove(path)
-            removed.append(path)
+    for path in _in_report(workspace.root / "report", videos):
+        _remove(path)
+        removed.append(path)
     for path in workspace.root.glob(".*"):
         if path.suffix in (".tmp", ".new") and path.is_file():
             path.unlink()
     return removed
+
+
+def _in_report(folder: Path, videos: Collection[str]) -> list[Path]:
+    """Folders and files of the report that are some videos', or name them; the innermost first.
+
+    Pictures hold no text, and bytes like a short id by chance.
+    """
+    files = sorted(folder.rglob("*"), reverse=True)
+    named = search_tree(folder, videos, skip={path for path in files if path.suffix == ".jpg"}).mentions
+    naming = {m.path for m in named if m.where != "name" and any(_is_of(word, {m.video}) for word in m.words)}
+    return [path for path in files if path.name in videos or path in naming]
+
+
+def _rewrite_report(root: Path) -> int | None:
+    """Let the lists and figures of the report tell of what is left; ``None`` if they are taken away instead."""
+    try:
+        return rewrite_lists(open_session(root))
+    except (CurateError, OSError) as error:
+        log.warning("the lists of the report are taken away, since they cannot be written anew: %s", error)
+    for name in ("index.html", "worst.html", "data"):
+        clear(root / "report" / name)
+    return None
 
 
 def _stage_folders(workspace: Workspace) -> set[Path]:

@@ -12,6 +12,8 @@ exclusive one on a file that cannot be written.
 ``.workers-{i}-of-{n}``
     Held shared by the worker processes of that shard, so that a run that follows a killed one waits for its last
     workers.
+``.lock-report``
+    Held while the report is written, and while a purge removes what it shows. Runs go on meanwhile.
 """
 
 from __future__ import annotations
@@ -95,6 +97,20 @@ def hold_shard(root: Path, shard: Shard) -> Iterator[Path]:
                 if path != workers:
                     path.unlink(missing_ok=True)
         yield workers
+
+
+@contextlib.contextmanager
+def hold_report(root: Path) -> Iterator[None]:
+    """Hold the report of a workspace for the length of a ``with`` block.
+
+    Raises:
+        CurateError: Another process writes it or purges, or the disk gives no locks.
+    """
+    path = root / ".lock-report"
+    with _opened(path) as descriptor:
+        if not _take(descriptor, path):
+            raise CurateError(f"another curate writes the report of {root}, or purges: wait for it, or stop it")
+        yield
 
 
 def hold_shared(path: Path) -> int:

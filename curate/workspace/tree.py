@@ -17,7 +17,7 @@ from curate import config as configuration
 from curate.errors import CurateError
 from curate.files.atomic import clear, temporary_beside, write_atomic
 from curate.files.bounded import read_bounded
-from curate.workspace.locks import Shard, hold_gate, hold_shard
+from curate.workspace.locks import Shard, hold_gate, hold_report, hold_shard
 
 WORKSPACE_VERSION = 2
 """Raised when an older curate would misread the workspace: since 2, the ledger has attempts and seals."""
@@ -208,6 +208,16 @@ class Workspace:
         """
         with hold_shard(self.root, shard) as workers:
             yield workers
+
+    @contextlib.contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Hold the report for the length of a ``with`` block; runs go on meanwhile.
+
+        Raises:
+            CurateError: Another process writes the report or purges.
+        """
+        with hold_report(self.root):
+            yield
 
     @contextlib.contextmanager
     def storing(self) -> Iterator[None]:

@@ -12,12 +12,14 @@ import pytest
 import simplejpeg
 
 from curate.cli import run_command
+from curate.errors import CurateError
 from curate.records import Video
 from curate.report.pages.options import ReportOptions
 from curate.report.pages.write import Written, write_pages
 from curate.run.session import open_session, store_manifest
 from curate.workspace.ledger import Event, LedgerWriter
 from curate.workspace.tables.duplicates import Match, write_matches
+from curate.workspace.tables.verdicts import write_verdicts
 from curate.workspace.tree import Workspace
 from tests.exports.making import tree_bytes
 from tests.report.making import FACE, P, make_workspace
@@ -118,9 +120,13 @@ def contrast(path: Path) -> float:
 def test_findings_are_unrecognisable_unless_asked_for(workspace: Path) -> None:
     write(workspace)
     one = workspace / "report" / "videos" / "one"
-    assert contrast(one / "000014.jpg") < 30 < 100 < contrast(one / "000000.jpg")  # no audit looks at what is cut away
+    assert contrast(one / "000014.jpg") < 30
+    assert contrast(one / "000000.jpg") < 30, "no audit looks at what is cut away"
+    assert "seconds that it did not look at are coarse" in (one / "index.html").read_text()
+    assert {p["n"] for p in page_data(workspace, "one")["pictures"] if p["audited"]} <= set(range(6, len(P) - 6))
     write(workspace, show_findings=True)
-    assert contrast(one / "000014.jpg") > 100
+    assert contrast(one / "000014.jpg") > 100 and contrast(one / "000000.jpg") > 100
+    assert "Nothing is hidden in these pictures" in (one / "index.html").read_text()
     write(workspace)
     assert contrast(one / "000014.jpg") < 30
 
@@ -177,14 +183,75 @@ def test_a_page_left_half_written_is_written_anew(workspace: Path) -> None:
 def test_purged_and_opted_out_videos_are_not_shown(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(workspace)
     assert run_command(["purge", "-w", str(workspace), "--id", "one", "--yes"]) == 0
-    assert "'curate report' writes its lists anew" in capsys.readouterr().out
+    assert "its lists were written anew" in capsys.readouterr().out
     assert not (workspace / "report" / "videos" / "one").exists()
+    assert [row["id"] for row in listed(workspace)] == ["two", "three"]
+    index = (workspace / "report" / "index.html").read_text()
+    assert "<b>2</b><span>videos, 1 complete</span>" in index and "sneaky" not in index
+    worst = (workspace / "report" / "worst.html").read_text()
+    assert "videos/two/" in worst and "videos/one/" not in worst
     (workspace / "opt_out.txt").write_text("two\n")
     assert write(workspace).removed == 1
     assert [path.name for path in (workspace / "report" / "videos").iterdir()] == ["three"]
     for name, data in tree_bytes(workspace / "report").items():
         assert HEBREW.encode() not in data and b"cholecystectomy" not in data, name
     assert [row["id"] for row in listed(workspace)] == ["three"]
+
+
+def test_pages_that_name_a_purged_video_come_again(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    more = [*open_session(workspace).pipeline.videos, video("longer", title="as in video-one, but longer")]
+    store_manifest(Workspace.open(workspace), more)
+    purged = ["purge", "-w", str(workspace), "--id", "video-one", "--yes"]
+    write(workspace)
+    run_command(purged)
+    assert "pages of 1 other videos named them" in capsys.readouterr().out
+    assert [row["id"] for row in listed(workspace)] == ["one", "two", "three"]
+    assert write(workspace).written == 1 and [row["id"] for row in listed(workspace)][-1] == "longer"
+
+
+def test_a_report_and_a_purge_exclude_one_another_and_runs_go_on(workspace: Path) -> None:
+    root = Workspace.open(workspace)
+    with root.reporting():
+        for command in (["report"], ["purge", "--id", "one", "--yes"]):
+            assert run_command([*command, "-w", str(workspace)]) == 1
+    with root.lock():
+        assert write(workspace).written == 3
+    late = open_session(workspace)
+    assert run_command(["purge", "-w", str(workspace), "--id", "one", "--yes"]) == 0
+    with pytest.raises(CurateError, match="one was purged in the meantime"):
+        write_pages(late)
+    assert not (workspace / "report" / "videos" / "one").exists()
+
+
+def test_a_video_that_a_run_got_on_with_is_no_problem(workspace: Path) -> None:
+    session = open_session(workspace)
+    session.pipeline.refresh()
+    stage = session.pipeline.specs["audit"].stage.folder
+    (workspace / stage / "one.parquet").write_bytes(b"a")
+    status = list(session.pipeline.statuses(session.pipeline.videos[1]))[-1]
+    event = Event(time.time(), "one", "audit", "done", status.fingerprint, artefact="one.parquet", attempt=2)
+
+    def meanwhile(_: int) -> None:
+        if writer is not None:
+            writer.append(event)
+
+    writer = None
+    assert [video for video, _ in write_pages(session, progress=meanwhile).problems] == ["one"]
+    writer = LedgerWriter(session.workspace.ledger_folder)
+    assert write_pages(open_session(workspace), progress=meanwhile).problems == ()
+    writer.close()
+
+
+def test_tables_that_nobody_foresaw_cost_their_page_alone(workspace: Path) -> None:
+    count = len(P)
+    n, seconds, p = np.arange(count, dtype=np.int32), np.arange(float(count)), np.full(count, np.nan, np.float32)
+    said = {"threshold": "0.5", "uncertain_low": "0.4", "uncertain_high": "0.6"}
+    words = np.full(count, "uncertain")
+    write_verdicts(workspace / "verdicts" / "one.parquet", n, seconds, p, words, n >= 0, np.full(count, ""), said)
+    written = write(workspace)
+    assert written.written == 3 and [name for name, _ in written.problems] == ["one"]
+    assert "its page could not be made (error: " in page_data(workspace, "one")["problem"]
+    assert page_data(workspace, "two")["timeline"]["kept"] == [6, len(P) - 6]
 
 
 def test_a_table_that_cannot_be_read_costs_its_page_alone(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""What a workspace knows of one video, read for its page."""
+"""What a workspace knows of one video: where it stands (`sources_of`, no file is opened), and what its files say."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class VideoFacts:
         regions: Boxes of the mask stage by frame number.
         findings: Of the privacy audit, by frame number; of an earlier one where it is to be done again.
         fields: Fields of view, shot by shot.
-        audited: Whether the privacy audit looked at it, which it does at kept frames.
+        audited: Whether the privacy audit looked at it as it is now, which it does at kept frames (`seen`).
         masked: Whether the mask stage did.
         problem: Why there is not more, where something could not be read.
     """
@@ -97,6 +97,13 @@ class VideoFacts:
         """The stage that it came to."""
         return self.statuses[-1]
 
+    def seen(self, row: int) -> bool:
+        """Whether the privacy audit looked at the frame of a row of the verdicts, as they are now."""
+        judged = self.judged
+        if judged is None or not self.audited:
+            return False
+        return bool(judged.kept[row]) and VERDICTS[judged.verdict[row]] != NON_SURGICAL
+
     @cached_property
     def covered(self) -> dict[int, float]:
         """Share of the frame that boxes cover, in 0..1, by frame number."""
@@ -116,44 +123,83 @@ def _quarter(box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
     return x1 // 4, y1 // 4, -(-x2 // 4), -(-y2 // 4)
 
 
-def read_facts(pipeline: Pipeline, video: Video) -> VideoFacts:
-    """Read what the stages that are done left behind.
+@dataclass(frozen=True)
+class Sources:
+    """What the page of a video is made of: all that a worker must be told, small and plain.
+
+    Attributes:
+        video: Its row of the manifest, with what its site said where the list is silent; untrusted.
+        statuses: Where it stands, stage by stage, as far as it came.
+        trim: How verdicts are made of probabilities.
+        audited: Whether the privacy audit looked at it as it is now.
+        frames, scores, verdicts, regions, audit, fields: Its tables; ``None`` where there is none. That of the audit
+            may be an earlier one.
+    """
+
+    video: Video
+    statuses: Sequence[StageStatus]
+    trim: TrimOptions
+    audited: bool = False
+    frames: Path | None = None
+    scores: Path | None = None
+    verdicts: Path | None = None
+    regions: Path | None = None
+    audit: Path | None = None
+    fields: Path | None = None
+
+
+def sources_of(pipeline: Pipeline, video: Video) -> Sources:
+    """Look up what the stages that are done left behind.
 
     Args:
         pipeline: Of the open workspace.
         video: One of its videos.
+    """
+    statuses = tuple(pipeline.statuses(video))
+    reached = {status.stage: status for status in statuses}
+    judged = _is(reached, "trim", "done", "dropped")
+    return Sources(
+        video=pipeline.described(video),
+        statuses=statuses,
+        trim=pipeline.config.trim,
+        audited=_is(reached, "audit", "done"),
+        frames=pipeline.artefact(video, "sample") if _is(reached, "sample", "done") else None,
+        scores=pipeline.artefact(video, "classify") if judged else None,
+        verdicts=pipeline.artefact(video, "trim") if judged else None,
+        regions=pipeline.artefact(video, "mask") if _is(reached, "mask", "done") else None,
+        # An audit that is to be done again still knows what must not be shown.
+        audit=pipeline.made(video, "audit"),
+        fields=pipeline.artefact(video, "field") if _is(reached, "field", "done") else None,
+    )
+
+
+def read_facts(sources: Sources) -> VideoFacts:
+    """Read what the tables of a video say.
 
     Raises:
         BadArtefact: A table cannot be read.
     """
-    statuses = list(pipeline.statuses(video))
-    reached = {status.stage: status for status in statuses}
-    frames = pipeline.artefact(video, "sample") if _is(reached, "sample", "done") else None
     judged = None
-    if _is(reached, "trim", "done", "dropped"):
-        scores = read_scores(pipeline.artefact(video, "classify"))
-        judged = _judged(scores, pipeline.artefact(video, "trim"), pipeline.config.trim)
-    masked, audited = _is(reached, "mask", "done"), _is(reached, "audit", "done")
+    if sources.scores is not None and sources.verdicts is not None:
+        judged = _judged(read_scores(sources.scores), sources.verdicts, sources.trim)
     regions: dict[int, list[Region]] = defaultdict(list)
-    for n, region in read_regions(pipeline.artefact(video, "mask")) if masked else ():
+    for n, region in read_regions(sources.regions) if sources.regions else ():
         regions[n].append(region)
     findings: dict[int, list[Finding]] = defaultdict(list)
-    # An audit that is to be done again still knows what must not be shown.
-    audit = pipeline.made(video, "audit")
-    for n, finding in read_findings(audit) if audit else ():
+    for n, finding in read_findings(sources.audit) if sources.audit else ():
         findings[n].append(finding)
-    first = next(iter(read_frame_sizes(frames)), None) if frames else None
+    first = next(iter(read_frame_sizes(sources.frames)), None) if sources.frames else None
     return VideoFacts(
-        video=pipeline.described(video),
-        statuses=statuses,
+        video=sources.video,
+        statuses=sources.statuses,
         judged=judged,
-        frames=frames,
+        frames=sources.frames,
         size=(first.width, first.height) if first else (0, 0),
         regions=dict(regions),
         findings=dict(findings),
-        fields=tuple(read_fields(pipeline.artefact(video, "field"))) if _is(reached, "field", "done") else (),
-        audited=audited,
-        masked=masked,
+        fields=tuple(read_fields(sources.fields)) if sources.fields else (),
+        audited=sources.audited,
+        masked=sources.regions is not None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Small pictures of chosen frames. What the privacy audit found is unrecognisable in their very pixels."""
+"""Small pictures of chosen frames. What must not be seen is unrecognisable in their very pixels."""
 
 from __future__ import annotations
 
@@ -27,9 +27,13 @@ QUALITY = 80
 BLOCKS = 2
 """Blocks that are left of the short side of a finding: nobody can be known by them, nor a word be read."""
 
+COARSE = 24
+"""Blocks on the longer side of a picture of a frame that nobody audited: a slide, a face that fills the frame and the
+inside of a body are told from one another, but nobody is known and nothing can be read."""
+
 
 def small_pictures(
-    frames: Path, wanted: Collection[int], findings: Mapping[int, Sequence[Finding]]
+    frames: Path, wanted: Collection[int], findings: Mapping[int, Sequence[Finding]], coarse: Collection[int] = ()
 ) -> Iterator[tuple[int, bytes]]:
     """Small JPEGs of some frames.
 
@@ -37,6 +41,7 @@ def small_pictures(
         frames: The video's table of frames.
         wanted: Numbers of the frames.
         findings: What to make unrecognisable, by frame number; boxes in pixels of the sampled frame.
+        coarse: Numbers of frames that are shown in `COARSE` blocks.
 
     Yields:
         ``n``, and the JPEG, in order of ``n``.
@@ -46,13 +51,13 @@ def small_pictures(
     """
     for n, _, jpeg in read_frames(frames, wanted):
         try:
-            yield n, small_picture(jpeg, findings.get(n, ()))
+            yield n, small_picture(jpeg, findings.get(n, ()), coarse=n in coarse)
         except ValueError as error:
             raise BadArtefact(frames, f"frame {n} is not a readable JPEG: {error}") from error
 
 
-def small_picture(jpeg: bytes, findings: Iterable[Finding]) -> bytes:
-    """One frame made small, its findings unrecognisable.
+def small_picture(jpeg: bytes, findings: Iterable[Finding] = (), *, coarse: bool = False) -> bytes:
+    """One frame made small, its findings unrecognisable, or all of it.
 
     Raises:
         ValueError: It is not a readable JPEG.
@@ -63,7 +68,9 @@ def small_picture(jpeg: bytes, findings: Iterable[Finding]) -> bytes:
     image = simplejpeg.decode_jpeg(jpeg, min_width=math.ceil(width * share), min_height=math.ceil(height * share))
     small: Image = np.ascontiguousarray(fit(image, WIDEST, TALLEST))
     size = (small.shape[1], small.shape[0])
-    for finding in findings:
+    if coarse:
+        blur(small, COARSE)
+    for finding in () if coarse else findings:
         hide(small, scale(grow(finding.box, max(4, width // 160)), (width, height), size))
     drawn: bytes = simplejpeg.encode_jpeg(small, quality=QUALITY)
     return drawn
@@ -80,7 +87,18 @@ def hide(image: Image, box: tuple[int, int, int, int]) -> None:
     if inside is None:
         return
     x1, y1, x2, y2 = inside
-    width, height = x2 - x1, y2 - y1
-    block = max(1, -(-min(width, height) // BLOCKS))
-    few = cv2.resize(image[y1:y2, x1:x2], (-(-width // block), -(-height // block)), interpolation=cv2.INTER_AREA)
-    image[y1:y2, x1:x2] = cv2.resize(few, (width, height), interpolation=cv2.INTER_LINEAR)
+    short, long = sorted((x2 - x1, y2 - y1))
+    blur(image[y1:y2, x1:x2], BLOCKS * long / short)
+
+
+def blur(image: Image, blocks: float) -> None:
+    """Leave a few blocks of mean colours of an image, in place.
+
+    Args:
+        image: uint8 RGB (H, W, 3).
+        blocks: On its longer side, at most.
+    """
+    height, width = image.shape[:2]
+    block = max(1, math.ceil(max(width, height) / blocks))
+    few = cv2.resize(image, (-(-width // block), -(-height // block)), interpolation=cv2.INTER_AREA)
+    image[:] = cv2.resize(few, (width, height), interpolation=cv2.INTER_LINEAR)

@@ -31,13 +31,16 @@ REASONS = {
 Chosen = Mapping[int, Sequence[str]]
 
 
-def video_data(facts: VideoFacts, chosen: Chosen, pictures: Callable[[int], str]) -> dict[str, Any]:
+def video_data(
+    facts: VideoFacts, chosen: Chosen, pictures: Callable[[int], str], *, hidden: bool = True
+) -> dict[str, Any]:
     """Everything a page shows, of types that JSON has; no text of it steers a page or turns its writing.
 
     Args:
         facts: Of the video.
         chosen: Rows to show, and why (`curate.report.pages.choice.choose`).
         pictures: Address of the picture of frame ``n``, relative to the page; empty where there is none.
+        hidden: Whether findings are unrecognisable in the pictures, and those of frames that no audit saw are coarse.
 
     Returns:
         ``id``, ``title`` and the like; ``stages``; with verdicts also ``timeline``, ``runs`` and ``pictures``.
@@ -55,6 +58,7 @@ def video_data(facts: VideoFacts, chosen: Chosen, pictures: Callable[[int], str]
         "problem": facts.problem,
         "masked": facts.masked,
         "audited": facts.audited,
+        "hidden": hidden,
         "timeline": None,
         "runs": [],
         "pictures": [],
@@ -194,7 +198,7 @@ def _picture(
         "covered": facts.covered.get(n, 0.0),
         "findings": [_box(finding) for finding in facts.findings.get(n, ())],
         "field": _field(facts.fields, n),
-        "audited": (bool(judged.kept[row]) and verdict != NON_SURGICAL) if facts.audited else None,
+        "audited": facts.seen(row),
     }
 
 

@@ -2,42 +2,45 @@
 
 ``report/index.html`` and ``report/worst.html`` are written each time: they are small. The page of a video, with its
 pictures, is written when its fingerprint changes, which covers the manifest's words about it, the outcomes of its
-stages, the options of the report, and how pages look. ``videos/{id}/summary.json`` holds the fingerprint and is written
-last, so that a page that was left half written is written anew.
+stages, the options of the report, and how pages look. Pages are written by workers of the engine below ``report/.new``
+and moved to where they belong when they are whole; ``videos/{id}/summary.json`` holds the fingerprint.
+
+A run may go on meanwhile: stages leave whole files, and a page whose video got on is written again by the next report.
+What excludes one another are reports, and a report and a purge.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
-from collections.abc import Callable, Collection
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from curate.engine import Answer, Finished, Halt, Task, make_engine
 from curate.errors import BadArtefact, CurateError
 from curate.files.atomic import clear, clear_planted, write_atomic
 from curate.files.bounded import parse_json, read_bounded
 from curate.files.digest import digest
 from curate.records import Video
 from curate.report.funnel import funnel
-from curate.report.pages.choice import choose
 from curate.report.pages.duplicates import shared_by
-from curate.report.pages.facts import VideoFacts, read_facts
+from curate.report.pages.facts import sources_of
 from curate.report.pages.options import ReportOptions
 from curate.report.pages.overview import ROW, Overview, row_of
-from curate.report.pages.pictures import small_pictures
-from curate.report.pages.render import assets, look, render_index, render_video, render_worst, script
+from curate.report.pages.page import SUMMARY, PageJob, PageWork, write_page
+from curate.report.pages.render import assets, look, render_index, render_worst, script
 from curate.report.pages.settings import models_of, settings_of
-from curate.report.pages.summary import Summary, summarise
-from curate.report.pages.video import video_data
+from curate.report.pages.summary import Summary
 from curate.run.deduplicate import table_path
 from curate.run.pipeline import Pipeline
-from curate.run.session import Session
+from curate.run.session import Session, refuse_purged
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 """Raised when the code makes other pages or pictures of the same; templates and assets are looked at (`look`)."""
 
 _LARGEST = 4_000_000
@@ -72,44 +75,77 @@ def write_pages(
     Args:
         session: The open workspace.
         options: What is shown.
-        progress: Told of each video that is looked at.
+        progress: Told of each video whose page is as it should be.
 
     Raises:
-        CurateError: The folder cannot be written, or another run is at work.
+        CurateError: The folder cannot be written, or another report or a purge is at work.
     """
-    options = options or ReportOptions()
     folder = session.workspace.root / "report"
     try:
-        with session.workspace.lock():
-            return _write(session, folder, options, progress or (lambda _: None))
+        with session.workspace.reporting():
+            return _write(session, folder, options or ReportOptions(), progress or (lambda _: None))
     except OSError as error:
         raise CurateError(f"cannot write the report to {folder}: {error.strerror or error}") from error
 
 
+def rewrite_lists(session: Session) -> int:
+    """Write the overview of a report anew, from the pages that are there; the caller holds `Workspace.reporting`.
+
+    Returns:
+        Videos that have no page, and are left out of the list until the next report.
+
+    Raises:
+        CurateError: Something cannot be read.
+        OSError: Something cannot be written.
+    """
+    folder = session.workspace.root / "report"
+    _prepare(folder)
+    _remove_others(folder / "videos", {video.id for video in session.pipeline.videos})
+    return len(session.pipeline.videos) - _write_lists(session, folder, [])
+
+
 def _write(session: Session, folder: Path, options: ReportOptions, progress: Callable[[int], None]) -> Written:
     pipeline = session.pipeline
+    refuse_purged(session)
     pipeline.refresh()
     session.workspace.folder("report")
+    _prepare(folder)
+    removed = _remove_others(folder / "videos", {video.id for video in pipeline.videos})
+    pages = _Pages(session, folder, options, progress)
+    try:
+        pages.bring_up_to_date()
+    finally:
+        clear(folder / ".new")
+    problems = pages.problems()
+    count = _write_lists(session, folder, problems)
+    return Written(folder / "index.html", count, pages.written, removed, tuple(problems))
+
+
+def _prepare(folder: Path) -> None:
     for name in ("assets", "data", "videos"):
         (folder / name).mkdir(exist_ok=True)
         clear_planted(folder / name)
         (folder / name).mkdir(exist_ok=True)
-    removed = _remove_others(folder / "videos", {video.id for video in pipeline.videos})
-    pages = _Pages(session, folder / "videos", options)
+    clear(folder / ".new")
+
+
+def _write_lists(session: Session, folder: Path, problems: list[tuple[str, str]]) -> int:
+    """Write all pages but those of videos; returns for how many videos, and adds to ``problems`` what is unreadable."""
+    pipeline = session.pipeline
     overview, rows, covers = Overview(), [], {}
     for video in pipeline.videos:
-        summary = pages.bring_up_to_date(video)
+        if (summary := _stored(folder / "videos" / video.id)) is None:
+            continue
         overview.add(summary)
         rows.append(row_of(summary))
         if summary["cover"]:
             covers[video.id] = f"videos/{video.id}/{summary['cover']}", (summary["width"], summary["height"])
-        progress(1)
     duplicates = None
     try:
         table = table_path(session.workspace)
         duplicates = shared_by(table, pipeline.videos, session.config.dedup, covers)
     except BadArtefact as error:
-        pages.problems.append(("", str(error)))
+        problems.append(("", str(error)))
     name = session.workspace.root.name
     for asset, data in assets().items():
         _write_changed(folder / "assets" / asset, data)
@@ -119,7 +155,7 @@ def _write(session: Session, folder: Path, options: ReportOptions, progress: Cal
         name, overview, funnel(pipeline), options=settings_of(session.config), models=models_of(pipeline)
     )
     _write_changed(folder / "index.html", index.encode())
-    return Written(folder / "index.html", len(rows), pages.written, removed, tuple(pages.problems))
+    return len(rows)
 
 
 def _write_changed(path: Path, data: bytes) -> None:
@@ -138,53 +174,77 @@ def _remove_others(folder: Path, listed: Collection[str]) -> int:
 class _Pages:
     """The pages of videos, each with its summary."""
 
-    def __init__(self, session: Session, folder: Path, options: ReportOptions) -> None:
-        self._pipeline, self._folder, self._options = session.pipeline, folder, options
+    def __init__(self, session: Session, folder: Path, options: ReportOptions, progress: Callable[[int], None]) -> None:
+        self._session, self._pipeline, self._options = session, session.pipeline, options
+        self._new, self._final = folder / ".new", folder / "videos"
         self._name = session.workspace.root.name
+        self._progress = progress
+        self._unread: dict[str, tuple[str, str]] = {}
         self.written = 0
-        self.problems: list[tuple[str, str]] = []
 
-    def bring_up_to_date(self, video: Video) -> Summary:
-        """Write the page of a video if it changed; returns its summary."""
-        folder = self._folder / video.id
-        fingerprint = page_fingerprint(self._pipeline, video, self._options)
-        if (kept := _stored(folder / "summary.json", fingerprint)) is not None:
-            return kept
-        clear(folder)
-        folder.mkdir()
-        summary, whole = self._write(video, folder)
-        summary["fingerprint"] = fingerprint if whole else ""
-        write_atomic(folder / "summary.json", json.dumps(summary, separators=(",", ":")).encode())
+    def bring_up_to_date(self) -> None:
+        """Write the pages of the videos that changed.
+
+        Raises:
+            CurateError: The disk is full or fails, or the engine does not answer.
+        """
+        if not (tasks := list(self._changed())):
+            return
+        halts: list[str] = []
+
+        def observe(task: Task, answer: Answer) -> Iterable[Task]:
+            if isinstance(answer, Halt):
+                halts.append(answer.message)
+            elif isinstance(answer, Finished):
+                self._take(task.payload, *answer.result)
+            else:
+                self._give_up(task.payload, f"{answer.reason}: {answer.detail}")
+            return ()
+
+        engine = make_engine(self._session.config.engine, self._session.workspace.root)
+        engine.run({"page": PageWork(self._new, self._name, self._options)}, tasks, observe)
+        if halts:
+            raise CurateError(
+                f"cannot write the report: {halts[0]}. Pages that are written stay: run it again to go on"
+            )
+
+    def problems(self) -> list[tuple[str, str]]:
+        """What could not be read, with the ids of its videos; not of those that a run has got on with since."""
+        if not self._unread:
+            return []
+        self._pipeline.refresh()
+        now = {
+            video.id: page_fingerprint(self._pipeline, video, self._options)
+            for video in self._pipeline.videos
+            if video.id in self._unread
+        }
+        return [(video, why) for video, (then, why) in sorted(self._unread.items()) if now[video] == then]
+
+    def _changed(self) -> Iterator[Task]:
+        for video in self._pipeline.videos:
+            fingerprint = page_fingerprint(self._pipeline, video, self._options)
+            kept = _stored(self._final / video.id)
+            if kept is None or kept.get("fingerprint") != fingerprint:
+                yield Task("page", video.id, PageJob(sources_of(self._pipeline, video), fingerprint))
+            else:
+                self._progress(1)
+
+    def _take(self, job: PageJob, made: str, problem: str) -> None:
+        """Move a page that is whole to where it belongs."""
+        video = job.sources.video.id
+        clear(self._final / video)
+        os.replace(self._new / made, self._final / video)
+        if problem:
+            self._unread[video] = job.fingerprint, problem
         self.written += 1
-        return summary
+        self._progress(1)
 
-    def _write(self, video: Video, folder: Path) -> tuple[Summary, bool]:
-        """Write the page; returns its summary, and whether all could be read."""
-        problem = ""
-        try:
-            facts = read_facts(self._pipeline, video)
-            chosen = choose(facts)
-            drawn = self._draw(facts, chosen, folder)
-        except BadArtefact as error:
-            problem = str(error)
-            self.problems.append((video.id, problem))
-            facts = VideoFacts(video, list(self._pipeline.statuses(video)), problem=problem)
-            chosen, drawn = {}, set()
-        data = video_data(facts, chosen, lambda n: f"{n:06d}.jpg" if n in drawn else "")
-        (folder / "index.html").write_text(render_video(self._name, data), encoding="utf-8")
-        return summarise(facts, data), not problem
-
-    def _draw(self, facts: VideoFacts, chosen: dict[int, list[str]], folder: Path) -> set[int]:
-        """Write the pictures of some rows; returns the numbers of their frames."""
-        if not self._options.pictures or facts.judged is None or facts.frames is None:
-            return set()
-        wanted = {int(facts.judged.n[row]) for row in chosen}
-        hidden = {} if self._options.show_findings else facts.findings
-        drawn = set()
-        for n, jpeg in small_pictures(facts.frames, wanted, hidden):
-            (folder / f"{n:06d}.jpg").write_bytes(jpeg)
-            drawn.add(n)
-        return drawn
+    def _give_up(self, job: PageJob, why: str) -> None:
+        """Write the page of a video at which a worker ended, without anything that would have to be read."""
+        made = f"given-up/{job.sources.video.id}"
+        problem = f"its page could not be made ({why})"
+        write_page(self._new / made, self._name, job, self._options, problem=problem)
+        self._take(job, made, problem)
 
 
 def page_fingerprint(pipeline: Pipeline, video: Video, options: ReportOptions) -> str:
@@ -197,10 +257,10 @@ def page_fingerprint(pipeline: Pipeline, video: Video, options: ReportOptions) -
     return digest([VERSION, look(), dataclasses.asdict(options), dataclasses.asdict(video), events])
 
 
-def _stored(path: Path, fingerprint: str) -> Summary | None:
-    """The summary of a page that is as it should be; ``None`` if the page is to be written."""
+def _stored(folder: Path) -> Summary | None:
+    """The summary beside a page; ``None`` if there is none, or no page."""
     try:
-        found = parse_json(read_bounded(path, _LARGEST))
+        found: Any = parse_json(read_bounded(folder / SUMMARY, _LARGEST))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and found.get("fingerprint") == fingerprint else None
+    return found if isinstance(found, dict) and (folder / "index.html").is_file() else None
