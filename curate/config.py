@@ -519,6 +519,14 @@ class ExportOptions:
         "Sampling weights by the hierarchical cap instead of alpha: the frames in all that it allows; 0 is alpha.",
         low=0,
     )
+    readers: int = option(
+        0,
+        "Processes that will read an export at once, workers of data loaders times ranks: each split gets at least as "
+        "many files, however small it is; 0 goes by size alone.",
+        low=0,
+        high=100_000,
+        unused_by=("lmdb", "lmdb-lemon", "folders", "surgenet", "dinov2", "video", "clips"),
+    )
     parquet: ParquetOptions = field(default_factory=ParquetOptions)
     lmdb_lemon: LemonLmdbOptions = field(default_factory=LemonLmdbOptions)
     webdataset: WebDatasetOptions = field(default_factory=WebDatasetOptions)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
+import subprocess
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -167,14 +169,14 @@ def lists(tmp_path, made, monkeypatch):
 
 
 def test_videomae_reads_its_list(lists):
-    train = VideoMaeRules("videomae/train.txt", frames=4, step=2)
+    train = VideoMaeRules("videomae/train.csv", frames=4, step=2)
     assert len(train.clips) == 7 + 3 + 2
     names = Path("classes.txt").read_text().splitlines()
     assert names == ["cholecystectomy", "hernia-repair", "unknown"]
     assert [target for _, target in train.clips] == [0] * 10 + [1] * 2
     batch, _ = train[0]
     assert batch.shape == (4, 64, 96, 3) and 100 < batch[..., 0].mean() < 200
-    assert [clip for clip, _ in VideoMaeRules("videomae/val.txt", 4, 2).clips] == [
+    assert [clip for clip, _ in VideoMaeRules("videomae/val.csv", 4, 2).clips] == [
         "val/unknown/d_0.mp4",
         "val/unknown/d_1.mp4",
     ]
@@ -189,10 +191,26 @@ def test_vjepa_reads_its_lists_with_their_weights(lists):
     assert data["datasets_weights"] == pytest.approx([math.sqrt(10) / root, math.sqrt(2) / root])
     train = VJepaRules(data["datasets"], data["datasets_weights"], fps=5, frames=8)
     assert sum(train.sample_weights) == pytest.approx(1)
-    assert sorted(train.samples) == sorted(clip for clip, _ in VideoMaeRules("videomae/train.txt", 4, 2).clips)
+    assert sorted(train.samples) == sorted(clip for clip, _ in VideoMaeRules("videomae/train.csv", 4, 2).clips)
     for index in (0, 11):
         batch, label = train[index]
         assert batch.shape == (8, 64, 96, 3) and label == (0 if index == 0 else 1)
+
+
+def test_the_commands_of_the_card_make_every_path_absolute(lists, tmp_path):
+    import yaml
+
+    card = (lists / "README.md").read_text()
+    for name in ("videomae", "videomaev2", "vjepa"):
+        shutil.copytree(lists / name, tmp_path / "copy" / name)
+    commands = card.partition("```bash\n")[2].partition("```")[0].replace("$PWD", str(lists))
+    subprocess.run(["bash", "-euc", commands], cwd=tmp_path / "copy", check=True)
+    for name in ("videomae/train.csv", "videomaev2/train.txt", "vjepa/train/hernia-repair.csv"):
+        now = [line.split(" ") for line in (tmp_path / "copy" / name).read_text().splitlines()]
+        was = [line.split(" ") for line in (lists / name).read_text().splitlines()]
+        assert now == [[f"{lists}/{path}", *rest] for path, *rest in was]
+    data = yaml.safe_load((tmp_path / "copy" / "vjepa" / "train.yaml").read_text())
+    assert all(Path(path).is_absolute() and Path(path).is_file() for path in data["datasets"])
 
 
 def test_a_video_without_a_long_enough_run_gives_no_clip_and_is_named(tmp_path, made):

@@ -92,15 +92,24 @@ def test_words_that_do_not_fit_the_frames(copy):
 
 def test_lists_that_name_other_clips(copy):
     folder = copy / "clips"
-    path = folder / "videomae" / "train.txt"
+    path = folder / "videomae" / "train.csv"
     lines = path.read_text().splitlines()
     path.write_text("\n".join([*lines[1:], "train/x/nobody_0.mp4 0"]) + "\n")
     bless(folder)
     assert found(folder) == [
-        ("videomae/train.txt", "names 'train/x/nobody_0.mp4 0', which is not a clip of this split"),
-        ("videomae/train.txt", f"lacks '{lines[0]}'"),
+        ("videomae/train.csv", "names 'train/x/nobody_0.mp4 0', which is not a clip of this split"),
+        ("videomae/train.csv", f"lacks '{lines[0]}'"),
     ]
     path.write_text("\n".join(lines) + "\n")
+    second = folder / "videomaev2" / "train.txt"
+    second.write_text(second.read_text().replace(" 0 -1", " 0 16", 1))
+    bless(folder)
+    name = lines[0].partition(" ")[0]
+    assert found(folder) == [
+        ("videomaev2/train.txt", f"names '{name} 0 16', which is not a clip of this split"),
+        ("videomaev2/train.txt", f"lacks '{name} 0 -1'"),
+    ]
+    second.write_text(second.read_text().replace(" 0 16", " 0 -1", 1))
     csv = folder / "vjepa" / "train" / "y.csv"
     csv.rename(folder / "vjepa" / "train" / "z.csv")
     bless(folder)

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from curate import FrameDataset
 from curate.config import WebDatasetOptions
 from curate.exports.check.verify import verify_export
 from curate.exports.disk.tar import TarWriter
@@ -31,7 +32,9 @@ def test_webdataset_reads_samples_with_all_extensions(made):
     dataset = webdataset.WebDataset(sorted(map(str, made.glob("train-*.tar"))), shardshuffle=False)
     samples = list(dataset.decode("pil"))
     assert len(samples) == 17
-    assert all({"jpg", "json", "cls"} <= set(sample) for sample in samples)
+    assert all({"jpg", "json", "cls", "txt"} <= set(sample) for sample in samples)
+    captions = {sample["json"]["video_id"]: sample["txt"] for sample in samples}
+    assert captions == {"vid_a": "First (cholecystectomy)", "-vidB": "hernia repair, cholecystectomy"}
     first = samples[0]
     assert first["__key__"] == "vid_a_0" and first["json"]["n"] == 1 and first["json"]["title"] == "First"
     shown = np.asarray(first["jpg"]).astype(int)
@@ -62,6 +65,48 @@ def test_open_clip_index_counts_samples(made):
     for name, count in sizes.items():
         with tarfile.open(made / name) as tar:
             assert sum(member.name.endswith(".jpg") for member in tar) == count
+
+
+IDS = ("__3ca0Wrw1U", "_one", "-two", "__", "plain__")
+
+
+def test_every_reader_reads_keys_that_begin_with_underscores(tmp_path, export):
+    """LEMON has an id like the first; ``datasets`` passes members over that begin so."""
+    import webdataset
+    from datasets import load_dataset
+
+    made = [make_entry(tmp_path / "in", name, "ss", title=name) for name in IDS]
+    export(made, "webdataset")
+    folder = tmp_path / "exports" / "webdataset"
+    expected = sorted(f"{name}_{n}" for name in IDS for n in range(2))
+    files = {"train": str(folder / "train-*.tar")}
+    loaded = load_dataset("webdataset", data_files=files, split="train", cache_dir=str(tmp_path / "cache"))
+    assert sorted(row["json"]["key"] for row in loaded) == expected
+    own = webdataset.WebDataset(str(folder / "train-000000.tar"), shardshuffle=False).decode("pil")
+    assert sorted(sample["json"]["key"] for sample in own) == expected
+    import_timm()
+    from timm.data import create_dataset
+
+    assert len(list(create_dataset("wds/", root=str(folder), split="train", batch_size=1))) == 10
+    assert sorted(FrameDataset(folder)[i]["key"] for i in range(10)) == expected
+    assert list(verify_export(folder)) == []
+
+
+@pytest.mark.parametrize(("readers", "train", "val"), [(0, 1, 1), (3, 3, 2), (8, 8, 2), (100, 17, 2)])
+def test_each_split_has_a_file_for_every_reader(tmp_path, entries, export, readers, train, val):
+    third = make_entry(tmp_path / "in", "third", "ss", split="val")
+    export([*entries, third], "webdataset", "parquet", readers=readers)
+    info = json.loads((tmp_path / "exports" / "webdataset" / "_info.json").read_text())["splits"]
+    assert {split: len(told["filenames"]) for split, told in info.items()} == {"train": train, "val": val}
+    assert max(info["train"]["shard_lengths"]) - min(info["train"]["shard_lengths"]) <= 1
+    data = tmp_path / "exports" / "parquet" / "data"
+    assert len(list(data.glob("train-*"))) == train and len(list(data.glob("val-*"))) == val
+    one = FrameDataset(tmp_path / "exports" / "parquet")
+    assert [one[i]["key"] for i in range(17)] == [f"vid_a_{n}" for n in (0, 1, 2, 4, 5)] + [
+        f"-vidB_{n}" for n in range(12)
+    ]
+    for name in ("webdataset", "parquet"):
+        assert list(verify_export(tmp_path / "exports" / name)) == []
 
 
 def test_tars_are_plain_and_say_nothing_of_the_machine(made):

@@ -21,6 +21,7 @@ from curate.exports.disk.folder import PICTURE, RECORD, inner_path
 from curate.exports.disk.tar import BLOCK
 from curate.exports.formats.tables import METADATA, VIDEOS, read_videos
 from curate.exports.formats.video_files import VIDEO_FORMATS
+from curate.exports.formats.webdataset import sample_key
 from curate.exports.reading.stores import FrameStore, LmdbStore, open_record, open_store
 from curate.files.bounded import parse_json
 from curate.files.digest import file_sha256
@@ -197,7 +198,7 @@ def _check_format(store: FrameStore, name: str, keys: list[str]) -> Iterator[Pro
     elif name in ("folders", "surgenet"):
         yield from _check_loose(store)
     elif name == "webdataset":
-        yield from _check_tars(store, keys)
+        yield from _check_tars(store, keys, sample_key)
         yield from _check_indexes(store)
     elif name == "dinov2":
         yield from _check_tars(store, keys)
@@ -235,14 +236,14 @@ def _check_loose(store: FrameStore) -> Iterator[Problem]:
             yield Problem(name, "is not in metadata.parquet")
 
 
-def _check_tars(store: FrameStore, keys: list[str]) -> Iterator[Problem]:
-    """Each picture's header stands before it and carries its key."""
+def _check_tars(store: FrameStore, keys: list[str], names: Callable[[str], str] = str) -> Iterator[Problem]:
+    """Each picture's header stands before it and carries its key, or the name that is made of it."""
     table = store.table(["file", "offset"])
     for key, file, offset in zip(keys, *(column.to_pylist() for column in table.columns), strict=True):
         with open(inner_path(store.folder, file), "rb") as stream:
             stream.seek(offset - BLOCK)
             name = stream.read(100).rstrip(b"\0")
-        if name != f"{key}{PICTURE}".encode():
+        if name != f"{names(key)}{PICTURE}".encode():
             yield Problem(key, f"{file} has {name!r} where it should be")
 
 

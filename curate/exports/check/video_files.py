@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import av
 
 from curate.exports.disk.folder import inner_path
+from curate.exports.formats.clips import WHOLE
 from curate.exports.formats.tables import METADATA
 from curate.exports.formats.video import frame_key
 from curate.exports.formats.video_files import SUFFIX, read_video_files
@@ -74,7 +75,7 @@ def check_video_files(
             yield str(row["file"]), str(error)
     rows = [row for row in rows if _is_there(folder, row["file"])]
     if record["format"] == "clips":
-        yield from _check_lists(folder, rows, list(record["counts"]["splits"]))
+        yield from _check_lists(folder, rows, list(record["counts"]["splits"]), record["files"])
     else:
         for row in rows:
             yield from _check_words(folder, row)
@@ -139,7 +140,7 @@ def _check_entry(said: Mapping[str, Any], row: Row) -> str:
     return ""
 
 
-def _check_lists(folder: Path, rows: Sequence[Row], splits: Sequence[str]) -> Iterator[Said]:
+def _check_lists(folder: Path, rows: Sequence[Row], splits: Sequence[str], listed: Collection[str]) -> Iterator[Said]:
     """Each clip stands once in VideoMAE's list and once in V-JEPA's of its split, with its label; no other does."""
     classes = (folder / CLASSES).read_text(encoding="utf-8").splitlines()
     for row in rows:
@@ -147,8 +148,13 @@ def _check_lists(folder: Path, rows: Sequence[Row], splits: Sequence[str]) -> It
             yield row["key"], f"has the label {row['label']}, which {CLASSES} gives to another folder"
     for split in splits:
         expected = Counter(f"{row['file']} {row['label']}" for row in rows if row["split"] == split)
-        first = f"videomae/{split}.txt"
+        first = f"videomae/{split}.csv"
+        if first not in listed:
+            first = f"videomae/{split}.txt"  # of curate 0.1
         yield from _compare(first, (folder / first).read_text(encoding="utf-8").splitlines(), expected)
+        if (second := f"videomaev2/{split}.txt") in listed:
+            whole = Counter(f"{row['file']} {WHOLE}" for row in rows if row["split"] == split)
+            yield from _compare(second, (folder / second).read_text(encoding="utf-8").splitlines(), whole)
         csvs = sorted((folder / "vjepa" / split).glob("*.csv"))
         lines = [line for path in csvs for line in path.read_text(encoding="utf-8").splitlines()]
         yield from _compare(f"vjepa/{split}", lines, expected)

@@ -31,13 +31,22 @@ VERSION = 2
 _FILES = 1
 """The same for the video files alone."""
 
+WHOLE = "0 -1"
+"""First frame and number of frames by which VideoMAEv2 knows a video that is to be read as a whole."""
+
 READING = (
     "`{split}/{{procedure}}/{{video_id}}_{{i}}.mp4`: H.264 without sound, all of one length and rate. The label of a "
-    "clip is the line of its procedure in `classes.txt`, from 0. Paths in the lists are relative to this folder: start "
-    'the trainer here, or put the folder before each line (`sed -i "s|^|$PWD/|" videomae/*.txt vjepa/*/*.csv`, in a '
-    "copy).\n\n"
-    "VideoMAE and SurgRec: `--data_path videomae/{split}.txt`. V-JEPA 2: one CSV a procedure and their weights, ready "
-    "to be put under `data:` of its configuration, in `vjepa/{split}.yaml`. `metadata.parquet` has one row a clip."
+    "clip is the line of its procedure in `classes.txt`, from 0. `metadata.parquet` has one row a clip.\n\n"
+    "VideoMAE's pretraining: `--data_path videomae/{split}.csv`; its finetuning and SurgRec's, which look for "
+    "`train.csv`, `val.csv` and `test.csv`: `--data_path videomae`. VideoMAEv2's pretraining: `--data_root .` with "
+    "`--data_path videomaev2/{split}.txt`. V-JEPA 2: one CSV a procedure and their weights, ready to be put under "
+    "`data:` of its configuration, in `vjepa/{split}.yaml`.\n\n"
+    "Paths in the lists and in the YAML are relative to this folder: start the trainer here, with `PYTHONPATH` on its "
+    "code. Or put the folder before them, in a copy of the three folders of lists:\n\n"
+    "```bash\n"
+    'sed -i "s|^|$PWD/|" videomae/*.csv videomaev2/*.txt vjepa/*/*.csv\n'
+    'sed -i "s|^- vjepa/|- $PWD/vjepa/|" vjepa/*.yaml\n'
+    "```"
 )
 
 
@@ -69,8 +78,10 @@ def encode_clips(making: Making) -> dict[str, Any]:
 def assemble_clips(dataset: Dataset, folder: Path) -> tuple[Plan, dict[str, Any]]:
     """Put the clips into ``{split}/{class}/`` and write the lists of each split.
 
-    The lists are ``videomae/{split}.txt``, ``vjepa/{split}/{class}.csv`` and ``vjepa/{split}.yaml``. V-JEPA 2 draws a
-    file of its list with the weight given, and a clip of it uniformly (facebookresearch/vjepa2,
+    The lists are ``videomae/{split}.csv``, which VideoMAE's finetuning looks for by these names (MCG-NJU/VideoMAE,
+    ``datasets.py``), ``videomaev2/{split}.txt`` with a first frame and a number of frames that mean a whole video
+    (OpenGVLab/VideoMAEv2, ``dataset/pretrain_datasets.py``), ``vjepa/{split}/{class}.csv`` and ``vjepa/{split}.yaml``.
+    V-JEPA 2 draws a file of its list with the weight given, and a clip of it uniformly (facebookresearch/vjepa2,
     ``src/datasets/video_dataset.py``). The weights are in proportion to clips^alpha, by the first procedure of each
     video, since a clip stands in one file only.
 
@@ -97,7 +108,9 @@ def assemble_clips(dataset: Dataset, folder: Path) -> tuple[Plan, dict[str, Any]
         for row in rows:
             if row["split"] == split:
                 lines[Path(row["file"]).parent.name].append(f"{row['file']} {row['label']}\n")
-        _write(folder / "videomae" / f"{split}.txt", [line for name in sorted(lines) for line in lines[name]])
+        every = [line for name in sorted(lines) for line in lines[name]]
+        _write(folder / "videomae" / f"{split}.csv", every)
+        _write(folder / "videomaev2" / f"{split}.txt", [f"{line.partition(' ')[0]} {WHOLE}\n" for line in every])
         for name, own in lines.items():
             _write(folder / "vjepa" / split / f"{name}.csv", own)
         shares = {name: len(lines[name]) ** dataset.options.balance_alpha for name in sorted(lines)}

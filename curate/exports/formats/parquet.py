@@ -32,7 +32,9 @@ READING = (
     "from datasets import load_dataset\n\n"
     'dataset = load_dataset("path/to/this/folder", split="{split}")\n'
     'dataset[0]["image"]  # a PIL image; every other column is metadata\n'
-    "```"
+    "```\n\n"
+    "`label` is the number of the first procedure. Streaming workers share out whole files: more of them than a split "
+    "has files stay idle; `curate export --readers N` makes at least N."
 )
 
 GROUP_ROWS = 100
@@ -55,7 +57,7 @@ IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 def shards(plan: Plan, options: ExportOptions) -> list[Shard]:
     """A shard a file."""
-    return by_split(plan, _room(options), beside=_BESIDE)
+    return by_split(plan, _room(options), beside=_BESIDE, readers=options.readers)
 
 
 def write_shard(making: Making) -> dict[str, Any]:

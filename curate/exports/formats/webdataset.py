@@ -1,8 +1,12 @@
 """WebDataset tars with the index files of timm and open_clip.
 
 A sample is the run of members that share the name up to the first dot: ``{key}.jpg``, ``{key}.json`` with all
-metadata and ``{key}.cls`` with the class index in ASCII. ``_info.json`` is what timm's reader looks for,
-``sizes.json`` what open_clip's does; ``classes.txt`` names the classes, one a line in order of their index.
+metadata, ``{key}.cls`` with the class index in ASCII and ``{key}.txt`` with a caption in UTF-8, without which open_clip
+passes a sample over. ``_info.json`` is what timm's reader looks for, ``sizes.json`` what open_clip's does;
+``classes.txt`` names the classes, one a line in order of their index.
+
+The reader of ``datasets`` skips members that begin with ``__``, in silence, as some ids of YouTube do. The name of such
+a sample begins with ``=``, which no id does.
 """
 
 from __future__ import annotations
@@ -29,20 +33,22 @@ from curate.exports.formats.tables import (
     write_frame_table,
 )
 from curate.exports.plan.classes import CLASSES, classes_text
-from curate.exports.plan.plan import Plan
+from curate.exports.plan.plan import Plan, PlannedVideo
 from curate.exports.plan.shards import Shard, by_split
 
 VERSION = 2
 """Raised when the bytes written for the same input change."""
 
-_BESIDE = 4_000
+_BESIDE = 5_000
 """Bytes that a sample takes beside its picture, about: headers, metadata, padding."""
 
 _SUFFIX = ".tar"
 
 READING = (
-    "Tars with `{{key}}.jpg`, `{{key}}.json` (all metadata) and `{{key}}.cls` (index into `classes.txt`). `_info.json` "
-    "is for timm, `sizes.json` for open_clip.\n\n"
+    "Tars with `{{key}}.jpg`, `{{key}}.json` (metadata), `{{key}}.cls` (index into `classes.txt`) and `{{key}}.txt` "
+    "(a caption: title and procedures). A key that begins with `__` has a `=` before it. `_info.json` is for timm, "
+    "`sizes.json` for open_clip. Workers share out whole tars: more of them than a split has tars stay idle, or stop "
+    "the reader; `curate export --readers N` makes at least N.\n\n"
     "```python\n"
     "import glob\n\n"
     "import webdataset as wds\n\n"
@@ -53,9 +59,23 @@ READING = (
 )
 
 
+def sample_key(key: str) -> str:
+    """Name of the sample of a frame, by its key."""
+    return f"={key}" if key.startswith("__") else key
+
+
+def caption(video: PlannedVideo) -> str:
+    """What a frame shows, in words: title and procedures of its video, as far as there are any."""
+    procedures = ", ".join(name.replace("_", " ") for name in dict.fromkeys(video.procedures))
+    title = " ".join(video.title.split())
+    if title and procedures:
+        return f"{title} ({procedures})"
+    return title or procedures or "surgery"
+
+
 def shards(plan: Plan, options: ExportOptions) -> list[Shard]:
     """A shard a tar."""
-    return by_split(plan, options.webdataset.shard_size * 1_000_000, beside=_BESIDE)
+    return by_split(plan, options.webdataset.shard_size * 1_000_000, beside=_BESIDE, readers=options.readers)
 
 
 def write_shard(making: Making) -> dict[str, Any]:
@@ -76,7 +96,8 @@ def write_shard(making: Making) -> dict[str, Any]:
             row = frame_row(frame, making.renderer)
             text = json.dumps(row, sort_keys=True, ensure_ascii=False).encode()
             label = str(labels[class_of(frame.video)]).encode()
-            name, offset = tars.add(frame.key, {"jpg": jpeg, "json": text, "cls": label})
+            members = {"jpg": jpeg, "json": text, "cls": label, "txt": caption(frame.video).encode()}
+            name, offset = tars.add(sample_key(frame.key), members)
             rows.add(row, file=name, offset=offset, size=len(jpeg))
     return {"samples": tars.samples}
 

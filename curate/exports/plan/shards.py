@@ -102,8 +102,40 @@ def cut(part: str, videos: Iterable[PlannedVideo], limit: float, *, beside: int 
         yield Shard(part, tuple(spans))
 
 
-def by_split(plan: Plan, limit: float, *, beside: int = 0) -> list[Shard]:
-    """Shards of every split, in order, with the places of their spans in their classes."""
+def cut_evenly(part: str, videos: Iterable[PlannedVideo], count: int) -> Iterator[Shard]:
+    """Cut the frames of some videos into shards with as many frames each, give or take one.
+
+    Args:
+        part: Their name.
+        videos: In order.
+        count: How many shards, of at least one frame.
+    """
+    taken = list(videos)
+    total = sum(video.frames for video in taken)
+    count = min(count, total)
+    bounds = [total * (i + 1) // count for i in range(count)]
+    spans: list[Span] = []
+    done = shard = 0
+    for video in taken:
+        at = 0
+        while at < video.frames:
+            stop = min(video.frames, at + bounds[shard] - done)
+            spans.append(Span(video, at, stop))
+            done, at = done + stop - at, stop
+            if done == bounds[shard]:
+                yield Shard(part, tuple(spans))
+                spans, shard = [], shard + 1
+
+
+def by_split(plan: Plan, limit: float, *, beside: int = 0, readers: int = 0) -> list[Shard]:
+    """Shards of every split, in order, with the places of their spans in their classes.
+
+    Args:
+        plan: What is exported.
+        limit: Bytes of a shard.
+        beside: Bytes that each frame takes beside its picture.
+        readers: How many shards a split has at least, as far as it has frames.
+    """
     found = []
     for split, videos in plan.splits().items():
         begins: dict[str, int] = {}
@@ -111,7 +143,10 @@ def by_split(plan: Plan, limit: float, *, beside: int = 0) -> list[Shard]:
         for video in videos:
             begins[video.id] = counts[class_of(video)]
             counts[class_of(video)] += video.frames
-        for shard in cut(split, videos, limit, beside=beside):
+        shards = list(cut(split, videos, limit, beside=beside))
+        if len(shards) < readers:
+            shards = list(cut_evenly(split, videos, readers))
+        for shard in shards:
             spans = (dataclasses.replace(span, position=begins[span.video.id] + span.start) for span in shard.spans)
             found.append(Shard(split, tuple(spans)))
     return found
