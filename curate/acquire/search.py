@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from curate.files.csv_file import csv_text
 from curate.files.text import printable
+from curate.manifests.suggested import SUGGESTED, suggested_cells
 from curate.records import VIDEO_ID
 
 if TYPE_CHECKING:
     from curate.acquire.ytdlp import Downloader
+    from curate.manifests.titles import TitleWords
 
-COLUMNS = ("id", "url", "title", "duration", "channel", "channel_id", "procedures", "licence")
+COLUMNS = ("id", "url", "title", "duration", "channel", "channel_id", "procedures", "licence", *SUGGESTED)
 
 MAX_SCANNED = 5000
 """Results looked at for one query, at most; YouTube's own lists end well before."""
@@ -124,13 +126,25 @@ def merged(hits: Iterable[Hit]) -> list[Hit]:
     return list(found.values())
 
 
-def to_csv(hits: Iterable[Hit]) -> str:
-    """A manifest that the other commands read."""
+def to_csv(hits: Iterable[Hit], words: TitleWords) -> str:
+    """A manifest that the other commands read, with what the titles suggest beside what the queries say.
+
+    Args:
+        hits: What was found.
+        words: Phrases of titles.
+    """
     rows = (
-        (
-            *(hit.id, hit.url, hit.title, _duration(hit), hit.channel, hit.channel_id),
-            *(";".join(hit.procedures), hit.licence),
-        )
+        {
+            "id": hit.id,
+            "url": hit.url,
+            "title": hit.title,
+            "duration": _duration(hit),
+            "channel": hit.channel,
+            "channel_id": hit.channel_id,
+            "procedures": ";".join(hit.procedures),
+            "licence": hit.licence,
+            **suggested_cells(words, hit.title, procedures=True, robotic=True),
+        }
         for hit in hits
     )
     return csv_text(COLUMNS, rows)

@@ -17,7 +17,7 @@ from curate.version import __version__
 
 COMMANDS: CommandTable = {
     "run": ("curate.cli.run:run", "Everything: from a list of videos to shards."),
-    "manifest": ("curate.cli.manifest:manifest", "Check, convert and count lists of videos."),
+    "manifest": ("curate.cli.manifest:manifest", "Check, convert and count lists of videos; suggest labels."),
     "search": ("curate.cli.search:search", "Find videos on YouTube and write a manifest."),
     "download": ("curate.cli.stages:download", "Fetch the videos; local files are linked."),
     "screen": ("curate.cli.stages:screen", "Drop videos that do not show surgery; off by default."),

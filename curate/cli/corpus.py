@@ -13,6 +13,7 @@ COMMANDS: CommandTable = {
     "recipes": ("curate.cli.corpus_recipes:recipes", "Recipes that ship with curate."),
     "compose": ("curate.cli.corpus_compose:compose", "What lists share, and what they make together."),
     "dedup": ("curate.cli.corpus_dedup:dedup", "Find videos that share pictures: copies, excerpts, parts."),
+    "suggest": ("curate.cli.corpus_suggest:suggest", "Labels that titles and neighbours suggest."),
     "neighbours": ("curate.cli.corpus_neighbours:neighbours", "LemonFM's file of neighbours for an export."),
     "balance": ("curate.cli.corpus_balance:balance", "What caps and weights would make of a workspace."),
 }

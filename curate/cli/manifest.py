@@ -1,4 +1,4 @@
-"""``curate manifest``: check, convert and count lists of videos."""
+"""``curate manifest``: check, convert and count lists of videos, and suggest what they leave open."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from curate.cli.common import verbosity
 from curate.cli.exits import leave
 from curate.cli.flags import unstated_flags
 from curate.errors import CurateError
+from curate.files.atomic import write_atomic
 from curate.files.text import printable
 from curate.manifests import FORMATS, ManifestReport, read_sources
 from curate.manifests.store import Kind, write_table
@@ -42,7 +43,7 @@ def _inputs(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group()
 def manifest() -> None:
-    """Check, convert and count lists of videos.
+    """Check, convert and count lists of videos, and suggest what they leave open.
 
     A SOURCE is LEMON's labels.json, a folder of GenSurgery's link lists, a CSV, TSV, JSON, JSON Lines or Parquet table,
     what yt-dlp or pandas write as JSON, a folder of videos, one video, a URL, or - for any list on standard input.
@@ -104,6 +105,47 @@ def convert(
         logger.warning("%s", remark)
     _write(report, output, kind)
     click.echo(f"{output}: {_summary(report)}")
+    leave(failures=report.bad_rows)
+
+
+@manifest.command()
+@_inputs
+@click.option("--all", "everything", is_flag=True, help="All videos, and not only those with something unstated.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="File to write: .csv.")
+@verbosity
+def suggest(
+    sources: tuple[str, ...],
+    format: Format | None,
+    opt_out: tuple[Path, ...],
+    unstated: Unstated,
+    everything: bool,
+    output: Path,
+) -> None:
+    """Suggest procedures, and robotic or not, from titles, where they are not stated.
+
+    Writes the list as CSV with suggested_procedures, suggested_robotic and the words of the title that say so beside
+    what is stated. Nothing takes a suggestion for a label: move what is right into procedures and robotic.
+    """
+    from curate.manifests.suggested import is_unlabelled, suggestions_csv, title_cells
+    from curate.manifests.titles import shipped_title_words
+
+    if output.suffix.lower() != ".csv":
+        raise CurateError(f"{output}: the name must end in .csv")
+    report = read_sources(sources, format=format, opt_out=opt_out, unstated=unstated)
+    for row in report.bad_rows:
+        logger.warning("%s", row)
+    words = shipped_title_words()
+    videos = [video for video in report.videos if everything or is_unlabelled(video)]
+    cells = [title_cells(words, video) for video in videos]
+    write_atomic(output, suggestions_csv(videos, cells).encode("utf-8"))
+    named = sum(bool(row["suggested_procedures"]) for row in cells)
+    robotic = sum(row["suggested_robotic"] is not None for row in cells)
+    unnamed = sum(not video.procedures for video in videos)
+    unknown = sum(video.robotic is None for video in videos)
+    click.echo(
+        f"{output}: {len(videos)} videos; procedures suggested for {named} of {unnamed} without, robotic or not for "
+        f"{robotic} of {unknown}"
+    )
     leave(failures=report.bad_rows)
 
 

@@ -55,12 +55,14 @@ def search(
     """Search YouTube for each QUERY and write a manifest that the other commands read.
 
     Nothing is downloaded. A video found by several queries is listed once. A query that names a known procedure, such
-    as "robotic cholecystectomy", gives that procedure to what it finds. Look the list through before you use it.
+    as "robotic cholecystectomy", gives that procedure to what it finds; what the titles themselves say stands in
+    suggested_procedures and suggested_robotic, with the words. Look the list through before you use it.
 
     Exit codes: 0 all found, 1 nothing could be found, 2 the search broke off and the list is not whole.
     """
     from curate.acquire.ytdlp import Downloader, FetchError
     from curate.manifests.procedures import shipped_taxonomy
+    from curate.manifests.titles import shipped_title_words
 
     if output.suffix.lower() != ".csv":
         raise CurateError(f"{output}: the name must end in .csv")
@@ -84,7 +86,7 @@ def search(
     if not hits:
         raise CurateError(broken or f"nothing found for {', '.join(queries)}: loosen the filters")
     found = merged(hits)
-    write_atomic(output, to_csv(found).encode("utf-8", "backslashreplace"))
+    write_atomic(output, to_csv(found, shipped_title_words()).encode("utf-8", "backslashreplace"))
     if broken:
         say(f"error: {broken}")
     if not is_quiet():

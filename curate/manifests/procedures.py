@@ -65,18 +65,24 @@ class Taxonomy:
         tables: Content of a file in the format of ``labels/procedures.toml``.
         where: The file, for errors.
 
+    Attributes:
+        domains: Domain of each procedure by canonical name.
+        spellings: Names of each procedure by canonical name, itself first.
+
     Raises:
         CurateError: An unknown domain, or one name for two things.
     """
 
     def __init__(self, tables: Mapping[str, Any], where: str) -> None:
         self.domains: dict[str, str] = {}
+        self.spellings: dict[str, tuple[str, ...]] = {}
         self._meanings: dict[str, Meaning] = {}
         self._approaches: list[tuple[str, str]] = []
         self._where = where
         for name, table in tables.get("procedures", {}).items():
             self.domains[name] = self._domain(name, table.get("domain", UNKNOWN))
-            for spelling in (name, *table.get("synonyms", ())):
+            self.spellings[name] = (name.replace("_", " "), *table.get("synonyms", ()))
+            for spelling in self.spellings[name]:
                 self._add(spelling, Meaning((name,)))
         for name, table in tables.get("groups", {}).items():
             procedures = tuple(table.get("procedures", ()))

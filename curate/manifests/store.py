@@ -38,11 +38,14 @@ def as_text(videos: Sequence[Video], kind: Literal["csv", "tsv", "jsonl"]) -> st
 
     In CSV and TSV the names of a list stand in one cell with ``;`` between them, and ``None`` is an empty cell.
     """
-    rows = [_row(video) for video in videos]
     if kind == "jsonl":
-        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    cells = ({**row, "procedures": ";".join(row["procedures"])} for row in rows)
-    return csv_text(manifest_schema().names, cells, "\t" if kind == "tsv" else ",")
+        return "".join(json.dumps(_row(video), ensure_ascii=False) + "\n" for video in videos)
+    return csv_text(manifest_schema().names, map(list_cells, videos), "\t" if kind == "tsv" else ",")
+
+
+def list_cells(video: Video) -> dict[str, Any]:
+    """A row of a list in CSV or TSV."""
+    return {**_row(video), "procedures": ";".join(video.procedures)}
 
 
 def read_manifest(path: Path) -> list[Video]:

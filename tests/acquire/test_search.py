@@ -14,6 +14,7 @@ from curate.acquire.search import Filters, Hit, merged, to_csv
 from curate.cli import run_command
 from curate.files.csv_file import unguarded
 from curate.manifests import read_sources
+from curate.manifests.titles import shipped_title_words
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ HITS = st.builds(
 def test_every_hit_survives_the_csv(hits: list[Hit]):
     unique = merged(hits)
     assert {h.id for h in unique} == {h.id for h in hits} and len(unique) == len({h.id for h in hits})
-    rows = list(csv.DictReader(io.StringIO(to_csv(unique), newline="")))
+    rows = list(csv.DictReader(io.StringIO(to_csv(unique, shipped_title_words()), newline="")))
     read = [tuple(unguarded(row[name]) for name in ("id", "title", "channel", "channel_id")) for row in rows]
     assert read == [(h.id, h.title, h.channel, h.channel_id) for h in unique]
 
