@@ -32,6 +32,7 @@ COMMANDS: CommandTable = {
     "export": ("curate.cli.run:export", "Write the shards."),
     "predict": ("curate.cli.predict:predict", "The models alone, on images and videos."),
     "evaluate": ("curate.cli.evaluate:evaluate", "Measure models and finished runs against known truth."),
+    "probe": ("curate.cli.probe:probe", "What backbones have learnt, by probes on labelled frames."),
     "train": ("curate.cli.train:train", "Train models on your own labels."),
     "models": ("curate.cli.models:models", "List, show, fetch and check the weights."),
     "verify": ("curate.cli.verify:verify", "Check exports: checksums, counts, keys, pictures."),
