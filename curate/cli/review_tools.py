@@ -177,14 +177,15 @@ def add(table: Path, workspace: Path, who: str) -> None:
     type=click.Choice(["labels", "boxes", "fiftyone"]),
     default="labels",
     show_default=True,
-    help="labels: for curate train classifier; boxes: truth for curate evaluate masks; fiftyone: a FiftyOneDataset.",
+    help="labels: for curate train classifier; boxes: for curate train masks and curate evaluate masks; "
+    "fiftyone: a FiftyOneDataset.",
 )
 @verbosity
 def export(workspace: Path, output: Path, form: Any) -> None:
     """Write the decided frames as pictures, with what people said of them.
 
-    The folder is read by curate train classifier --labels FOLDER/labels.csv, by curate evaluate masks
-    FOLDER/boxes.csv, or by FiftyOne as a FiftyOneDataset.
+    The folder is read by curate train classifier --labels FOLDER/labels.csv, by curate train masks --boxes
+    FOLDER/boxes.csv and curate evaluate masks FOLDER/boxes.csv, or by FiftyOne as a FiftyOneDataset.
     """
     from curate.review.hand_over import hand_over
     from curate.run.session import open_session

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 import click
 
 from curate.cli.common import is_quiet, verbosity
-from curate.cli.exits import say
 from curate.cli.meter import Meter
+from curate.cli.reviewed import written_reviews
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
-    from curate.evaluation.labels import LabelledFrame
     from curate.training.own import TrainingSettings
 
 
@@ -100,7 +99,8 @@ def classifier(
         raise click.UsageError("name labelled frames: --labels CSV, --review WORKSPACE, or both")
     work = output / ".training"
     frames = read_labels(labels) if labels is not None else []
-    frames += _reviewed(reviewed, work)
+    for place in written_reviews(reviewed, work, "labels"):
+        frames += read_labels(place / "labels.csv")
 
     from curate.evaluation.classifier import markdown
     from curate.files.atomic import write_atomic
@@ -133,26 +133,6 @@ def classifier(
         click.echo(markdown(trained.figures))
     if not quiet:
         click.echo(f"\n{output}: use it with curate run --classify-model {shlex.quote(str(output))}")
-
-
-def _reviewed(workspaces: tuple[Path, ...], folder: Path) -> list[LabelledFrame]:
-    """Labelled frames of the reviews of some workspaces, whose pictures are written to a folder."""
-    if not workspaces:
-        return []
-    from curate.evaluation.labels import read_labels
-    from curate.files.atomic import clear
-    from curate.review.hand_over import hand_over
-    from curate.run.session import open_session
-
-    frames = []
-    for number, workspace in enumerate(workspaces):
-        place = folder / f"review-{number}"
-        clear(place)
-        made = hand_over(open_session(workspace, write=False), place, "labels")
-        for problem in made.problems:
-            say(problem)
-        frames += read_labels(place / "labels.csv")
-    return frames
 
 
 def _options(

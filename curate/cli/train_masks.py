@@ -10,11 +10,19 @@ import click
 
 from curate.cli.common import is_quiet, verbosity
 from curate.cli.meter import Meter
+from curate.cli.reviewed import written_reviews
 from curate.errors import CurateError
 
 
 @click.command()
-@click.option("--boxes", type=click.Path(path_type=Path), required=True, help="CSV of hand-drawn boxes, see above.")
+@click.option("--boxes", type=click.Path(path_type=Path), help="CSV of hand-drawn boxes, see above.")
+@click.option(
+    "--review",
+    "reviewed",
+    type=click.Path(path_type=Path, file_okay=False),
+    multiple=True,
+    help="Workspace whose frames with boxes corrected in curate review are learnt from too; repeatable.",
+)
 @click.option("--media", type=click.Path(path_type=Path, file_okay=False), help="Folder of the pictures named.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the new model."
@@ -36,7 +44,8 @@ from curate.errors import CurateError
 @click.option("--threads", type=click.IntRange(1, 1024), help="CPU threads.  [default: all]")
 @verbosity
 def masks(
-    boxes: Path,
+    boxes: Path | None,
+    reviewed: tuple[Path, ...],
     media: Path | None,
     output: Path,
     steps: int,
@@ -49,7 +58,9 @@ def masks(
 
     BOXES is a CSV with the columns of curate evaluate masks: file, kind, x1, y1, x2, y2, a row a box, in pixels, right
     and bottom excluded; a row without a kind says that there is nothing on the picture. A few dozen frames will do,
-    with all that is to be covered and some without anything. Optional: video, what a frame comes from.
+    with all that is to be covered and some without anything. Optional: video, what a frame comes from. Frames on which
+    boxes were added, moved or deleted in curate review count as well, with all boxes that are left on them: --review
+    WORKSPACE, beside BOXES or instead of them.
 
     Kinds text, logo, ui, pip and other are learnt; what is under a box of another kind (redaction, face, border,
     ignore) counts for nothing. The packaged network is trained further. Videos are left out in turn, and the figures on
@@ -63,7 +74,14 @@ def masks(
 
     if (output / SEAL).exists():
         raise CurateError(f"{output} holds a model already: name another folder, or delete it")
-    frames = read_boxed(boxes, media)
+    if boxes is None and not reviewed:
+        raise click.UsageError("name frames with boxes: --boxes CSV, --review WORKSPACE, or both")
+    if media is not None and boxes is None:
+        raise click.UsageError("--media is the folder of the pictures that --boxes names")
+    scratch = output / ".training"
+    frames = read_boxed(boxes, media) if boxes is not None else []
+    for place in written_reviews(reviewed, scratch, "boxes"):
+        frames += read_boxed(place / "boxes.csv")
 
     from curate.files.atomic import write_atomic
     from curate.nets.device import available_threads
@@ -72,10 +90,12 @@ def masks(
 
     settings = MaskTraining(steps, folds=folds if evaluation else 0, seed=seed, threads=threads or available_threads())
     rounds = 1 + (len(parts_of(frames, folds)) if evaluation else 0)
-    scratch = output / ".training"
     with Meter("training", rounds * steps, "step", quiet=is_quiet()) as meter:
         figures = train_masks(frames, settings, output, scratch, advance=meter)
-    words = ["--boxes", boxes.name, "-o", output.resolve().name, "--steps", str(steps), "--seed", str(seed)]
+    words = [] if boxes is None else ["--boxes", boxes.name]
+    for workspace in reviewed:
+        words += ["--review", workspace.resolve().name]
+    words += ["-o", output.resolve().name, "--steps", str(steps), "--seed", str(seed)]
     words += ["--folds", str(folds)] if evaluation else ["--no-evaluation"]
     command = f"curate train masks {shlex.join(words)}"
     card = render_masks_card(output.resolve().name, frames, figures, command)

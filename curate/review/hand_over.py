@@ -4,8 +4,8 @@ Each is a folder with the decided frames as pictures and a file that speaks of t
 
 - ``labels``: ``labels.csv``, which ``curate train classifier --labels`` and ``curate evaluate classifier`` read. Frames
   of which nobody knows are left out.
-- ``boxes``: ``boxes.csv``, the truth that ``curate evaluate masks`` reads: the frames on which boxes were corrected,
-  with all boxes that are left on them.
+- ``boxes``: ``boxes.csv``, which ``curate train masks --boxes`` and ``curate evaluate masks`` read: the frames on which
+  boxes were corrected, with all boxes that are left on them.
 - ``fiftyone``: ``metadata.json`` and ``samples.json`` with the pictures in ``data/``, for FiftyOne's type
   ``FiftyOneDataset``. The file names no version of FiftyOne, by which its reader knows samples that stand for
   themselves from a dump of its own data base; so neither its server nor its package is needed to write it.
@@ -158,13 +158,13 @@ def _write_labels(folder: Path, frames: Iterator[DecidedFrame]) -> int:
 def _write_boxes(folder: Path, frames: Iterator[DecidedFrame]) -> int:
     count = 0
     with (folder / "boxes.csv").open("w", newline="", encoding="utf-8") as stream:
-        table = CsvWriter(stream, ("file", "kind", "x1", "y1", "x2", "y2"))
+        table = CsvWriter(stream, ("file", "kind", "x1", "y1", "x2", "y2", "video"))
         for count, frame in enumerate(frames, 1):  # noqa: B007
             name = _picture(folder, frame)
             for region in frame.regions:
-                table.write((name, region.kind, *region.box))
+                table.write((name, region.kind, *region.box, frame.video.id))
             if not frame.regions:
-                table.write((name, "", None, None, None, None))
+                table.write((name, "", None, None, None, None, frame.video.id))
     return count
 
 

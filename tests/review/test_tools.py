@@ -168,3 +168,41 @@ def test_corrections_train_a_classifier(workspace: Path, tmp_path: Path, capsys:
     assert not (tmp_path / "model" / ".training").exists()
     assert run_command(["train", "classifier", "-o", str(tmp_path / "other")]) == 1
     assert "--review WORKSPACE" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_corrected_boxes_train_masks(workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train = ["train", "masks", "-o", str(tmp_path / "model"), "--steps", "1", "--folds", "2"]
+    assert run_command(train) == 1 and run_command([*train, "--review", str(workspace)]) == 1
+    said = capsys.readouterr().err
+    assert "--review WORKSPACE" in said and "nothing was decided" in said
+    desk = Desk(open_session(workspace), "anna")
+    for video, at in (("alpha", 8000), ("alpha", 9000), ("delta", 8000)):
+        desk.decide(video, "box", {"at": at, "action": "add", "box": [32, 48, 64, 96], "region": "logo"})
+    desk.close()
+    assert run_command([*train, "--review", str(workspace)]) == 0
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "3 frames of 2 videos; boxes: 3 logo." in card and "--review w" in card and str(tmp_path) not in card
+    assert not (tmp_path / "model" / ".training").exists()
+
+
+def test_a_reviewer_is_forgotten_or_renamed(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the two ways that docs/review.md tells."""
+    desk = Desk(open_session(workspace), "anna")
+    desk.decide("alpha", "frame", {"at": 8000, "label": "non-surgical"})
+    desk.close()
+    decided = workspace / "decisions" / "anna.jsonl"
+    again = ["run", "-w", str(workspace), "-q"]
+
+    def naming(name: str) -> set[str]:
+        files = [path for path in workspace.rglob("*") if path.is_file() and name.encode() in path.read_bytes()]
+        return {path.relative_to(workspace).parts[0] for path in files}
+
+    assert run_command(again) == 0 and naming('"anna"') == {"decisions", "exports"}
+    text = decided.read_text()
+    (workspace / "decisions" / "r1.jsonl").write_text(text.replace('"who":"anna"', '"who":"r1"'))
+    decided.unlink()
+    assert run_command(again) == 0 and naming('"anna"') == set() and naming('"r1"') == {"decisions", "exports"}
+    (workspace / "decisions" / "r1.jsonl").unlink()
+    assert run_command(again) == 0 and naming('"r1"') == set()
+    capsys.readouterr()
