@@ -548,6 +548,37 @@ MOVED: Mapping[str, tuple[tuple[str, str], ...]] = {
 
 
 @dataclass(frozen=True)
+class CardOptions:
+    """What the cards of the exports say that nobody can know but the publisher."""
+
+    name: str = option("Surgical video frames", "Name of the dataset.", output=False)
+    description: str = option("", "What it is, in a sentence or some; stands first.", output=False)
+    creators: tuple[str, ...] = option((), "Who made it.", output=False)
+    contact: str = option("", "Where to ask for a video to be taken out: an address or a URL.", output=False)
+    url: str = option("", "Where it is published.", output=False)
+    version: str = option("1.0.0", "Its version, as three numbers.", output=False)
+    published: str = option(
+        "", "Day of publication, YYYY-MM-DD; if not given, the last day on which a video was asked for.", output=False
+    )
+    citation: str = option("", "How it is to be cited, as BibTeX or text.", output=False)
+    licence: str = option(
+        "",
+        "Licence of the whole, by its identifier on the Hugging Face hub, such as cc-by-nc-4.0; if not given, that of "
+        "the videos where all have the same, else other.",
+        output=False,
+    )
+    languages: tuple[str, ...] = option(
+        ("zxx",), "Languages, by ISO 639 code; zxx: none, which is true of pictures.", output=False
+    )
+    gated: Literal["licence", "always", "never"] = option(
+        "licence",
+        "Whether the hub asks readers to accept terms first: licence: where a video's licence forbids some uses or "
+        "none is stated.",
+        output=False,
+    )
+
+
+@dataclass(frozen=True)
 class EngineOptions:
     """Use of the machine."""
 
@@ -603,6 +634,7 @@ class Config:
     signature: SignatureOptions = dataclasses.field(default_factory=SignatureOptions)
     dedup: DedupOptions = dataclasses.field(default_factory=DedupOptions)
     export: ExportOptions = dataclasses.field(default_factory=ExportOptions)
+    card: CardOptions = dataclasses.field(default_factory=CardOptions)
     engine: EngineOptions = dataclasses.field(default_factory=EngineOptions)
 
 

@@ -49,7 +49,7 @@ NEEDED = (
 )
 @shard_flag
 @partial_flag
-@stage_flags("engine", prefixed=(*STAGES, "dedup", "export"))
+@stage_flags("engine", prefixed=(*STAGES, "dedup", "export", "card"))
 @verbosity
 @help_all_flag
 def run(
@@ -93,7 +93,7 @@ def run(
     "--opt-out", type=click.Path(path_type=Path), multiple=True, help="File with ids to leave out; repeatable."
 )
 @partial_flag
-@stage_flags("export", "engine", prefixed=("dedup",))
+@stage_flags("export", "engine", prefixed=("dedup", "card"))
 @verbosity
 def export(workspace: Path, config_file: Path | None, opt_out: tuple[Path, ...], partial: bool, given: Layer) -> None:
     """Write the shards of all complete videos, with metadata, splits and a dataset card.

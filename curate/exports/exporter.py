@@ -22,10 +22,12 @@ from curate.config import ExportOptions, format_fields
 from curate.corpus.classes import class_of
 from curate.corpus.splits import assign_splits
 from curate.errors import BadArtefact, CurateError
+from curate.exports.cards.about import About
+from curate.exports.cards.facts import CARDS
+from curate.exports.cards.write import knows, refresh_cards, with_cards
 from curate.exports.disk.checksums import files_below
 from curate.exports.disk.folder import is_whole, read_record, recover, restore, write_record
 from curate.exports.disk.staging import ShardRecord, Staging
-from curate.exports.formats.card import dataset_card
 from curate.exports.formats.dataset import Dataset, MadeShard
 from curate.exports.formats.making import Job
 from curate.exports.formats.registry import (
@@ -146,6 +148,7 @@ def export_dataset(
     may_shrink: bool = True,
     crew: Crew | None = None,
     classes: Sequence[str] = (),
+    about: About | None = None,
 ) -> ExportSummary:
     """Write finished videos as a dataset, one folder a format.
 
@@ -153,7 +156,8 @@ def export_dataset(
     with the shards that are finished; see `curate.exports.disk.staging`. What is left of an export of another format is
     removed. The same input gives the same bytes. A video whose artefacts cannot be read is left out and
     reported, and costs no other video; a format without content costs no other format. A format that was made from the
-    same content, with the same values of the options that it uses, is left untouched.
+    same content, with the same values of the options that it uses, is left untouched, but for its cards if ``about``
+    says something else now.
 
     Args:
         entries: Videos that are done, in manifest order, with distinct ids.
@@ -164,6 +168,7 @@ def export_dataset(
         may_shrink: Whether an export may lose videos that it shows now because they cannot be read; else it is kept.
         crew: Does the jobs; this process if not given. The bytes do not depend on it.
         classes: Names of the classes that have numbers already, in their order (`curate.corpus.classes`).
+        about: What the cards tell beside what stands in the export.
 
     Raises:
         CurateError: An unknown format, or a folder that cannot be written.
@@ -177,7 +182,8 @@ def export_dataset(
     _check_fields(entries, options)
     for name in options.formats:
         FORMATS[name].check(options)
-    export = _Export(entries, options, folder, context, progress or (lambda name, frames: None), may_shrink, classes)
+    tell = progress or (lambda name, frames: None)
+    export = _Export(entries, options, folder, context, tell, may_shrink, classes, about or About())
     try:
         return export.run(crew or InProcess())
     except OSError as error:
@@ -220,9 +226,10 @@ class _Export:
         progress: Callable[[str, int], None],
         may_shrink: bool,
         classes: Sequence[str],
+        about: About,
     ) -> None:
         self.entries, self.options, self.folder, self.context = entries, options, folder, context
-        self.progress, self.may_shrink, self.classes = progress, may_shrink, classes
+        self.progress, self.may_shrink, self.classes, self.about = progress, may_shrink, classes, about
         self._too_small = TooSmallFrames(options)
         self._plans: dict[bool, Plan] = {}
         self._made: dict[str, FormatSummary] = {}
@@ -281,9 +288,12 @@ class _Export:
         record = read_record(final)
         if not record or record["fingerprint"] != self.fingerprint(name) or record["left_out"]:
             return None
-        if not is_whole(final, record):
+        if not is_whole(final, record, but=CARDS):
             return None
         recover(final)
+        if not knows(record, self.about) or not is_whole(final, record):
+            refresh_cards(final, record, self.about)
+            record = read_record(final) or record
         return _summary(name, final, record, written=False)
 
     def _begin(self, name: str) -> _FormatExport | None:
@@ -508,8 +518,6 @@ class _FormatExport:
             raise _nothing_in(plan)
         dataset = dataclasses.replace(dataset, plan=plan)
         write_tables(dataset, folder)
-        card = dataset_card(dataset, self._format.reading, header=self._format.on_hub)
-        (folder / "README.md").write_text(card, encoding="utf-8")
         record = {
             **facts,
             "format": self.name,
@@ -531,6 +539,7 @@ class _FormatExport:
             "privacy": plan.audit.to_json(),
             "files": files_below(folder, dataset.summed),
         }
+        record = with_cards(folder, record, export.about)
         write_record(folder, record)
         self._staging.publish()
         return _summary(self.name, self._final, record, written=True)

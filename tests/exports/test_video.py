@@ -230,7 +230,7 @@ def test_tables_card_and_account_count_the_frames_of_the_files(tmp_path, made):
     record = json.loads((root / "export.json").read_text())
     assert record["counts"]["frames"] == 300 and record["counts"]["splits"]["val"] == {"frames": 100, "videos": 1}
     card = (root / "README.md").read_text()
-    assert "300 frames of 2 videos" in card and "train/{video_id}.mp4" in card and "LEMON" in card
+    assert "300 frames of 2 surgical videos" in card and "train/{video_id}.mp4" in card and "LEMON" in card
 
 
 def test_files_of_unchanged_videos_are_taken_over(tmp_path, entries, export):

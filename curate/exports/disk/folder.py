@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +60,12 @@ def link(path: Path, new: Path) -> None:
 
 def write_record(folder: Path, record: dict[str, Any]) -> None:
     """Write ``export.json``."""
-    text = json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False)
-    (folder / RECORD).write_text(text + "\n", encoding="utf-8")
+    (folder / RECORD).write_bytes(record_text(record))
+
+
+def record_text(record: dict[str, Any]) -> bytes:
+    """What stands in ``export.json``."""
+    return (json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
@@ -167,14 +171,18 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "channel_order": lambda value: value in ("rgb", "bgr"),
     "options": _is_table,
     "made_with": _are_named_texts,
+    "privacy": _is_table,
+    "card": _is_text,
 }
 
 _REQUIRED = frozenset({"format", "fingerprint", "files", "counts", "left_out"})
 
 
-def is_whole(folder: Path, record: dict[str, Any]) -> bool:
-    """Whether every file of the record is there with its size."""
+def is_whole(folder: Path, record: dict[str, Any], *, but: Collection[str] = ()) -> bool:
+    """Whether every file of the record is there with its size, ``but`` some."""
     for name, facts in record["files"].items():
+        if name in but:
+            continue
         try:
             if (folder / name).stat().st_size != facts["size"]:
                 return False

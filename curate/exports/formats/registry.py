@@ -42,7 +42,6 @@ class Format:
         labelled: Whether the bytes of a shard depend on the labels of its classes.
         names_classes: Whether they depend on the names of all classes.
         tells_labels: Whether anything of the export tells labels.
-        on_hub: Whether its card carries a header for the Hugging Face hub.
         check: Looks at the options before anything is written.
     """
 
@@ -57,7 +56,6 @@ class Format:
     labelled: bool = False
     names_classes: bool = False
     tells_labels: bool = True
-    on_hub: bool = False
     check: Callable[[ExportOptions], None] = lambda options: None
 
     @property
@@ -94,7 +92,6 @@ FORMATS: Mapping[str, Format] = {
         parquet.assemble,
         labelled=True,
         names_classes=True,
-        on_hub=True,
     ),
     "lmdb": _lmdb(lmdb.READING, "rgb"),
     "lmdb-lemon": _lmdb(lmdb.LEMON_READING, "bgr"),

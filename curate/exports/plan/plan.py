@@ -282,6 +282,11 @@ def _text(meta: Mapping[str, Any], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def split_order(name: str) -> tuple[int, str]:
+    """Sorts the names of splits: ``train``, ``val`` and ``test`` first, then others by name."""
+    return {"train": 0, "val": 1, "test": 2}.get(name, 3), name
+
+
 @dataclass(frozen=True)
 class Plan:
     """What an export will hold.
@@ -325,8 +330,7 @@ class Plan:
 
     def splits(self) -> dict[str, list[PlannedVideo]]:
         """Videos of each split; ``train``, ``val`` and ``test`` first, then others by name."""
-        known = {"train": 0, "val": 1, "test": 2}
-        names = sorted({video.split for video in self.videos}, key=lambda name: (known.get(name, 3), name))
+        names = sorted({video.split for video in self.videos}, key=split_order)
         return {name: [video for video in self.videos if video.split == name] for name in names}
 
 
