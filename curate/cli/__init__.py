@@ -35,6 +35,7 @@ COMMANDS: CommandTable = {
     "probe": ("curate.cli.probe:probe", "What backbones have learnt, by probes on labelled frames."),
     "train": ("curate.cli.train:train", "Train models on your own labels."),
     "models": ("curate.cli.models:models", "List, show, fetch and check the weights."),
+    "card": ("curate.cli.card:card", "Write the cards of exports anew: README.md and croissant.json."),
     "verify": ("curate.cli.verify:verify", "Check exports: checksums, counts, keys, pictures."),
     "purge": ("curate.cli.purge:purge", "Remove videos for good, from the workspace and all its exports."),
     "push": ("curate.cli.push:push", "Copy exports to object storage, and only what changed."),

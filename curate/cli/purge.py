@@ -102,6 +102,11 @@ def _say_done(workspace: Path, report: PurgeReport) -> None:
         f"proof: {places} of {report.search.files} files ({size:.1f} MB) mention {named}; looked at were names, links, "
         "bytes and compressed columns of everything but purged.txt"
     )
+    if any(export.state == "written" for export in report.exports):
+        click.echo(
+            "not reached: exports that were pushed or downloaded, and copies that readers keep of them: datasets has "
+            "its own below ~/.cache/huggingface/datasets (HF_DATASETS_CACHE), in a folder named like the export"
+        )
     for mention in report.chance[:_SHOWN]:
         click.echo(f"the same letters by chance: {mention}")
     if len(report.chance) > _SHOWN:

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from curate.config import CardOptions
 from curate.corpus.balance import frame_order
 from curate.corpus.classes import class_of, number_classes, read_classes, write_classes
 from curate.corpus.recipe import Recipe, Source
 from curate.corpus.split_record import forget_in_records, record_path, write_record
 from curate.errors import CurateError
 from curate.exports import ExportEntry, ExportSummary, export_dataset
+from curate.exports.cards.about import About, ListSurvivors
 from curate.exports.exporter import FORMATS
 from curate.exports.plan.plan import FramePolicy
 from curate.files.atomic import clear, commit, temporary_beside, write_atomic
@@ -104,9 +106,16 @@ def build(
         context |= composition.context
         classes = number_classes(read_classes(out / "corpus"), {class_of(entry.video) for entry in entries})
         write_classes(out / "corpus", classes)
+        about = _about(recipe, composition)
         exports = {
             name: export_dataset(
-                own, recipe.export, out / "exports" / name, context=context, progress=progress, classes=classes
+                own,
+                recipe.export,
+                out / "exports" / name,
+                context=context,
+                progress=progress,
+                classes=classes,
+                about=about,
             )
             for name, own in _parts(entries, recipe).items()
         }
@@ -117,6 +126,24 @@ def build(
         _write_account(recipe, composition, out)
     now = {member.id for member in composition.members if member.outcome == "in"}
     return Built(composition, exports, tuple(sorted(former - now)), _leftovers(out / "exports", exports.keys()))
+
+
+def _about(recipe: Recipe, composition: Composition) -> About:
+    """What the cards of the exports say of the corpus, and what became of the videos of each source."""
+    lists: dict[str, dict[str, int]] = {}
+    for (source, outcome), count in sorted(composition.funnel().items()):
+        lists.setdefault(source, {})[outcome] = count
+    survivors = tuple(
+        ListSurvivors(
+            source,
+            sum(counts.values()),
+            {"in the corpus": counts.get("in", 0)},
+            {f"composition: {outcome}": count for outcome, count in counts.items() if outcome != "in"},
+        )
+        for source, counts in lists.items()
+    )
+    card = CardOptions(description=recipe.about.description)
+    return About(dataclasses.replace(card, name=recipe.about.name or card.name), survivors)
 
 
 def _leftovers(folder: Path, parts: Collection[str]) -> tuple[Path, ...]:

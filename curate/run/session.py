@@ -26,6 +26,7 @@ from curate.run.exclusions import Exclusions, read_exclusions, read_purged, reme
 from curate.run.pipeline import Pipeline
 from curate.run.placing import Placed, corpus_folder, numbered_classes, place, remember
 from curate.run.stage_work import StageAnswer, StageTask
+from curate.run.survivors import about_workspace
 from curate.version import __version__
 from curate.workspace.seals import DamagedArtefact, SealedFiles
 from curate.workspace.tree import Workspace
@@ -316,6 +317,7 @@ def run_export(
             raise CurateError(
                 f"no video of {session.workspace.root} is complete, so there is nothing to export: see 'curate status'"
             )
+        about = about_workspace(pipeline)
         store(session)
         folder = session.workspace.exports_folder
         folder.mkdir(exist_ok=True)
@@ -338,6 +340,7 @@ def run_export(
                 context=export_context(pipeline),
                 progress=progress,
                 may_shrink=partial,
+                about=about,
                 crew=crew or EngineCrew(lambda: make_engine(session.config.engine, session.workspace.root, lock=lock)),
                 classes=classes,
             )

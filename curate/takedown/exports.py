@@ -24,6 +24,7 @@ from curate.run.deduplicate import Repeats, find_repeats
 from curate.run.pipeline import Pipeline
 from curate.run.placing import numbered_classes
 from curate.run.session import export_context, export_entry, place_videos
+from curate.run.survivors import about_workspace
 from curate.workspace.ledger import read_ledger
 from curate.workspace.seals import DamagedArtefact
 
@@ -159,7 +160,13 @@ class ExportPurge:
         try:
             classes = numbered_classes(self.pipeline.workspace, self.pipeline.videos)
             (made,) = export_dataset(
-                entries, options, folder.parent, context=context, progress=self.progress, classes=classes
+                entries,
+                options,
+                folder.parent,
+                context=context,
+                progress=self.progress,
+                classes=classes,
+                about=about_workspace(self.pipeline),
             ).formats
         except DamagedArtefact as error:
             self.pipeline.send_back_damaged(videos)

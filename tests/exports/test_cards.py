@@ -24,6 +24,12 @@ from curate.exports.check.verify import verify_export
 from curate.exports.disk.folder import read_record
 from tests.exports.making import ALL, make_entry, tree_bytes
 
+# What mlcroissant and its rdflib do with others.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame:DeprecationWarning"),
+]
+
 CLIPS = ClipsOptions(seconds=2, stride=2)
 
 

@@ -23,6 +23,7 @@ from curate.exports.cards.making import made_how
 from curate.exports.cards.responsible import responsible
 from curate.exports.disk.checksums import FileFacts
 from curate.exports.formats.tables import FRAME_SCHEMA, METADATA, VIDEO_SCHEMA, VIDEOS
+from curate.files.bounded import parse_json
 
 MOST_FILES = 1_000
 """Files with pictures that are FileObjects; of more, each split is a FileSet."""
@@ -258,7 +259,7 @@ def read_checksums(text: bytes | str) -> dict[str, str]:
     Raises:
         ValueError: It is not one of ours.
     """
-    told = json.loads(text)
+    told = parse_json(text)
     if not isinstance(told, dict) or not isinstance(told.get("distribution"), list):
         raise ValueError(f"is not a {CROISSANT} of curate")
     found = {}

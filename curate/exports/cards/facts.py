@@ -13,8 +13,10 @@ import pyarrow as pa
 
 from curate.errors import BadArtefact
 from curate.exports.cards.layout import LAYOUTS, NO_PICTURES, Layout
+from curate.exports.disk.folder import inner_path
 from curate.exports.formats.tables import DECISIONS, METADATA, read_videos
 from curate.exports.plan.plan import split_order
+from curate.files.bounded import parse_json
 from curate.files.csv_file import read_csv
 from curate.files.digest import digest
 from curate.files.parquet import open_parquet, require_columns
@@ -83,7 +85,7 @@ class Facts:
         videos: Rows of its table of videos.
         procedures: Rows of its table of procedures.
         splits: Its splits in order.
-        classes: Names of the classes that are folders, by name.
+        classes: Names of the labels that ``datasets`` gives, in their order; empty where it gives none.
         schema: Columns of its table of frames, where there is one.
         reviewed: Whether people's decisions are in it.
     """
@@ -169,7 +171,7 @@ def read_facts(folder: Path, record: Mapping[str, Any]) -> Facts:
         videos=videos,
         procedures=procedures,
         splits=_splits(folder, record, layout, videos),
-        classes=_classes(folder, record) if layout.labels else (),
+        classes=_classes(folder, record, layout),
         schema=_schema(folder),
         reviewed=(folder / DECISIONS).is_file(),
     )
@@ -218,13 +220,26 @@ def _loose(folder: Path) -> dict[str, tuple[int, int]]:
     return {split: (number[split], size[split]) for split in number}
 
 
-def _classes(folder: Path, record: Mapping[str, Any]) -> tuple[str, ...]:
-    """Folders of the splits: that is what readers of folders make labels of, in this order."""
+def _classes(folder: Path, record: Mapping[str, Any], layout: Layout) -> tuple[str, ...]:
+    """Names of the labels that ``datasets`` gives: those that a shard states, else folders of the splits by name."""
+    if layout.builder == "parquet":
+        return _stated_classes(folder, record, layout)
+    if not layout.labels:
+        return ()
     found: set[str] = set()
     for split in record["counts"]["splits"]:
         inner = folder / split
         found.update(path.name for path in inner.iterdir() if path.is_dir()) if inner.is_dir() else None
     return tuple(sorted(found))
+
+
+def _stated_classes(folder: Path, record: Mapping[str, Any], layout: Layout) -> tuple[str, ...]:
+    shards = [name for split in record["counts"]["splits"] for name in layout.of(split, record["files"])]
+    if not shards:
+        return ()
+    with open_parquet(inner_path(folder, shards[0])) as file:
+        told = parse_json(file.schema_arrow.metadata[b"huggingface"])["info"]["features"]
+    return tuple(map(str, told["label"]["names"])) if "label" in told else ()
 
 
 def _schema(folder: Path) -> pa.Schema | None:

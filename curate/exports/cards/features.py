@@ -29,6 +29,11 @@ def _kind(kind: pa.DataType) -> Feature:
     return {"dtype": names.get(str(kind), str(kind))}
 
 
+def _label(classes: Sequence[str]) -> Feature:
+    names = {str(number): name for number, name in enumerate(classes)}
+    return {"name": "label", "dtype": {"class_label": {"names": names}}}
+
+
 def features(layout: Layout, classes: Sequence[str], schema: pa.Schema | None) -> list[Feature]:
     """What ``datasets`` gives of an export.
 
@@ -38,7 +43,11 @@ def features(layout: Layout, classes: Sequence[str], schema: pa.Schema | None) -
         schema: Of its table of frames, which is read where the pictures cannot be.
     """
     if layout.builder == "parquet":
-        return [{"name": "image", "dtype": "image"}, *features_of(FRAME_SCHEMA)]
+        return [
+            {"name": "image", "dtype": "image"},
+            *features_of(FRAME_SCHEMA),
+            *([_label(classes)] if classes else []),
+        ]
     if layout.builder == "webdataset":
         return [
             {"name": "jpg", "dtype": "image"},
@@ -49,6 +58,5 @@ def features(layout: Layout, classes: Sequence[str], schema: pa.Schema | None) -
         ]
     if layout.builder:
         kind = "image" if layout.builder == "imagefolder" else "video"
-        label = {"dtype": {"class_label": {"names": {str(i): name for i, name in enumerate(classes)}}}}
-        return [{"name": kind, "dtype": kind}, *([{"name": "label", **label}] if layout.labels else [])]
+        return [{"name": kind, "dtype": kind}, *([_label(classes)] if layout.labels else [])]
     return features_of(schema if schema is not None else place_schema())

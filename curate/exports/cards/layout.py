@@ -52,7 +52,6 @@ LAYOUTS: Mapping[str, Layout] = {
     "parquet": Layout("data/{split}-*.parquet", "parquet", media="application/x-parquet", sharded=True),
     "lmdb": Layout("{split}.lmdb/data.mdb", media="application/octet-stream"),
     "lmdb-lemon": Layout("{split}.lmdb/data.mdb", media="application/octet-stream"),
-    "lmdb-generic": Layout("{split}.lmdb/data.mdb", media="application/octet-stream"),
     "webdataset": Layout("{split}-*.tar", "webdataset", media="application/x-tar", sharded=True),
     "folders": Layout("{split}/*/*.jpg", "imagefolder", labels=True),
     "surgenet": Layout("{split}/*/*/*.jpg", "imagefolder"),

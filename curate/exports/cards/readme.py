@@ -93,6 +93,11 @@ def _reading(facts: Facts, reading: str) -> str:
             f'dataset = load_dataset("path/to/this/folder", split="{first.name}")\n'
             f'dataset[0]["{column}"]  # {kind}\n```'
         )
+    if layout.builder != "parquet" and layout.labels:
+        parts.append(
+            "`datasets` numbers the folders by name: take the names of `label` from `dataset.features`, since these "
+            "numbers are not those of `classes.txt`, and others after a purge."
+        )
     parts.append(
         "Splits are named by the globs under `configs` at the top of this card, so keep the card beside the files: "
         "without it, readers guess splits out of the names of folders."

@@ -15,6 +15,8 @@ import pyarrow as pa
 import simplejpeg
 
 from curate.errors import BadArtefact
+from curate.exports.cards.facts import CROISSANT
+from curate.exports.check.croissant import check_croissant
 from curate.exports.check.tree import check_tree
 from curate.exports.check.video_files import check_video_files
 from curate.exports.disk.folder import PICTURE, RECORD, inner_path
@@ -51,10 +53,11 @@ def verify_export(
 ) -> Iterator[Problem]:
     """Look for everything that is wrong with an export.
 
-    Every file has its size and checksum and none is missing or extra, nor is there a link or an empty folder; the
-    metadata has as many frames and videos as the record, with distinct keys; every key has its picture and every
-    picture its key; and, with ``decode``, every picture can be decoded and has the size that its row says. An LMDB that
-    is not as it was written is named and not opened: the library would map it and die of what is wrong with it.
+    Every file has its size and checksum, by ``croissant.json`` too, and none is missing or extra, nor is there a link
+    or an empty folder; the metadata has as many frames and videos as the record, with distinct keys; every key has its
+    picture and every picture its key; and, with ``decode``, every picture can be decoded and has the size that its row
+    says. An LMDB that is not as it was written is named and not opened: the library would map it and die of what is
+    wrong with it.
 
     Args:
         folder: Folder of one export, of any format.
@@ -72,6 +75,8 @@ def verify_export(
     for problem in _check_files(folder, record):
         unsound.add(problem.where)
         yield problem
+    if CROISSANT not in unsound:
+        yield from (Problem(*said) for said in check_croissant(folder, record))
     damaged = bool(unsound)
     try:
         videos = dict(read_videos(folder, "video_id", "frames"))
