@@ -4,16 +4,45 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from curate.errors import CurateError
 
+_DIGITS = 32
+
 
 def digest(value: Any) -> str:
     """Fingerprint of plain data: SHA-256 of its canonical JSON, 32 hex digits."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(_canonical(value)).hexdigest()[:_DIGITS]
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+
+
+class DigestOfMany:
+    """Fingerprints of a mapping whose values are the same but one, a list of fingerprints.
+
+    Args:
+        base: The values that stay.
+        key: Name of the other one.
+    """
+
+    def __init__(self, base: Mapping[str, Any], key: str) -> None:
+        # The values before it and after it are written once; what stands between is its name and the list.
+        before = _canonical({name: value for name, value in base.items() if name < key})[:-1]
+        after = _canonical({name: value for name, value in base.items() if name > key})[1:]
+        name = _canonical(key)
+        self._before = hashlib.sha256(before + (b"," if len(before) > 1 else b"") + name + b":")
+        self._after = (b"," if len(after) > 1 else b"") + after
+
+    def of(self, fingerprints: Sequence[str]) -> str:
+        """The same as ``digest({**base, key: fingerprints})``."""
+        state = self._before.copy()
+        state.update(b'["' + '","'.join(fingerprints).encode() + b'"]' + self._after)
+        return state.hexdigest()[:_DIGITS]
 
 
 def file_sha256(path: Path) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from curate.manifests.entries import BadRow, RowError, bad_row
 from curate.manifests.identity import checked_video_id, parse_url, possible_ids
 from curate.manifests.text import text_lines
-from curate.manifests.youtube_id import id_behind
+from curate.manifests.youtube_id import canonical_url, id_behind
 from curate.records import Video
 
 
@@ -40,8 +40,12 @@ class OptOuts:
         A local file is also known by its name: it may have got another id because its own was taken, and may carry a
         YouTube id between other letters.
         """
+        if not self.ids and not self.sources:
+            return False
         if video.id in self.ids or video.source in self.sources:
             return True
+        if video.source == canonical_url(video.id):
+            return False
         if video.is_local:
             return not self.ids.isdisjoint(possible_ids(Path(video.source)))
         return id_behind(video.source) in self.ids

@@ -22,14 +22,14 @@ from curate.config import Config, fingerprint_fields
 from curate.engine.protocol import Answer, Engine, Halt, Task
 from curate.files.atomic import clear
 from curate.files.bounded import parse_json, read_bounded
-from curate.files.digest import digest
+from curate.files.digest import DigestOfMany, digest
 from curate.manifests.unstated import as_site_says
 from curate.records import Reason, Video, VideoDecisions
 from curate.run.stage_work import StageAnswer, StageSpec, StageTask, StageWork, record
 from curate.stage import Files, Stage, temporaries
 from curate.verdicts import journal
 from curate.verdicts.settle import Settled, settle
-from curate.workspace.ledger import Event, LedgerWriter, Record, read_ledger
+from curate.workspace.ledger import Event, LedgerReader, LedgerWriter, Record
 from curate.workspace.locks import Shard, shard_of
 from curate.workspace.retry_policy import may_retry
 from curate.workspace.seals import Seal
@@ -117,9 +117,11 @@ class Pipeline:
         self.specs = {name: spec for name, spec in every.items() if spec.make().enabled}
         self._stages = {name: spec.make() for name, spec in self.specs.items()}
         self._base = {name: self._stage_fingerprint(name) for name in self.specs}
+        self._upstream = {name: self._inputs(name) for name in self.specs}
+        self._digests = {name: DigestOfMany(base, "inputs") for name, base in self._base.items()}
         self._rank = {video.id: i for i, video in enumerate(self.videos)}
         self._depth = {name: i for i, name in enumerate(self.specs)}
-        self._read: dict[str, int] = {}
+        self._ledger = LedgerReader(workspace.ledger_folder)
         self._records: dict[tuple[str, str], Record] = {}
         self._decided: dict[str, int] = {}
         self.journal, self.settled = journal.Journal(), Settled()
@@ -128,9 +130,7 @@ class Pipeline:
 
     def refresh(self) -> None:
         """Read ledger and decisions again, if anything was written since; to be called once the videos are held."""
-        found = _sizes(self.workspace.ledger_folder)
-        if found != self._read:
-            self._read, self._records = found, read_ledger(self.workspace.ledger_folder)
+        self._records = self._ledger.records()
         found = _sizes(self.workspace.decisions_folder)
         if found != self._decided:
             self._decided, self.journal = found, journal.read_journal(self.workspace.decisions_folder)
@@ -193,9 +193,13 @@ class Pipeline:
         found: dict[str, tuple[str, str]] = {}
         decided = self.settled.of.get(video.id)
         for name, base in self._base.items():
-            inputs = [found[upstream][1] for upstream in self._inputs(name)]
+            inputs = [found[upstream][1] for upstream in self._upstream[name]]
             own = self._stages[name].video_extra(video)
-            before = digest({**base, "inputs": inputs or _source_identity(video), **({"video": own} if own else {})})
+            if inputs and not own:
+                before = self._digests[name].of(inputs)
+            else:
+                own = {"video": own} if own else {}
+                before = digest({**base, "inputs": inputs or _source_identity(video), **own})
             heeded = self._stages[name].heeded(decided, before) if decided else []
             found[name] = before, digest([before, heeded]) if heeded else before
         return found
@@ -225,8 +229,8 @@ class Pipeline:
     def _is_there(self, stage: str, event: Event) -> bool:
         """Whether the files that an event speaks of are there, in the size that they had; of unsealed ones, whether."""
         if event.files:
-            folder = f"{self.workspace.root}/{self.specs[stage].stage.folder}"
-            return all(seal.has_size(f"{folder}/{name}") for name, seal in event.files.items())
+            folder = f"{self.workspace.root}/{self.specs[stage].stage.folder}/"
+            return all(seal.has_size(folder + name) for name, seal in event.files.items())
         return event.outcome == "dropped" or not event.artefact or self._artefact(stage, event).exists()
 
     def _artefact(self, stage: str, event: Event) -> Path:
@@ -388,6 +392,7 @@ class Pipeline:
         return counts
 
     def _note(self, event: Event) -> None:
+        self._ledger.start_over()
         key = (event.video, event.stage)
         if key in self._records:
             self._records[key].add(event)

@@ -11,6 +11,7 @@ came last. Times order only what has the same number: the lines of a version of 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import json
@@ -18,13 +19,14 @@ import logging
 import math
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from curate.files.atomic import open_own, sync_folder, unique_tag, write_atomic
 from curate.files.bounded import lines_bounded, open_regular, parse_json
+from curate.files.collector import collector_paused
 from curate.records import VIDEO_ID, Done, Dropped, Failed, Outcome, Reason
 from curate.workspace.seals import Seal
 
@@ -32,6 +34,9 @@ log = logging.getLogger(__name__)
 
 _LONGEST_LINE = 1_000_000
 """Bytes of a line, at most: a message of two thousand characters, every one escaped, is a tenth of it."""
+
+_LARGEST_NUMBER = 1 << 62
+"""No count of bytes, frames or seconds comes near it."""
 
 _ARTEFACT = re.compile(r"|[A-Za-z0-9_-]{1,64}(?:\.[A-Za-z0-9_-]{1,32}){1,3}")
 """What an artefact's name may look like: in the folder of its stage and nowhere else."""
@@ -80,8 +85,7 @@ class Event:
         data: dict[str, Any] = {}
         for spec in dataclasses.fields(self):
             value = getattr(self, spec.name)
-            required = spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
-            if value or required:
+            if value or spec.name in _REQUIRED:
                 data[spec.name] = value
         if self.files:
             data["files"] = {name: [seal.size, seal.sha256] for name, seal in self.files.items()}
@@ -94,28 +98,44 @@ class Event:
         Raises:
             ValueError: Not a whole event.
         """
-        data = parse_json(line)
+        data = parse_json(line.decode() if isinstance(line, bytes) else line)
         if not isinstance(data, dict):
             raise ValueError("is not an object")
-        for name, check in _CHECKS.items():
-            if name in data and not check(data[name]):
+        return cls._of(data)
+
+    @classmethod
+    def _of(cls, data: dict[str, Any]) -> Event:
+        """The event that an object of JSON tells; the object is used up."""
+        for name, value in data.items():
+            if name not in _CHECKS:
+                raise ValueError(f"is not an event: it has {name!r}")
+            if not _CHECKS[name](value):
                 raise ValueError(f"has something under {name!r} that curate does not write there")
+        if missing := _REQUIRED - data.keys():
+            raise ValueError(f"is not an event: it lacks {min(missing)!r}")
         try:
-            reason = Reason(data["reason"]) if data.get("reason") else None
-            if reason is None and data["outcome"] in ("failed", "dropped"):
-                raise ValueError("it names no reason")
-            files = {name: Seal(*seal) for name, seal in data.get("files", {}).items()}
-            return cls(**{**data, "reason": reason, "files": files})
-        except (TypeError, KeyError, ValueError) as error:
+            data["reason"] = Reason(data["reason"]) if data.get("reason") else None
+        except ValueError as error:
             raise ValueError(f"is not an event: {error}") from error
+        if data["reason"] is None and data["outcome"] in ("failed", "dropped"):
+            raise ValueError("is not an event: it names no reason")
+        if files := data.get("files"):
+            data["files"] = {name: Seal(*seal) for name, seal in files.items()}
+        # What __init__ of a frozen class does field by field, of which there are a million in a large workspace.
+        event = cls.__new__(cls)
+        vars(event).update(figures={}, files={})
+        vars(event).update(data)
+        return event
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if type(value) is int:
+        return -_LARGEST_NUMBER < value < _LARGEST_NUMBER
+    return type(value) is float and math.isfinite(value)
 
 
 def _are_figures(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(_is_number, value.values()))
+    return type(value) is dict and all(map(_is_number, value.values()))
 
 
 def _is_text(value: Any) -> bool:
@@ -123,7 +143,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value < 1 << 62
+    return type(value) is int and 0 <= value < _LARGEST_NUMBER
 
 
 def _is_artefact(value: Any) -> bool:
@@ -131,13 +151,13 @@ def _is_artefact(value: Any) -> bool:
 
 
 def _are_seals(value: Any) -> bool:
-    return isinstance(value, dict) and all(
-        name and _is_artefact(name) and _is_seal(seal) for name, seal in value.items()
+    return type(value) is dict and all(
+        name and _ARTEFACT.fullmatch(name) and _is_seal(seal) for name, seal in value.items()
     )
 
 
 def _is_seal(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and _is_count(value[0]) and _is_text(value[1])
+    return type(value) is list and len(value) == 2 and _is_count(value[0]) and type(value[1]) is str
 
 
 _CHECKS: Mapping[str, Callable[[Any], bool]] = {
@@ -154,6 +174,11 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "seconds": _is_number,
     "attempt": _is_count,
     "files": _are_seals,
+}
+_REQUIRED = {
+    spec.name
+    for spec in dataclasses.fields(Event)
+    if spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
 }
 
 
@@ -282,19 +307,96 @@ def read_ledger(folder: Path) -> dict[tuple[str, str], Record]:
         The state of every (video id, stage name) that has an event. Lines that are not whole events are passed over;
         one sentence in the log counts them, but for torn ones, which every kill may leave.
     """
-    damaged: list[str] = []
-    records = unite(event for path in sorted(folder.glob("*.jsonl")) for event in _events(path, damaged))
+    return LedgerReader(folder).records()
+
+
+class LedgerReader:
+    """Reads a ledger, and later what was added to it since, which is all that another look costs.
+
+    Args:
+        folder: As for `read_ledger`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._read: dict[Path, tuple[int, int]] = {}
+        self._records: dict[tuple[str, str], Record] = {}
+
+    def start_over(self) -> None:
+        """Have everything read again next time: what `records` gave was changed by whoever has it."""
+        self._read, self._records = {}, {}
+
+    def records(self) -> dict[tuple[str, str], Record]:
+        """The state as of now, as from `read_ledger`; the same object each time, unless files went or were rewritten.
+
+        Lines that are not whole yet are read once they are.
+        """
+        damaged: list[str] = []
+        with collector_paused():
+            found = self._places()
+            if any(not _goes_on(read, found.get(path)) for path, read in self._read.items()):
+                self.start_over()
+            events = sorted(self._added(found, damaged), key=_order)
+            if self._records and any(self._is_late(event) for event in events):
+                self.start_over()
+                damaged.clear()
+                events = sorted(self._added(found, damaged), key=_order)
+            _fold(events, self._records)
+        _tell(damaged)
+        return self._records
+
+    def _places(self) -> dict[Path, tuple[int, int]]:
+        """Inode and size of each event file."""
+        found = {}
+        for path in sorted(self._folder.glob("*.jsonl")):
+            with contextlib.suppress(OSError):
+                status = path.stat()
+                found[path] = status.st_ino, status.st_size
+        return found
+
+    def _added(self, found: Mapping[Path, tuple[int, int]], damaged: list[str]) -> Iterator[Event]:
+        for path, (inode, size) in found.items():
+            if self._read.get(path) == (inode, size):
+                continue
+            place = _Place(self._read.get(path, (inode, 0))[1])
+            yield from _events(path, damaged, place)
+            self._read[path] = inode, place.offset
+
+    def _is_late(self, event: Event) -> bool:
+        known = self._records.get((event.video, event.stage))
+        return known is not None and _order(event) < _order(known.last)
+
+
+def _goes_on(read: tuple[int, int], found: tuple[int, int] | None) -> bool:
+    """Whether a file of which some bytes were read is still the same and has them."""
+    return found is not None and found[0] == read[0] and found[1] >= read[1]
+
+
+@dataclass
+class _Place:
+    """How far a file has been read, in bytes."""
+
+    offset: int = 0
+
+
+def _order(event: Event) -> tuple[int, float]:
+    return event.attempt, event.time
+
+
+def _tell(damaged: Sequence[str]) -> None:
     if damaged:
         lines = "1 line of the ledger is" if len(damaged) == 1 else f"{len(damaged)} lines of the ledger are"
         log.warning("%s damaged and passed over; what they told is done again. The first: %s", lines, damaged[0])
-    return records
 
 
-def _events(path: Path, damaged: list[str]) -> Iterator[Event]:
-    """The events of one file; adds to ``damaged`` what is wrong with other lines."""
+def _events(path: Path, damaged: list[str], place: _Place) -> Iterator[Event]:
+    """The events of one file from a place on, which moves behind the last whole line; adds what is wrong to others."""
     try:
         with open_regular(path) as stream:
+            stream.seek(place.offset)
+            where = "" if place.offset == 0 else f", counted from byte {place.offset}"
             for number, line in enumerate(lines_bounded(stream, _LONGEST_LINE), start=1):
+                place.offset = stream.tell() if line is None else place.offset + len(line)
                 try:
                     if line is None:
                         raise ValueError(f"has more than {_LONGEST_LINE / 1e6:g} MB")
@@ -302,7 +404,9 @@ def _events(path: Path, damaged: list[str]) -> Iterator[Event]:
                 except ValueError as error:
                     torn = line is not None and not line.rstrip().endswith(b"}")
                     if not torn:
-                        damaged.append(f"{path}:{number} {error}")
+                        damaged.append(f"{path}:{number}{where} {error}")
+                    elif line is not None and not line.endswith(b"\n"):
+                        place.offset -= len(line)  # perhaps its other half is still to come
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         log.warning("%s cannot be read (%s): passed over", path, why)
@@ -351,10 +455,15 @@ def _speaks_of(line: bytes, videos: Collection[str]) -> bool:
 def unite(events: Iterable[Event]) -> dict[tuple[str, str], Record]:
     """Fold events, in order of attempts and then of time, into one record for each (video, stage)."""
     records: dict[tuple[str, str], Record] = {}
-    for event in sorted(events, key=lambda e: (e.attempt, e.time)):
+    _fold(sorted(events, key=_order), records)
+    return records
+
+
+def _fold(events: Iterable[Event], records: dict[tuple[str, str], Record]) -> None:
+    """Add events, in their order, to records."""
+    for event in events:
         key = (event.video, event.stage)
         if key in records:
             records[key].add(event)
         else:
             records[key] = Record.first(event)
-    return records

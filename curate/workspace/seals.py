@@ -14,14 +14,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from curate.errors import CurateError
 
 
-@dataclass(frozen=True)
-class Seal:
+class Seal(NamedTuple):
     """Size in bytes and hex SHA-256 of a file; of the file that it points to, if it is a link."""
 
     size: int

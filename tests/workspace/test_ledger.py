@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.records import Reason
-from curate.workspace.ledger import Event, LedgerWriter, forget, read_ledger, unite
+from curate.workspace.ledger import Event, LedgerReader, LedgerWriter, forget, read_ledger, unite
 from curate.workspace.seals import Seal
 
 
@@ -205,3 +205,33 @@ def test_every_event_that_was_acknowledged_survives_kill_9(tmp_path: Path) -> No
         acknowledged = 20 + len(process.stdout.read().splitlines())
     records = read_ledger(tmp_path)
     assert {(f"v{i}", "sample") for i in range(acknowledged)} <= set(records)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), events), max_size=12))
+def test_reading_on_ends_where_reading_anew_does(tmp_path_factory: pytest.TempPathFactory, written) -> None:
+    folder = tmp_path_factory.mktemp("ledger")
+    reader = LedgerReader(folder)
+    for file, event in written:
+        line = event.to_json().encode() + b"\n"
+        for part in (line[:7], line[7:]):
+            with (folder / f"{file}.jsonl").open("ab") as stream:
+                stream.write(part)
+            assert reader.records() == read_ledger(folder)
+
+
+def test_a_file_that_was_rewritten_is_read_anew(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(failed(1).to_json() + "\n" + done(2).to_json() + "\n")
+    reader = LedgerReader(tmp_path)
+    assert reader.records()["v", "download"].last == done(2)
+    path.write_text(failed(1).to_json() + "\n")
+    assert reader.records()["v", "download"].last == failed(1)
+    path.unlink()
+    assert reader.records() == {}
+
+
+@pytest.mark.parametrize("change", ['"seconds":1' + "0" * 400, '"figures":{"frames":1' + "0" * 400 + "}", '"other":1'])
+def test_numbers_without_end_and_unknown_fields_are_no_event(change: str) -> None:
+    line = done(1).to_json().replace('"figures":{"bytes":3}', '"detail":""')
+    with pytest.raises(ValueError, match=r"curate does not write there|is not an event"):
+        Event.from_json(line[:-1] + "," + change + "}")

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curate.files.digest import DigestOfMany, digest
+
+values = st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.text(), max_size=2)
+
+
+@given(
+    st.dictionaries(st.text(), values, max_size=5),
+    st.text(),
+    st.lists(st.from_regex("[0-9a-f]{32}", fullmatch=True), min_size=1),
+)
+def test_digests_of_many_are_the_same_as_one_by_one(base: dict[str, object], key: str, fingerprints: list[str]) -> None:
+    assert DigestOfMany(base, key).of(fingerprints) == digest({**base, key: fingerprints})
