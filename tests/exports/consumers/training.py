@@ -1,0 +1,56 @@
+"""A network of a few thousand weights that is trained on whatever a consumer's reader gives."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import nn
+
+
+def train(
+    batches: Iterable[Any],
+    of: Callable[[Any], torch.Tensor] = lambda batch: batch,
+    *,
+    steps: int = 100,
+    per_item: int = 1,
+) -> None:
+    """Take steps, and print what was read as JSON.
+
+    Args:
+        batches: Of the consumer's loader, which is begun anew when it ends.
+        of: Takes the tensor of pictures (N, 3, H, W), or of clips (N, 3, T, H, W), out of a batch.
+        steps: How many.
+        per_item: Frames that an item stands for.
+    """
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    encoder = nn.Sequential(nn.Conv2d(3, 8, 4, 4), nn.GELU(), nn.Conv2d(8, 16, 4, 4), nn.GELU())
+    decoder = nn.ConvTranspose2d(16, 3, 16, 16)
+    optimiser = torch.optim.AdamW([*encoder.parameters(), *decoder.parameters()], 3e-3)
+    losses: list[float] = []
+    items = 0
+    waited = 0.0
+    iterator = iter(batches)
+    while len(losses) < steps:
+        began = time.perf_counter()
+        batch = next(iterator, None)
+        waited += time.perf_counter() - began
+        if batch is None:
+            iterator = iter(batches)
+            continue
+        pictures = of(batch)
+        items += len(pictures)
+        if pictures.ndim == 5:
+            pictures = pictures[:, :, 0]
+        pictures = nn.functional.interpolate(pictures.float(), size=(64, 64))
+        loss = nn.functional.mse_loss(decoder(encoder(pictures)), pictures)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss))
+    told = {"steps": len(losses), "frames": items * per_item, "a_second": items * per_item / waited}
+    print(json.dumps(told | {"first": sum(losses[:5]) / 5, "last": sum(losses[-5:]) / 5}))

@@ -1,0 +1,126 @@
+"""The consumers' own code reads the exports and trains a tiny network on them for a hundred steps.
+
+Those that are no packages are taken from checkouts below the folder that ``CURATE_CHECKOUTS`` names, by the names of
+their repositories; what they import beside must be installed. ``docs/formats.md`` has the commits that were read.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from curate.config import ClipsOptions, ExportOptions
+from curate.exports import export_dataset
+from tests.exports.making import make_entry
+
+ROOT = Path(__file__).parents[2]
+CHECKOUTS = os.environ.get("CURATE_CHECKOUTS", "")
+
+
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Videos of three classes in three splits, each of which lacks one."""
+    folder = tmp_path_factory.mktemp("consumers")
+    size = (128, 96)
+    entries = [
+        make_entry(folder / "in", "__3ca0Wrw1U", "s" * 8, size=size, procedures=("cholecystectomy",), title="One"),
+        make_entry(folder / "in", "second", "nssssnssss", size=size, procedures=("胆囊切除术",)),
+        make_entry(folder / "in", "third", "s" * 6, size=size, split="val", procedures=("val",)),
+        make_entry(folder / "in", "fourth", "s" * 6, size=size, split="test", procedures=("cholecystectomy",)),
+    ]
+    formats = ("parquet", "lmdb-lemon", "webdataset", "folders", "dinov2", "clips")
+    options = ExportOptions(formats=formats, readers=2, clips=ClipsOptions(seconds=2.0, stride=1.0))
+    export_dataset(entries, options, folder / "out", context={})
+    return folder / "out"
+
+
+def run(name: str, exports: Path, scratch: Path, *arguments: str, code: Path | None = None) -> dict[str, Any]:
+    """Run one of the modules of `tests.exports.consumers` in a process of its own; what it prints last."""
+    path = [str(ROOT), *([str(code)] if code else []), os.environ.get("PYTHONPATH", "")]
+    command = [sys.executable, "-m", "tests.exports.consumers", name, str(exports), str(scratch)]
+    done = subprocess.run(
+        [*command, *arguments],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path), "PYTHONSAFEPATH": "1"},
+        cwd=scratch,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    print(name, *arguments, told)
+    return told
+
+
+def checkout(name: str, *packages: str) -> Path:
+    """Folder of a repository, or no test."""
+    if not CHECKOUTS or not (Path(CHECKOUTS) / name).is_dir():
+        pytest.skip(f"CURATE_CHECKOUTS names no folder with a checkout of {name}")
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"{name} needs {package}")
+    return Path(CHECKOUTS) / name
+
+
+def assert_learns(told: dict[str, Any]) -> None:
+    assert told["steps"] == 100 and told["last"] < told["first"]
+
+
+def test_lemonfm(exports: Path, tmp_path: Path) -> None:
+    assert_learns(run("lemonfm", exports, tmp_path, code=checkout("LEMON") / "lemonfm"))
+
+
+def test_pl_stitch(exports: Path, tmp_path: Path) -> None:
+    assert_learns(run("pl_stitch", exports, tmp_path, code=checkout("PL-Stitch", "decord") / "pl_stitch"))
+
+
+def test_dinov2(exports: Path, tmp_path: Path) -> None:
+    assert_learns(run("dino", exports, tmp_path, "dinov2", code=checkout("dinov2")))
+
+
+def test_dinov3_with_the_line_that_its_reader_lacks(exports: Path, tmp_path: Path) -> None:
+    """As the page says: ``sed`` makes the arguments of the parent class named ones; without, no picture is read."""
+    code = Path(shutil.copytree(checkout("dinov3"), tmp_path / "dinov3", ignore=shutil.ignore_patterns(".git")))
+    with pytest.raises(AssertionError, match="image_net_22k"):
+        run("dino", exports, tmp_path, "dinov3", code=code)
+    page = (ROOT / "docs" / "train" / "dinov2.md").read_text(encoding="utf-8")
+    patch = next(line for line in page.splitlines() if line.startswith("sed -i "))
+    more = page.splitlines()[page.splitlines().index(patch) + 1]
+    subprocess.run(["bash", "-euc", f"{patch}\n{more}"], cwd=code, check=True)
+    assert_learns(run("dino", exports, tmp_path, "dinov3", code=code))
+
+
+@pytest.mark.parametrize(("name", "kind"), [("VideoMAE", "videomae"), ("SurgRec-open-source", "surgrec")])
+def test_videomae_and_surgrec(exports: Path, tmp_path: Path, name: str, kind: str) -> None:
+    assert_learns(run("videomae", exports, tmp_path, kind, code=checkout(name, "decord")))
+
+
+def test_videomaev2(exports: Path, tmp_path: Path) -> None:
+    assert_learns(run("videomaev2", exports, tmp_path, code=checkout("VideoMAEv2", "decord")))
+
+
+def test_vjepa2(exports: Path, tmp_path: Path) -> None:
+    assert_learns(run("vjepa", exports, tmp_path, code=checkout("vjepa2", "decord", "psutil")))
+
+
+def test_open_clip(exports: Path, tmp_path: Path) -> None:
+    if importlib.util.find_spec("open_clip_train") is None:
+        pytest.skip("the package open_clip_torch is not installed")
+    if tuple(map(int, importlib.metadata.version("webdataset").split("."))) > (0, 2, 86):
+        pytest.skip("open_clip_torch 3.3 reads with webdataset up to 0.2.86: later ones end a tar with an empty sample")
+    assert_learns(run("open_clip", exports, tmp_path))
+
+
+@pytest.mark.slow
+def test_timm(exports: Path, tmp_path: Path) -> None:
+    assert run("timm_readers", exports, tmp_path)["steps"] == 100
