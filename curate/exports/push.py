@@ -100,7 +100,7 @@ def push_export(folder: Path, url: str, *, progress: Callable[[int], object] | N
         CurateError: The export is damaged or none; the place cannot be reached or written, or holds something else.
     """
     record = open_record(folder)
-    files = _files(folder, record)
+    files = files_of(folder, record)
     place = _Place.open(url)
     try:
         return _Push(folder, record, files, place, progress or (lambda count: None)).run()
@@ -108,8 +108,12 @@ def push_export(folder: Path, url: str, *, progress: Callable[[int], object] | N
         raise place.trouble(error) from error
 
 
-def _files(folder: Path, record: Mapping[str, Any]) -> dict[str, File]:
-    """All files of an export but its record, loose pictures included, by relative path."""
+def files_of(folder: Path, record: Mapping[str, Any]) -> dict[str, File]:
+    """All files of an export but its record, loose pictures included, by relative path.
+
+    Raises:
+        CurateError: The table of loose pictures cannot be read, or a name leads out of the export.
+    """
     files = {name: File(facts["size"], facts["sha256"]) for name, facts in record["files"].items()}
     if "loose_bytes" in record:
         try:
