@@ -15,6 +15,7 @@ COMMANDS: CommandTable = {
     "dedup": ("curate.cli.corpus_dedup:dedup", "Find videos that share pictures: copies, excerpts, parts."),
     "suggest": ("curate.cli.corpus_suggest:suggest", "Labels that titles and neighbours suggest."),
     "neighbours": ("curate.cli.corpus_neighbours:neighbours", "LemonFM's file of neighbours for an export."),
+    "plots": ("curate.cli.corpus_plots:plots", "What a workspace holds, as SVG files."),
     "balance": ("curate.cli.corpus_balance:balance", "What caps and weights would make of a workspace."),
 }
 """Command name: where it is, and its line in the help."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from curate.charts.bars import Row, bars
 from curate.charts.histogram import histogram
+from curate.report.embedding_map import EmbeddingMap
 from curate.report.funnel import NO_PROCEDURE, Funnel
 from curate.report.pages.overview import Overview, Share
 from curate.report.pages.summary import BINS
@@ -37,10 +38,17 @@ class Plot:
     svg: Markup
 
 
-def plots_of(overview: Overview, counted: Funnel) -> list[Plot]:
-    """All plots for which there is something to show."""
+def plots_of(overview: Overview, counted: Funnel, placed: EmbeddingMap | None = None) -> list[Plot]:
+    """All plots for which there is something to show.
+
+    Args:
+        overview: Figures over all videos.
+        counted: Where the videos stand.
+        placed: Some frames in the plane, where there are vectors.
+    """
     found = [
         Plot("Funnel", "Where the videos of the list stand, stage by stage.", _funnel(counted)),
+        *([_frames(overview.procedures)] if _tells(overview.procedures) else []),
         *(_shares(title, note, shares) for title, note, shares in _compositions(overview) if _tells(shares)),
     ]
     if overview.durations:
@@ -56,6 +64,8 @@ def plots_of(overview: Overview, counted: Funnel) -> list[Plot]:
         )
     if any(map(sum, overview.scores)):
         found.append(Plot("Probabilities", "What the network said of each frame, by verdict.", _scores(overview)))
+    if placed is not None:
+        found.append(Plot("Embedding map", placed.note, Markup(placed.svg())))
     return found
 
 
@@ -71,7 +81,7 @@ def _funnel(result: Funnel) -> Markup:
 
 def _compositions(overview: Overview) -> list[tuple[str, str, Mapping[str, Share]]]:
     return [
-        ("Procedures", "Hours of video: kept, and cut away or not judged yet.", overview.procedures),
+        ("Hours by procedure", "Hours of video: kept, and cut away or not judged yet.", overview.procedures),
         ("Source corpora", "Hours of video by the corpus that the list is of.", overview.corpora),
         ("Sites", "Hours of video by where it was fetched.", overview.sites),
         ("Channels", "Hours of video by who published it.", overview.channels),
@@ -86,14 +96,30 @@ def _tells(shares: Mapping[str, Share]) -> bool:
     return any(name not in (NO_PROCEDURE, "(not stated)", "unknown") for name in shares)
 
 
-def _shares(title: str, note: str, shares: Mapping[str, Share]) -> Plot:
-    ordered = sorted(shares.items(), key=lambda item: (-item[1].seconds, item[0]))
+def _frames(shares: Mapping[str, Share]) -> Plot:
+    series = [("kept", "good"), ("not kept", "wait")]
+    rows = [_counted(name, some) for name, some in _most(shares, lambda share: share.frames)]
+    note = "Sampled frames: kept, and cut away or not judged yet. A video of several procedures counts for each."
+    return Plot("Frames by procedure", note, Markup(bars("Procedures: frames", series, rows)))
+
+
+def _counted(name: str, shares: Sequence[Share]) -> Row:
+    kept, whole = sum(share.kept for share in shares), sum(share.frames for share in shares)
+    return Row(name, (kept, max(0, whole - kept)), f"{kept:,} of {whole:,}")
+
+
+def _most(shares: Mapping[str, Share], size: Callable[[Share], float]) -> list[tuple[str, list[Share]]]:
+    """Names with their shares, the largest first; beyond `MOST` they are summed up in one."""
+    ordered = sorted(shares.items(), key=lambda item: (-size(item[1]), item[0]))
     rest: Sequence[tuple[str, Share]] = ()
     if len(ordered) > MOST:
         ordered, rest = ordered[: MOST - 1], ordered[MOST - 1 :]
-    rows = [_hours(name, [share]) for name, share in ordered]
-    if rest:
-        rows.append(_hours(f"{len(rest)} others", [share for _, share in rest]))
+    found = [(name, [share]) for name, share in ordered]
+    return [*found, *([(f"{len(rest)} others", [share for _, share in rest])] if rest else [])]
+
+
+def _shares(title: str, note: str, shares: Mapping[str, Share]) -> Plot:
+    rows = [_hours(name, some) for name, some in _most(shares, lambda share: share.seconds)]
     series = [("kept", "good"), ("not kept", "wait")]
     return Plot(title, note, Markup(bars(f"{title}: hours", series, rows, said="{:.2f} h".format)))
 

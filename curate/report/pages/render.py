@@ -19,6 +19,7 @@ from curate.charts.svg import STYLE
 from curate.files.clock import clock
 from curate.files.digest import digest
 from curate.files.text import printable
+from curate.report.embedding_map import EmbeddingMap
 from curate.report.funnel import Funnel
 from curate.report.pages.duplicates import Shared
 from curate.report.pages.overview import SHEETS, Overview
@@ -64,6 +65,7 @@ def render_index(
     *,
     options: Mapping[str, Sequence[Setting]],
     models: Sequence[Model],
+    placed: EmbeddingMap | None = None,
 ) -> str:
     """The first page: the funnel, what the corpus is made of, and the list of videos.
 
@@ -73,13 +75,14 @@ def render_index(
         counted: Where the videos stand.
         options: Options used, by table (`curate.report.pages.settings`).
         models: Weights of the stages.
+        placed: Some frames in the plane, where there are vectors.
     """
     template = environment().get_template("index.html")
     return template.render(
         root="",
         name=name,
         overview=overview,
-        plots=plots_of(overview, counted),
+        plots=plots_of(overview, counted, placed),
         reasons=_reasons(counted),
         options=options,
         models=models,

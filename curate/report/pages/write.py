@@ -25,6 +25,7 @@ from curate.files.atomic import clear, clear_planted, write_atomic
 from curate.files.bounded import parse_json, read_bounded
 from curate.files.digest import digest
 from curate.records import Video
+from curate.report.embedding_map import embedding_map
 from curate.report.funnel import funnel
 from curate.report.pages.duplicates import shared_by
 from curate.report.pages.facts import sources_of
@@ -152,7 +153,12 @@ def _write_lists(session: Session, folder: Path, problems: list[tuple[str, str]]
     _write_changed(folder / "data" / "videos.js", script("curateVideos", {"columns": ROW, "rows": rows}))
     _write_changed(folder / "worst.html", render_worst(name, overview, duplicates=duplicates).encode())
     index = render_index(
-        name, overview, funnel(pipeline), options=settings_of(session.config), models=models_of(pipeline)
+        name,
+        overview,
+        funnel(pipeline),
+        options=settings_of(session.config),
+        models=models_of(pipeline),
+        placed=embedding_map(pipeline, problems),
     )
     _write_changed(folder / "index.html", index.encode())
     return len(rows)
