@@ -245,7 +245,7 @@ def evaluate_text(frames: Path, count: int) -> None:
                 kinds: set[str] = set()
                 finder.reset()
                 for n, found in regions.find(enumerate(shown)):
-                    kinds |= {finding.kind for finding in finder.find(shown[n], found)}
+                    kinds |= {finding.kind for finding in finder.find(n, shown[n], found)}
                 right[kind, size].append(kind in kinds if kind else not kinds)
                 if not right[kind, size][-1]:
                     print(f"  {size} px: {text!r} gave {sorted(kinds) or 'nothing'}")
@@ -258,7 +258,7 @@ def evaluate_text(frames: Path, count: int) -> None:
         image = read(frames / name)
         finder.reset()
         for _, found in regions.find([(0, image)]):
-            for kind in {finding.kind for finding in finder.find(image, found)}:
+            for kind in {finding.kind for finding in finder.find(0, image, found)}:
                 alarms[kind] += 1
                 print(f"  {name}: {kind}")
     print(f"text findings on {len(clean)} surgical frames, burned-in text included: {dict(alarms)}")
@@ -285,7 +285,7 @@ def evaluate_small_text(frames: Path) -> None:
             finder.reset()
             alone = []
             for n, found in regions.find(enumerate(shown)):
-                alone.append((n, [one for one in finder.find(shown[n], found) if one.kind == kind]))
+                alone.append((n, [one for one in finder.find(n, shown[n], found) if one.kind == kind]))
             filled = list(fill_gaps((n, list(own)) for n, own in alone))
             for i, many in enumerate((alone, filled)):
                 counts[i] += sum(bool(own) for _, own in many)

@@ -206,14 +206,15 @@ def _looked_at(
     finder: RegionFinder, frames: Iterable[Judged]
 ) -> Iterator[tuple[Judged, tuple[list[Region], list[Region]]]]:
     """Each frame with its regions over time and alone."""
-    together = finder.fusion()
+    watch, together = finder.watch(), finder.fusion()
     waiting: dict[int, tuple[Judged, list[Region]]] = {}
     for judged in frames:
-        text, others = finder.look(judged.image)
+        size = (judged.image.shape[1], judged.image.shape[0])
         single = finder.fusion()
-        ((_, alone),) = itertools.chain(single.push(judged.n, judged.image, text, others), single.flush())
+        first = finder.watch().look(judged.n, judged.image)
+        ((_, alone),) = itertools.chain(single.push(judged.n, size, first), single.flush())
         waiting[judged.n] = (judged, alone)
-        for settled, regions in together.push(judged.n, judged.image, text, others):
+        for settled, regions in together.push(judged.n, size, watch.look(judged.n, judged.image)):
             seen, seen_alone = waiting.pop(settled)
             yield seen, (regions, seen_alone)
     for settled, regions in together.flush():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from curate.config import AuditOptions
 from curate.nets.detect import face_detector, text_detector, text_reader
 from curate.nets.detect.face_detector import FaceDetector
+from curate.nets.detect.face_watch import FaceWatch
 from curate.nets.detect.text_detector import TextDetector
 from curate.nets.detect.text_reader import TextReader
 from curate.privacy.lines import Line, LineReader
@@ -45,11 +47,12 @@ class PersonalFinder:
 
     def __init__(self, options: AuditOptions) -> None:
         self._least = options.text_threshold
-        self._faces: FaceDetector | None = None
+        self._detector: FaceDetector | None = None
+        self._faces: FaceWatch | None = None
         self._lines: LineReader | None = None
         device, threads = options.device, options.threads
         if options.faces:
-            self._faces = FaceDetector(
+            self._detector = FaceDetector(
                 face_detector.packaged_model(),
                 side=options.face_side,
                 threshold=options.face_threshold,
@@ -61,22 +64,33 @@ class PersonalFinder:
                 TextDetector(text_detector.packaged_model(), device=device, threads=threads),
                 TextReader(text_reader.packaged_model(), device=device, threads=threads),
             )
+        self.reset()
 
-    def reset(self) -> None:
-        """Another video begins."""
+    def reset(self, seen: Counter[str] | None = None) -> None:
+        """Another video begins.
+
+        Args:
+            seen: Where to count what each network sees, as `curate.nets.detect.face_watch.FaceWatch` and
+                `curate.privacy.lines.LineReader` do.
+        """
+        seen = Counter() if seen is None else seen
+        if self._detector is not None:
+            self._faces = FaceWatch(self._detector, seen)
         if self._lines is not None:
-            self._lines.reset()
+            self._lines.reset(seen)
 
-    def find(self, image: Image, regions: Sequence[Region]) -> list[Finding]:
+    def find(self, n: int, image: Image, regions: Sequence[Region]) -> list[Finding]:
         """What may identify a person in a frame, top to bottom.
 
         Args:
+            n: Number of the frame, above that of the one before.
             image: RGB, uint8, shape (height, width, 3).
             regions: Of the frame, as the mask stage found them; text is only read in them.
         """
         found: list[Finding] = []
         if self._faces is not None:
-            found += [Finding("face", face.score, *face.box, "", "centerface") for face in self._faces.detect(image)]
+            faces = self._faces.look(n, image, regions)
+            found += [Finding("face", face.score, *face.box, "", "centerface") for face in faces]
         if self._lines is not None:
             read = [line for line in self._lines.lines(image, regions) if line.score >= self._least]
             found += [finding for row in rows_of(read) for finding in personal_in(row)]

@@ -6,6 +6,7 @@ content needs no new reading.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -78,10 +79,17 @@ class LineReader:
         self._reader = reader
         self._known: list[_Known] = []
         self._frame = 0
+        self._seen: Counter[str] = Counter()
 
-    def reset(self) -> None:
-        """Forget everything: another video begins."""
+    def reset(self, seen: Counter[str]) -> None:
+        """Forget everything: another video begins.
+
+        Args:
+            seen: Counts what the networks see: frames in which lines are looked for (``line_frames``), frames in which
+                any is read (``reader_frames``), and lines read (``reader_lines``).
+        """
         self._known = []
+        self._seen = seen
 
     def lines(self, image: Image, regions: Sequence[Region]) -> list[Line]:
         """Lines of text of a frame, top to bottom.
@@ -95,6 +103,7 @@ class LineReader:
         self._frame += 1
         grey: Image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
         found: list[Line] = []
+        sought = False
         new: list[tuple[Box, list[Box]]] = []
         drawn = [region.box for region in regions if region.model == "text"]
         for box in drawn:
@@ -108,6 +117,11 @@ class LineReader:
                 continue
             if not self._recall(grey, box, found):
                 new.append((box, self._seek(image, box)))
+                sought = True
+        self._seen["line_frames"] += sought
+        lines_to_read = sum(len(boxes) for _, boxes in new)
+        self._seen["reader_frames"] += lines_to_read > 0
+        self._seen["reader_lines"] += lines_to_read
         readings = iter(self._reader.read([_cut(image, box) for _, boxes in new for box in boxes]))
         for box, boxes in new:
             lines = tuple(Line(line, *next(readings)) for line in boxes)

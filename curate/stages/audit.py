@@ -6,6 +6,7 @@ frames are masked further or left out is decided when shards are written.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from curate.config import AuditOptions
@@ -24,13 +25,18 @@ if TYPE_CHECKING:
     from curate.privacy.finder import PersonalFinder
 
 
+SEEN = ("face_glances", "face_frames", "face_tiles", "line_frames", "reader_frames", "reader_lines")
+"""Figures that say what each network saw: frames that the face detector saw at a glance and closely, and tiles of the
+latter (960 are a frame); frames in whose regions the text detector sought lines; frames and lines that were read."""
+
+
 class AuditStage(Stage[AuditOptions]):
     """Faces, names, dates and identifiers on the frames of one video that are kept."""
 
     name = "audit"
     folder = "audit"
     inputs = ("sample", "trim", "mask")
-    version = 2
+    version = 3
 
     _finder: PersonalFinder | None = None
 
@@ -66,7 +72,8 @@ class AuditStage(Stage[AuditOptions]):
         from curate.privacy.gaps import fill_gaps
 
         assert self._finder is not None, "setup() loads the networks"
-        self._finder.reset()
+        seen: Counter[str] = Counter()
+        self._finder.reset(seen)
         artefact = files.temporary(".parquet")
         figures = dict.fromkeys(
             ["frames", "frames_with_findings", *(f"frames_with_{kind}s" for kind in FINDING_KINDS)], 0
@@ -76,7 +83,7 @@ class AuditStage(Stage[AuditOptions]):
             regions = ByFrame(files.inputs["mask"], read_regions)
             with BoxWriter(artefact, audit_schema()) as writer:
                 frames = files.watched(decoded_frames(files.inputs["sample"], wanted))
-                for n, found in fill_gaps((n, self._finder.find(image, regions.of(n))) for n, image in frames):
+                for n, found in fill_gaps((n, self._finder.find(n, image, regions.of(n))) for n, image in frames):
                     writer.add(n, found)
                     figures["frames"] += 1
                     figures["frames_with_findings"] += bool(found)
@@ -85,7 +92,7 @@ class AuditStage(Stage[AuditOptions]):
             check_all_seen(files.inputs["sample"], wanted, figures["frames"])
         except BadArtefact as error:
             return Failed(Reason.BAD_ARTEFACT, str(error))
-        return Done(artefact, figures=figures)
+        return Done(artefact, figures=figures | {name: seen[name] for name in SEEN})
 
     def close(self) -> None:
         """Let the networks go."""

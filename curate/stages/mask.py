@@ -1,11 +1,13 @@
 """Find what is not surgery in surgical frames, and store it as boxes; nothing is painted here.
 
 One pass over the sampled frames, a few at a time. Only frames that the trimmed video keeps and that are not judged
-non-surgical are decoded and looked at: by a text detector one by one, and by the overlay network over time.
+non-surgical are decoded and looked at: by a text detector one by one, where something changed, and by the overlay
+network over time.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,10 @@ from curate.workspace.tables.regions import BoxWriter
 
 Image = npt.NDArray[np.uint8]
 
+SEEN = ("text_frames", "text_tiles", "overlay_frames", "overlay_windows")
+"""Figures that say what each network saw: frames that the text detector was shown anything of, and the tiles of them
+(960 are a frame); frames that the overlay network was shown alone, and windows of frames."""
+
 DECODED_AHEAD = 8
 """Pictures that may wait for the network: 50 MB of 1080p."""
 
@@ -43,7 +49,7 @@ class MaskStage(Stage[MaskOptions]):
     """Regions of the frames of one video: text, logos, bars, inserts, redactions, and what the user's models find."""
 
     name = "mask"
-    version = 2
+    version = 3
     folder = "regions"
     inputs = ("sample", "trim")
 
@@ -87,12 +93,13 @@ class MaskStage(Stage[MaskOptions]):
         assert self._finder is not None, "setup() loads the networks"
         artefact = files.temporary(".parquet")
         figures = {"frames": 0, "frames_with_regions": 0, "regions": 0}
+        seen: Counter[str] = Counter()
         try:
             wanted = frames_to_look_at(files.inputs["trim"])
             with BoxWriter(artefact, region_schema()) as writer:
                 frames = files.watched(decoded_frames(files.inputs["sample"], wanted))
                 correct = _correction(files)
-                for n, found in self._finder.find(frames):
+                for n, found in self._finder.find(frames, seen):
                     regions = correct(n, found)
                     writer.add(n, regions)
                     figures["frames"] += 1
@@ -101,9 +108,13 @@ class MaskStage(Stage[MaskOptions]):
             check_all_seen(files.inputs["sample"], wanted, figures["frames"])
         except BadArtefact as error:
             return Failed(Reason.BAD_ARTEFACT, str(error))
+<<<<<<< HEAD
         except OtherSize as error:
             return Failed(Reason.ERROR, str(error))
         return Done(artefact, figures=figures)
+=======
+        return Done(artefact, figures=figures | {name: seen[name] for name in SEEN})
+>>>>>>> c557add (What stands still is looked at once: text and faces are sought where something changed or nothing is known; figures say what each network saw)
 
     def close(self) -> None:
         """Let the networks go."""

@@ -55,11 +55,10 @@ def find_redactions(image: Image) -> list[Box]:
 
     height, width = image.shape[:2]
     factor = SHORT_SIDE / min(height, width)
-    small = image
+    luma = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
     if factor < 1:
-        small = np.asarray(cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8)
-    rows, columns = small.shape[:2]
-    luma = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
+        luma = np.asarray(cv2.resize(luma, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8)
+    rows, columns = luma.shape
     kernel = np.ones((3, 3), np.uint8)
     spread = cv2.dilate(luma, kernel) - cv2.erode(luma, kernel)
     black, white = (luma <= DARK) & (spread <= DARK_RANGE), (luma >= LIGHT) & (spread <= LIGHT_RANGE)

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.nets.detect.fusion import GAP, ONE_OFF, Fusion
+from curate.nets.detect.watch import Look
 from curate.records import Region
 from curate.vision.boxes import ScoredBox
-from curate.vision.static_content import WINDOW
+from curate.vision.static_content import WINDOW, gradients, reduce
 
 WIDTH, HEIGHT = 640, 384
 LOGO = Region(10, 10, 50, 40, "logo", 0.9, "overlay")
@@ -50,11 +51,17 @@ def frame(seed: int, logo: bool = False) -> np.ndarray:
     return image
 
 
+def push(fusion: Fusion, n: int, image: np.ndarray, text=()):
+    reduced = reduce(image)
+    look = Look(list(text), [], reduced, gradients(reduced))
+    return fusion.push(n, (image.shape[1], image.shape[0]), look)
+
+
 def fuse(fusion: Fusion, images, texts=None):
     texts = texts or [[]] * len(images)
     out = []
     for n, (image, text) in enumerate(zip(images, texts, strict=True)):
-        out += fusion.push(n, image, text)
+        out += push(fusion, n, image, text)
     return [*out, *fusion.flush()]
 
 
@@ -74,7 +81,7 @@ def test_memory_is_flat():
     image = frame(0)
     given_back = 0
     for n in range(50):
-        given_back += len(list(fusion.push(n, image, [])))
+        given_back += len(list(push(fusion, n, image)))
         assert n + 1 - given_back < WINDOW
 
 
@@ -147,7 +154,7 @@ def test_frames_far_apart_are_not_looked_at_together():
     fusion = Fusion(net, 0.7)
     out = []
     for n in (0, 1, 2, 3 + GAP, 4 + GAP):
-        out += fusion.push(n, frame(0), [])
+        out += push(fusion, n, frame(0))
     out += fusion.flush()
     assert [n for n, _ in out] == [0, 1, 2, 3 + GAP, 4 + GAP]
     assert net.windows == [3, 2]

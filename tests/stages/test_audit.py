@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from curate.config import AuditOptions
 from curate.records import NON_SURGICAL, SURGICAL, Done, Failed, Reason
 from curate.stage import Files
-from curate.stages.audit import AuditStage
+from curate.stages.audit import SEEN, AuditStage
 from curate.workspace.tables import audit_schema, region_schema
 from tests.stages.test_mask import HEIGHT, VIDEO, WIDTH, make_files, picture
 from tests.stages.test_mask import run as run_mask
@@ -78,7 +78,9 @@ def test_a_name_and_a_date_are_found_where_they_stand(caption):
     for row in rows:
         assert row["x1"] <= 42 and row["x2"] >= 300 and row["y1"] <= 306 and row["y2"] >= 318
         assert row["x2"] <= WIDTH and row["y2"] <= HEIGHT and 0.6 <= row["score"] <= 1
-    assert caption.figures == {
+    seen = {name: caption.figures[name] for name in SEEN}
+    assert seen["face_glances"] + seen["face_frames"] >= 7 and seen["reader_frames"] <= seen["reader_lines"] <= 4
+    assert {name: count for name, count in caption.figures.items() if name not in SEEN} == {
         "frames": 7,
         "frames_with_findings": 4,
         "frames_with_faces": 0,
@@ -209,7 +211,8 @@ def test_faces_in_small_windows_of_real_surgery_are_found(tmp_path, shared_data)
         image[20 : 20 + height, 1060:1260] = cv2.resize(shown, (200, height), interpolation=cv2.INTER_AREA)
         images.append(image)
         boxes.append((1060, 20, 1260, 20 + height))
-    rows = rows_of(audited(tmp_path, images, regions=[], text=False))
+    # Every frame shows another person, so that what is filled in between two of them is nobody's.
+    rows = [row for row in rows_of(audited(tmp_path, images, regions=[], text=False)) if row["model"] == "centerface"]
     assert [row["n"] for row in rows] == list(range(6))
     for row, (x1, y1, x2, y2) in zip(rows, boxes, strict=True):
         assert row["kind"] == "face" and row["pattern"] == "" and row["score"] >= 0.5

@@ -94,7 +94,15 @@ def test_a_caption_is_boxed_on_every_frame_that_shows_it(tmp_path):
         assert row["kind"] == "text" and 0.7 <= row["score"] <= 1
         assert row["x1"] <= 40 and row["x2"] >= 184 and row["y1"] <= 312 and row["y2"] >= 332
         assert row["x2"] <= WIDTH and row["y2"] <= HEIGHT
-    assert outcome.figures == {"frames": 7, "frames_with_regions": 4, "regions": 4}
+    assert outcome.figures == {
+        "frames": 7,
+        "frames_with_regions": 4,
+        "regions": 4,
+        "text_frames": 7,
+        "text_tiles": 7 * 960,
+        "overlay_frames": 0,
+        "overlay_windows": 0,
+    }
 
 
 def test_only_kept_frames_that_are_not_non_surgical_are_looked_at(tmp_path):
@@ -109,7 +117,12 @@ def test_only_kept_frames_that_are_not_non_surgical_are_looked_at(tmp_path):
 def test_a_video_without_regions_gets_an_empty_table(tmp_path):
     outcome = run(make_files(tmp_path, [picture(n) for n in range(3)]))
     assert rows_of(outcome) == []
-    assert outcome.figures == {"frames": 3, "frames_with_regions": 0, "regions": 0}
+    assert {name: outcome.figures[name] for name in ("frames", "frames_with_regions", "regions")} == {
+        "frames": 3,
+        "frames_with_regions": 0,
+        "regions": 0,
+    }
+    assert outcome.figures["text_tiles"] < 2 * 960 and outcome.figures["overlay_windows"] == 1
 
 
 def test_without_networks_nothing_is_found(tmp_path):

@@ -6,6 +6,7 @@ reduced frames is held.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -13,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.nets.detect.overlay import OverlayNet
+from curate.nets.detect.watch import Look
 from curate.records import Region
-from curate.vision.boxes import ScoredBox, iou, scale, share_inside
-from curate.vision.static_content import COLUMNS, DEVIATION, ROWS, WINDOW, gradients, presence, reduce, statistics
+from curate.vision.boxes import ScoredBox, Size, iou, scale, share_inside
+from curate.vision.static_content import COLUMNS, DEVIATION, ROWS, WINDOW, presence, statistics
 
 Image = npt.NDArray[np.uint8]
 
@@ -83,32 +85,29 @@ class Fusion:
     Args:
         net: The overlay network; without it only text is found, and judged by whether it persists.
         threshold: Smallest score of a text box that persists, 0..1.
+        seen: Counts what the network saw: ``overlay_windows``, and ``overlay_frames`` that were looked at alone here.
     """
 
-    def __init__(self, net: OverlayNet | None, threshold: float) -> None:
+    def __init__(self, net: OverlayNet | None, threshold: float, seen: Counter[str] | None = None) -> None:
+        self._seen: Counter[str] = Counter() if seen is None else seen
         self._net = net
         self._threshold = threshold
         self._frames: list[_Frame] = []
 
-    def push(
-        self, n: int, image: Image, text: Sequence[ScoredBox], others: Sequence[Region] = ()
-    ) -> Iterator[tuple[int, list[Region]]]:
+    def push(self, n: int, size: Size, look: Look) -> Iterator[tuple[int, list[Region]]]:
         """Take one frame and give those that are settled.
 
         Args:
             n: Number of the frame.
-            image: RGB, uint8, shape (height, width, 3).
-            text: What the text detector found in it.
-            others: What other detectors found in it; kept as it is.
+            size: Its width and height in pixels.
+            look: What was found in it alone; what other detectors than that for text found is kept as it is.
 
         Yields:
             Frame number and its regions, in the order pushed.
         """
         if self._frames and n - self._frames[-1].n > GAP:
             yield from self.flush()
-        reduced = reduce(image)
-        height, width = image.shape[:2]
-        self._frames.append(_Frame(n, width, height, list(text), reduced, gradients(reduced), list(others)))
+        self._frames.append(_Frame(n, *size, look.text, look.reduced, look.steps, look.others, look.alone))
         if len(self._frames) == WINDOW:
             self._look()
             settled, self._frames = self._frames[:HOP], self._frames[HOP:]
@@ -134,6 +133,7 @@ class Fusion:
             return
         maps = statistics([frame.reduced for frame in frames], [frame.steps for frame in frames])
         found, overlaid = self._net.find(maps)
+        self._seen["overlay_windows"] += 1
         if len(frames) < SHORT:
             found = [overlay for overlay in found if overlay.score >= self._net.threshold + UNSURE]
         else:
@@ -164,6 +164,7 @@ class Fusion:
     def _alone(self, frame: _Frame) -> npt.NDArray[np.float32]:
         """Probability of overlay that the network sees in one frame without the others; computed when it is needed."""
         if frame.alone is None:
+            self._seen["overlay_frames"] += 1
             assert self._net is not None, "overlays are found by the network"
             frame.alone = 1 - self._net.probabilities(statistics([frame.reduced], [frame.steps]))[0]
         return frame.alone

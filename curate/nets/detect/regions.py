@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -14,10 +15,10 @@ from curate.nets.detect.fusion import Fusion
 from curate.nets.detect.overlay import OverlayNet
 from curate.nets.detect.own_overlay import overlay_model
 from curate.nets.detect.text_detector import TextDetector
+from curate.nets.detect.watch import Watch
 from curate.nets.detect.yolo import suppress
 from curate.nets.detect.yolo_files import load, model_files
 from curate.records import Region
-from curate.vision.boxes import ScoredBox
 from curate.vision.redactions import find_redactions
 
 Image = npt.NDArray[np.uint8]
@@ -55,32 +56,46 @@ class RegionFinder:
             load(path, device=options.device, threads=options.threads) for path in model_files(options.yolo)
         )
 
-    def look(self, image: Image) -> tuple[list[ScoredBox], list[Region]]:
-        """What is found in one frame: text; and the pooled boxes of the user's models, redactions, the template's.
+    def watch(self, seen: Counter[str] | None = None) -> Watch:
+        """Single-frame looks at another video.
+
+        Args:
+            seen: Where to count what each network sees (`curate.nets.detect.watch.Watch`).
+        """
+        return Watch(self._text, self._overlays, self._others, Counter() if seen is None else seen)
+
+    def _others(self, image: Image) -> list[Region]:
+        """The pooled boxes of the user's models, redactions, and the boxes of the template.
 
         Raises:
             OtherSize: There is a template, but not for frames of this size.
         """
-        text = self._text.detect([image])[0] if self._text else []
         pooled = suppress([found for model in self._ensemble for found in model.detect(image)])
         hidden = find_redactions(image) if self._redactions else []
         fixed = self._template.regions((image.shape[1], image.shape[0])) if self._template else []
-        return text, [*pooled, *(Region(*box, "redaction", 1.0, "plain") for box in hidden), *fixed]
+        return [*pooled, *(Region(*box, "redaction", 1.0, "plain") for box in hidden), *fixed]
 
-    def fusion(self) -> Fusion:
-        """A fresh joiner for the frames of one video."""
-        return Fusion(self._overlays, self._threshold)
+    def fusion(self, seen: Counter[str] | None = None) -> Fusion:
+        """A fresh joiner for the frames of one video.
 
-    def find(self, frames: Iterable[tuple[int, Image]]) -> Iterator[tuple[int, list[Region]]]:
+        Args:
+            seen: Where to count what the overlay network sees (`curate.nets.detect.fusion.Fusion`).
+        """
+        return Fusion(self._overlays, self._threshold, seen)
+
+    def find(
+        self, frames: Iterable[tuple[int, Image]], seen: Counter[str] | None = None
+    ) -> Iterator[tuple[int, list[Region]]]:
         """Find the regions of the frames of one video.
 
         Args:
             frames: Numbers in rising order, and RGB uint8 images (height, width, 3). Only a window is held.
+            seen: Where to count what each network sees.
 
         Yields:
             Number and regions of every frame, in order, some frames late.
         """
-        fusion = self.fusion()
+        watch, fusion = self.watch(seen), self.fusion(seen)
         for n, image in frames:
-            yield from fusion.push(n, image, *self.look(image))
+            yield from fusion.push(n, (image.shape[1], image.shape[0]), watch.look(n, image))
         yield from fusion.flush()

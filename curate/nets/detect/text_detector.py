@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from curate.errors import CurateError
 from curate.nets.onnx_session import open_session
-from curate.vision.boxes import ScoredBox
+from curate.vision.boxes import Box, ScoredBox, Size, scale
 
 Image = npt.NDArray[np.uint8]
 
@@ -118,27 +118,61 @@ class TextDetector:
         probabilities = self.probabilities(images)
         return [boxes_of(p, width, height, self._threshold) for p in probabilities]
 
+    def detect_in(self, image: Image, parts: Sequence[Box]) -> list[ScoredBox]:
+        """Find text in parts of an image, at the scale at which the whole would be looked at.
+
+        Args:
+            image: RGB, uint8, shape (height, width, 3).
+            parts: Boxes with area in pixels of the image. Text that reaches beyond them may be cut off.
+
+        Returns:
+            Boxes in pixels of the image, clipped to it, top to bottom.
+        """
+        height, width = image.shape[:2]
+        rows, columns = network_size(width, height, self._side)
+        small = _scaled(image, rows, columns)
+        found: list[ScoredBox] = []
+        for part in parts:
+            x1, y1, x2, y2 = scale(part, (width, height), (columns, rows))
+            across, across_end = _whole_steps(x1, x2, columns)
+            down, down_end = _whole_steps(y1, y2, rows)
+            (seen,) = self._run([small[down:down_end, across:across_end]])
+            found += boxes_of(seen, width, height, self._threshold, whole=(columns, rows), at=(across, down))
+        return sorted(found, key=_downwards)
+
     def probabilities(self, images: Sequence[Image]) -> npt.NDArray[np.float32]:
         """Probability of text at network resolution.
 
         Returns:
             float32 in 0..1, shape (number of images, network height, network width).
         """
-        import cv2
-
         height, width = images[0].shape[:2]
         rows, columns = network_size(width, height, self._side)
-        shrinking = rows * columns < height * width
-        method = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
-        batch = np.empty((len(images), 3, rows, columns), dtype=np.float32)
-        for place, image in zip(batch, images, strict=True):
-            small = cv2.resize(image, (columns, rows), interpolation=method)
+        return self._run([_scaled(image, rows, columns) for image in images])
+
+    def _run(self, pictures: Sequence[Image]) -> npt.NDArray[np.float32]:
+        """Probability of text in pictures of one size, which is a multiple of `STRIDE`."""
+        batch = np.empty((len(pictures), 3, *pictures[0].shape[:2]), dtype=np.float32)
+        for place, picture in zip(batch, pictures, strict=True):
             # PP-OCR is trained on BGR scaled to -1..1.
-            place[:] = small[:, :, ::-1].transpose(2, 0, 1)
+            place[:] = picture[:, :, ::-1].transpose(2, 0, 1)
         batch /= 127.5
         batch -= 1.0
         (output,) = self._session.run(None, {self._input: batch})
         return output[:, 0]
+
+
+def _scaled(image: Image, rows: int, columns: int) -> Image:
+    """An image at another size."""
+    import cv2
+
+    method = cv2.INTER_AREA if rows * columns < image.shape[0] * image.shape[1] else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (columns, rows), interpolation=method), dtype=np.uint8)
+
+
+def _whole_steps(low: int, high: int, side: int) -> tuple[int, int]:
+    """A stretch of a side grown to multiples of `STRIDE`."""
+    return low // STRIDE * STRIDE, min(-(-high // STRIDE) * STRIDE, side)
 
 
 def network_size(width: int, height: int, side: int) -> tuple[int, int]:
@@ -150,7 +184,15 @@ def network_size(width: int, height: int, side: int) -> tuple[int, int]:
     )
 
 
-def boxes_of(probability: npt.NDArray[np.float32], width: int, height: int, threshold: float) -> list[ScoredBox]:
+def boxes_of(
+    probability: npt.NDArray[np.float32],
+    width: int,
+    height: int,
+    threshold: float,
+    *,
+    whole: Size | None = None,
+    at: tuple[int, int] = (0, 0),
+) -> list[ScoredBox]:
     """Upright boxes of the connected components of a probability map that look like lines of text.
 
     Args:
@@ -158,13 +200,15 @@ def boxes_of(probability: npt.NDArray[np.float32], width: int, height: int, thre
         width: Image width in pixels to scale the boxes to.
         height: Image height in pixels.
         threshold: Components whose mean probability is below it are dropped.
+        whole: Width and height of the map of the whole image, where this is that of a part of it.
+        at: Left and upper corner of the part in the map of the whole.
 
     Returns:
         Boxes with area, clipped to the image, top to bottom.
     """
     import cv2
 
-    rows, columns = probability.shape
+    columns, rows = whole or probability.shape[::-1]
     text = (probability >= BINARIZE).astype(np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(text, connectivity=8)
     boxes = []
@@ -178,12 +222,17 @@ def boxes_of(probability: npt.NDArray[np.float32], width: int, height: int, thre
         if score < threshold or area < RECTANGULARITY * _smallest_rectangle(inside):
             continue
         grow = across * down * UNCLIP / (2 * (across + down))
+        left, top = left + at[0], top + at[1]
         x1 = max(int(np.floor((left - grow) * width / columns)), 0)
         y1 = max(int(np.floor((top - grow) * height / rows)), 0)
         x2 = min(int(np.ceil((left + across + grow) * width / columns)), width)
         y2 = min(int(np.ceil((top + down + grow) * height / rows)), height)
         boxes.append(ScoredBox(x1, y1, x2, y2, score))
-    return sorted(boxes, key=lambda box: (box.y1, box.x1, box.y2, box.x2))
+    return sorted(boxes, key=_downwards)
+
+
+def _downwards(box: ScoredBox) -> tuple[int, ...]:
+    return box.y1, box.x1, box.y2, box.x2
 
 
 def _smallest_rectangle(inside: npt.NDArray[np.bool_]) -> float:
