@@ -108,13 +108,9 @@ class MaskStage(Stage[MaskOptions]):
             check_all_seen(files.inputs["sample"], wanted, figures["frames"])
         except BadArtefact as error:
             return Failed(Reason.BAD_ARTEFACT, str(error))
-<<<<<<< HEAD
         except OtherSize as error:
             return Failed(Reason.ERROR, str(error))
-        return Done(artefact, figures=figures)
-=======
         return Done(artefact, figures=figures | {name: seen[name] for name in SEEN})
->>>>>>> c557add (What stands still is looked at once: text and faces are sought where something changed or nothing is known; figures say what each network saw)
 
     def close(self) -> None:
         """Let the networks go."""
