@@ -132,8 +132,8 @@ def _shards(facts: Facts) -> str:
     return (
         f"Shards: {counts}. A loader that gives whole shards to its workers feeds at most that many of them, over all "
         f"ranks: with more than {smallest:,}, some get nothing and starve or stop. So set `num_workers` times ranks to "
-        f"no more, or make smaller shards with `curate export {option} MB` (it was {size} here). Readers of single "
-        "rows take any number."
+        f"no more, or make more shards: `curate export --readers N` makes at least N of every split, and `{option} MB` "
+        f"smaller ones (it was {size} here). Readers of single rows take any number."
     )
 
 

@@ -33,8 +33,7 @@ READING = (
     'dataset = load_dataset("path/to/this/folder", split="{split}")\n'
     'dataset[0]["image"]  # a PIL image; every other column is metadata\n'
     "```\n\n"
-    "`label` is the number of the first procedure. Streaming workers share out whole files: more of them than a split "
-    "has files stay idle; `curate export --readers N` makes at least N."
+    "`label` is the number of the first procedure."
 )
 
 GROUP_ROWS = 100
