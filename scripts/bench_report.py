@@ -3,19 +3,27 @@
     python scripts/bench_report.py --videos 4194 --scratch /tmp/bench-report
 
 Makes a workspace whose videos are links to a few made ones, writes its report, writes it again with nothing changed,
-and once more after one video changed; then opens the first page in a headless Chromium (needs playwright and a
-browser), and searches. What is told: seconds of each, bytes of the first page with all that it loads.
+once more after one video changed, and its lists alone, as a purge does; then asks for what to review next, starts the
+server of the review and decides; then opens the first page in a headless Chromium (needs playwright and a browser), and
+searches. What is told: seconds of each, by the clock and of the processor (all processes), bytes of the first page with
+all that it loads.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import os
+import resource
 import shutil
 import statistics
+import threading
 import time
+import urllib.request
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -24,7 +32,9 @@ import simplejpeg
 from curate.config import Config
 from curate.records import NON_SURGICAL, SURGICAL, UNCERTAIN, Finding, Reason, Region, Video
 from curate.report.pages.options import ReportOptions
-from curate.report.pages.write import write_pages
+from curate.report.pages.write import rewrite_lists, write_pages
+from curate.review.desk import Desk
+from curate.review.server import ReviewServer
 from curate.run.session import open_session, store_manifest
 from curate.verdicts import rules
 from curate.workspace.ledger import Event, LedgerWriter
@@ -40,6 +50,8 @@ KINDS = 8
 """Made videos that the others are links to."""
 
 SIZE = (640, 360)
+
+Made = TypeVar("Made")
 PROCEDURES = [f"procedure {i}" for i in range(35)]
 WORDS = ("robotic", "laparoscopic", "total", "left", "right", "with", "without", "mesh", "sutured", "of", "and")
 
@@ -121,11 +133,57 @@ def make_video(folder: Path, kind: int, frames: int) -> None:
     assert {SURGICAL, NON_SURGICAL, UNCERTAIN} >= set(verdicts.tolist())
 
 
-def timed(what: str, root: Path, options: ReportOptions) -> None:
-    began = time.perf_counter()
-    written = write_pages(open_session(root), options)
+def timed(what: str, work: Callable[[], Made]) -> Made:
+    """Print how long something takes, by the clock and of the processor, and return what it returns."""
+    began, used = time.perf_counter(), _processor()
+    made = work()
     seconds = time.perf_counter() - began
-    print(f"{what}: {seconds:.1f} s, {written.written} of {written.videos} pages written", flush=True)
+    print(f"{what}: {seconds:.2f} s, {_processor() - used:.2f} s of the processor", flush=True)
+    return made
+
+
+def _processor() -> float:
+    """Seconds of the processor of this process, and of those of its children that ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def write(root: Path, options: ReportOptions) -> None:
+    written = write_pages(open_session(root), options)
+    print(f"  {written.written} of {written.videos} pages written")
+
+
+def review(root: Path) -> None:
+    """What to look at next, the start of the server, and what a decision takes over HTTP."""
+    session = open_session(root)
+    desk = timed("review: start", lambda: Desk(session, "bench"))
+    server = ReviewServer(desk, root / "report")
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def ask(path: str, body: object = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json", "Origin": server.url.rsplit("/", 2)[0]}
+        with urllib.request.urlopen(urllib.request.Request(server.url + path, data, headers)) as answer:
+            return json.load(answer)
+
+    timed("review: first page's list of videos", lambda: ask("api/state"))
+    queue = timed("review: what to look at next", lambda: ask("api/queue"))
+    timed("review: the next batch", lambda: ask("api/queue"))
+    taken, shown = [], []
+    for frame in queue["frames"]:
+        began = time.perf_counter()
+        ask(f"api/frame?video={frame['video']}&at={frame['at']}")
+        shown.append(time.perf_counter() - began)
+        facts = {"video": frame["video"], "kind": "frame", "facts": {"at": frame["at"], "label": "surgical"}}
+        began = time.perf_counter()
+        ask("api/decide", facts)
+        taken.append(time.perf_counter() - began)
+    for what, found in (("a frame is shown", shown), ("a decision is on disk", taken)):
+        print(f"{what} in {1000 * statistics.median(found):.0f} ms (median), slowest {1000 * max(found):.0f} ms")
+    server.shutdown()
+    server.server_close()
+    desk.close()
+    shutil.rmtree(root / "decisions")
 
 
 def change_one(root: Path) -> None:
@@ -188,10 +246,12 @@ def main() -> None:
         arguments.scratch.mkdir(parents=True, exist_ok=True)
         make_workspace(root, arguments.videos, arguments.frames)
     options = ReportOptions(pictures=not arguments.no_pictures)
-    timed("all", root, options)
-    timed("nothing changed", root, options)
+    timed("all", lambda: write(root, options))
+    timed("nothing changed", lambda: write(root, options))
     change_one(root)
-    timed("one video changed", root, options)
+    timed("one video changed", lambda: write(root, options))
+    timed("lists alone", lambda: rewrite_lists(open_session(root)))
+    review(root)
     size = sum(path.stat().st_size for path in (root / "report").rglob("*") if path.is_file())
     print(f"whole report: {size / 1e6:.0f} MB")
     browse(root / "report")

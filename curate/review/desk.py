@@ -18,7 +18,7 @@ from curate.records import REGION_KINDS, Region, VideoDecisions
 from curate.review.estimate import Draw, Estimate, estimate
 from curate.review.estimating import drawn, taken
 from curate.review.judged import JudgedFrame, judged_frames, judged_videos, told_verdicts
-from curate.review.suggest import expected, suggest
+from curate.review.suggest import Looks, expected, suggest
 from curate.run.session import Session
 from curate.verdicts.decisions import milliseconds
 from curate.verdicts.journal import Decision, Journal, JournalWriter
@@ -85,6 +85,7 @@ class Desk:
             self._settle(video, said)
         weights = session.pipeline.specs["classify"].make().fingerprint_extra()["model"]["sha256"]
         self._weights = weights[0] if len(weights) == 1 else digest(weights)
+        self._looks: Looks = {}
         self._rows = lru_cache(maxsize=8)(self._read_rows)
         self._regions = lru_cache(maxsize=8)(self._read_regions)
 
@@ -151,7 +152,7 @@ class Desk:
                 left = list(itertools.islice(sample, BATCH))
                 note = "drawn at random, to estimate precision and recall from"
                 return _queue([_item(*frame, "drawn at random") for frame in left], note)
-        found = suggest(list(self._videos.values()), told, own, BATCH)
+        found = suggest(list(self._videos.values()), told, own, BATCH, self._looks)
         wrong = expected(found)
         note = f"of these {len(found)} verdicts about {wrong:.0f} are expected to be wrong"
         return _queue([_item(s.video, s.frame.at, s.why, round(s.chance, 3)) for s in found], note, round(wrong, 2))
@@ -166,7 +167,7 @@ class Desk:
         with self._lock:
             own, told = self.own_labels(), told_verdicts(self._decisions)
             if not at_random:
-                found = suggest(list(self._videos.values()), told, own, count)
+                found = suggest(list(self._videos.values()), told, own, count, self._looks)
                 rows = [_row(s.video, s.frame, round(s.chance, 3), s.why) for s in found]
                 wrong = expected(found)
                 return rows, f"of these {len(found)} verdicts about {wrong:.0f} are expected to be wrong"

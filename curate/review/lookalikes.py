@@ -26,9 +26,7 @@ def describe(jpeg: bytes) -> Floats:
     Raises:
         ValueError: Not a JPEG.
     """
-    small = simplejpeg.decode_jpeg(
-        jpeg, "RGB", min_width=64, min_height=48, min_factor=8, fastdct=True, fastupsample=True
-    )
+    small = simplejpeg.decode_jpeg(jpeg, "RGB", min_width=64, min_height=32, fastdct=True, fastupsample=True)
     cells = cv2.resize(small, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32).ravel() / 255
     cells -= cells.mean()
     bins = (small.reshape(-1, 3) >> 6).astype(np.intp)

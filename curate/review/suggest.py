@@ -26,9 +26,9 @@ from curate.workspace.tables.embeddings import read_embedding_model, read_embedd
 from curate.workspace.tables.frames import read_frames
 
 LOOKED_AT = 60_000
-"""Pictures that are looked at in a whole workspace, about; some minutes of work."""
+"""Pictures that are looked at in a whole workspace, about; a minute of work."""
 
-FEWEST, MOST = 30, 600
+FEWEST, MOST = 12, 600
 """Pictures of one video that are looked at, whatever their number."""
 
 REFERENCE = 4000
@@ -66,6 +66,10 @@ class Suggestion:
     why: str
 
 
+Looks = dict[tuple[str, int], Floats]
+"""Descriptions of pictures by video and frame number: 1 kB each, of some `LOOKED_AT` pictures."""
+
+
 @dataclass(frozen=True)
 class _Described:
     video: str
@@ -79,6 +83,7 @@ def suggest(
     told: Mapping[str, Mapping[int, tuple[str, str]]],
     labels: Mapping[tuple[str, int], str],
     count: int,
+    looks: Looks | None = None,
 ) -> list[Suggestion]:
     """Order frames that nobody has decided yet, the most useful first.
 
@@ -87,16 +92,18 @@ def suggest(
         told: See `curate.review.judged.told_verdicts`.
         labels: What people said, by video and milliseconds.
         count: How many to suggest, at most `CANDIDATES`.
+        looks: Descriptions that were made by an earlier call; those that this one makes are added.
     """
+    looks = {} if looks is None else looks
     if not _comparable(videos):
         videos = [replace(video, embeddings=None) for video in videos]
     each = min(max(LOOKED_AT // max(len(videos), 1), FEWEST), MOST)
-    reference = _reference(videos, told, labels, max(REFERENCE // max(len(videos), 1), 2))
+    reference = _reference(videos, told, labels, max(REFERENCE // max(len(videos), 1), 2), looks)
     known = [described for described in reference if described.label]
     suspects: list[tuple[float, int, _Described, float]] = []
     order = itertools.count()
     for video in videos:
-        described = list(_described(video, told.get(video.id, {}), labels, each))
+        described = list(_described(video, told.get(video.id, {}), labels, each, looks))
         undecided = [item for item in described if not item.label]
         known += [item for item in described if item.label]
         if not undecided:
@@ -148,13 +155,14 @@ def _reference(
     told: Mapping[str, Mapping[int, tuple[str, str]]],
     labels: Mapping[tuple[str, int], str],
     each: int,
+    looks: Looks,
 ) -> list[_Described]:
     """Some frames of videos spread over the workspace; of those of a small one, of all."""
     step = max(len(videos) * each // REFERENCE, 1)
     return [
         item
         for video in videos[::step]
-        for item in _described(video, told.get(video.id, {}), labels, min(each, MOST), sure=True)
+        for item in _described(video, told.get(video.id, {}), labels, min(each, MOST), looks, sure=True)
     ]
 
 
@@ -163,6 +171,7 @@ def _described(
     told: Mapping[int, tuple[str, str]],
     labels: Mapping[tuple[str, int], str],
     most: int,
+    looks: Looks,
     *,
     sure: bool = False,
 ) -> Iterator[_Described]:
@@ -173,7 +182,7 @@ def _described(
     try:
         frames = judged_frames(video, told)
         wanted = {frame.n: frame for frame in _chosen(video.id, frames, labels, most, sure=sure)}
-        for n, picture in _pictures(video, wanted):
+        for n, picture in _pictures(video, wanted, looks):
             frame = wanted[n]
             yield _Described(video.id, frame, picture, labels.get((video.id, frame.at), ""))
     except BadArtefact:
@@ -189,12 +198,14 @@ def _comparable(videos: Sequence[JudgedVideo]) -> bool:
     return len(made) == 1 and None not in made
 
 
-def _pictures(video: JudgedVideo, wanted: Collection[int]) -> Iterator[tuple[int, Floats]]:
+def _pictures(video: JudgedVideo, wanted: Collection[int], looks: Looks) -> Iterator[tuple[int, Floats]]:
     """Number and description of frames, of unit length; a frame without an embedding has that of the one before."""
     if video.embeddings is None:
-        for row in read_frames(video.frames, wanted):
+        missing = {n for n in wanted if (video.id, n) not in looks}
+        for row in read_frames(video.frames, missing) if missing else ():
             with contextlib.suppress(ValueError):  # a picture that is damaged
-                yield row.n, describe(row.jpeg)
+                looks[video.id, row.n] = describe(row.jpeg)
+        yield from ((n, looks[video.id, n]) for n in sorted(wanted) if (video.id, n) in looks)
         return
     left = sorted(wanted, reverse=True)
     last: Floats | None = None
