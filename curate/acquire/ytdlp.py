@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from curate import trust
 from curate.acquire import reasons
 from curate.acquire.cookies import read_cookies
 from curate.acquire.local_network import LocalNetworkGuard, parse_networks
+from curate.acquire.secrets import proxies, secrets_in_use
 from curate.config import DownloadOptions
 from curate.errors import CurateError
 from curate.files.bounded import parse_json
@@ -203,14 +203,14 @@ class Downloader:
         self._options = options
         self._target = Path()
         self._progress: Callable[[], None] | None = None
-        self._secrets = _secrets(options)
+        self._secrets = secrets_in_use(options)
         parameters = session_parameters(options) | {"logger": _Forward(self._shown)}
         if options.cookies is not None:
             parameters["cookiefile"] = read_cookies(options.cookies)
         if options.cookies_from_browser:
             parameters["cookiesfrombrowser"] = _browser(options.cookies_from_browser)
         allowed = parse_networks(options.local_addresses, "download.local_addresses")
-        self._guard = LocalNetworkGuard(allowed, _proxies(options), _refused_locally)
+        self._guard = LocalNetworkGuard(allowed, proxies(options), _refused_locally)
         self._session = _session(parameters, self._name, self._guard)
         self._session.add_progress_hook(self._got_on)
         self._load_cookies()
@@ -335,21 +335,6 @@ class Downloader:
                 raise OSError(number, os.strerror(number)) from error
             text = str(error) if isinstance(error, YoutubeDLError) else f"{type(error).__name__}: {error}"
             raise FetchError(classify(error, streamed=streamed), self._shown(text.removeprefix("ERROR: "))) from error
-
-
-def _secrets(options: DownloadOptions) -> list[str]:
-    """Whatever must not be shown; longer ones first, since one may hold another."""
-    found = [
-        *trust.yt_dlp_secrets(options.yt_dlp),
-        *(part for part in map(trust.proxy_secret, _proxies(options)) if part),
-    ]
-    passwords = [part.partition(":")[2] for part in found]
-    return sorted({secret for secret in (*found, *passwords) if len(secret) > 3}, key=len, reverse=True)
-
-
-def _proxies(options: DownloadOptions) -> list[str]:
-    """URLs of the proxies that requests may go through."""
-    return [options.proxy] if options.proxy else [v for k, v in urllib.request.getproxies().items() if k != "no"]
 
 
 def _refused_locally(sentence: str) -> Exception:

@@ -23,6 +23,7 @@ from curate.files.atomic import temporary_beside, write_atomic
 from curate.manifests import Unstated, read_manifest
 from curate.run.deduplicate import Repeats, find_repeats, groups_of, repeats_for_export, table_path
 from curate.run.exclusions import Exclusions, read_exclusions, read_purged, remember_opt_outs
+from curate.run.logged import StageTally, logged
 from curate.run.pipeline import Pipeline
 from curate.run.placing import Placed, corpus_folder, numbered_classes, place, remember
 from curate.run.stage_work import StageAnswer, StageTask
@@ -259,7 +260,19 @@ def run_stages(
         engine = make_engine(session.config.engine, session.workspace.root, lock=lock)
         session.pipeline.refresh()
         store(session)
-        session.pipeline.run(stages, shard, engine, observe)
+        with logged(
+            session.workspace, session.config, "stages", stages=stages, shard=shard, videos=len(session.pipeline.videos)
+        ) as run:
+            tally = StageTally(run)
+
+            def note(task: StageTask, answer: StageAnswer) -> None:
+                tally(task, answer)
+                observe(task, answer)
+
+            try:
+                session.pipeline.run(stages, shard, engine, note)
+            finally:
+                tally.close()
 
 
 @contextlib.contextmanager
@@ -327,29 +340,42 @@ def run_export(
             formats = dict.fromkeys(name for name in formats if name not in kept)
         if kept and not formats:
             return ExportSummary((), kept=kept)
-        try:
-            repeats = repeats_for_export(pipeline, videos)
-            placed = place_videos(pipeline, videos, session.config.export)
-            remember(session.workspace, placed, session.config.export)
-            classes = numbered_classes(session.workspace, pipeline.videos)
-            write_classes(corpus_folder(session.workspace), classes)
-            summary = export_dataset(
-                [export_entry(pipeline, video, placed, repeats) for video in videos],
-                dataclasses.replace(session.config.export, formats=tuple(formats)),
-                folder,
-                context=export_context(pipeline),
-                progress=progress,
-                may_shrink=partial,
-                about=about,
-                crew=crew or EngineCrew(lambda: make_engine(session.config.engine, session.workspace.root, lock=lock)),
-                classes=classes,
-            )
-        except DamagedArtefact:
-            pipeline.send_back_damaged(videos)
-            raise
-        except NothingToExport as empty:
-            pipeline.send_back_unsealed(video for video in videos if video.id in empty.left_out)
-            raise
+        with logged(
+            session.workspace, session.config, "export", formats=list(formats), videos=len(videos), kept=list(kept)
+        ) as run:
+            try:
+                repeats = repeats_for_export(pipeline, videos)
+                placed = place_videos(pipeline, videos, session.config.export)
+                remember(session.workspace, placed, session.config.export)
+                classes = numbered_classes(session.workspace, pipeline.videos)
+                write_classes(corpus_folder(session.workspace), classes)
+                summary = export_dataset(
+                    [export_entry(pipeline, video, placed, repeats) for video in videos],
+                    dataclasses.replace(session.config.export, formats=tuple(formats)),
+                    folder,
+                    context=export_context(pipeline),
+                    progress=progress,
+                    may_shrink=partial,
+                    about=about,
+                    crew=crew
+                    or EngineCrew(lambda: make_engine(session.config.engine, session.workspace.root, lock=lock)),
+                    classes=classes,
+                )
+            except DamagedArtefact:
+                pipeline.send_back_damaged(videos)
+                raise
+            except NothingToExport as empty:
+                pipeline.send_back_unsealed(video for video in videos if video.id in empty.left_out)
+                raise
+            for made in summary.formats:
+                run.add(
+                    "format",
+                    format=made.name,
+                    written=made.written,
+                    videos=made.videos,
+                    frames=made.frames,
+                    left_out=made.left_out,
+                )
         left_out = {video for made in summary.formats for video in made.left_out}
         left_out.update(video for lost_now in summary.kept.values() for video in lost_now)
         pipeline.send_back_unsealed(video for video in videos if video.id in left_out)

@@ -25,6 +25,7 @@ from curate.run.session import open_session, store_manifest, stored_manifest
 from curate.takedown.mentions import SHORT, Mention, Search, search_tree
 from curate.verdicts.journal import forget_decisions
 from curate.workspace.ledger import forget, read_ledger
+from curate.workspace.run_log import forget_in_logs
 from curate.workspace.tree import Workspace
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class PurgeReport:
         videos: Ids that were asked for, and those under which the workspace knew these videos.
         unknown: Of these, ids of which the workspace knew nothing; they too are kept out from now on.
         removed: Artefacts that were removed.
-        lines: Lines removed from the ledger and from the decisions of reviewers.
+        lines: Lines removed from the ledger, from the logs and from the decisions of reviewers.
         exports: Exports in which the videos stood.
         search: What the search of the whole workspace saw afterwards.
         remaining: Places that still hold a video.
@@ -126,6 +127,11 @@ def purge(
         known |= {_owner(path) for path in removed} | {video for video, _ in read_ledger(workspace.ledger_folder)}
         removed += forget_neighbours(workspace)
         lines = forget(workspace.ledger_folder, purged.ids)
+        words = {word for v in covered for word in (v.title, v.source) if len(word) >= SHORT}
+        try:
+            lines += forget_in_logs(workspace.logs_folder, {*purged.ids, *purged.sources, *words})
+        except CurateError as error:
+            problems.append(str(error))
         try:
             lines += forget_decisions(workspace.decisions_folder, purged.ids)
         except CurateError as error:

@@ -142,6 +142,11 @@ class Workspace:
         return self.root / "decisions"
 
     @property
+    def logs_folder(self) -> Path:
+        """Folder of the logs, one file a run (`curate.workspace.run_log`)."""
+        return self.root / "logs"
+
+    @property
     def purged_path(self) -> Path:
         """``purged.txt``: videos that were purged, in the format of an opt-out list."""
         return self.root / "purged.txt"
