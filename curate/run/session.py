@@ -28,6 +28,7 @@ from curate.run.pipeline import Pipeline
 from curate.run.placing import Placed, corpus_folder, numbered_classes, place, remember
 from curate.run.stage_work import StageAnswer, StageTask
 from curate.run.survivors import about_workspace
+from curate.verdicts.decisions import read_decisions
 from curate.version import __version__
 from curate.workspace.seals import DamagedArtefact, SealedFiles
 from curate.workspace.tree import Workspace
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger(__name__)
+
+_NAMED = 10
+"""Decisions about unknown videos that are named line by line; more are counted."""
 
 _EXPORTED = ("download", "sample", "trim", "mask", "field", "audit")
 """Stages whose files exports read."""
@@ -264,6 +268,8 @@ def run_stages(
             session.workspace, session.config, "stages", stages=stages, shard=shard, videos=len(session.pipeline.videos)
         ) as run:
             tally = StageTally(run)
+            if "trim" in stages:
+                _warn_of_decisions_about_others(session)
 
             def note(task: StageTask, answer: StageAnswer) -> None:
                 tally(task, answer)
@@ -273,6 +279,16 @@ def run_stages(
                 session.pipeline.run(stages, shard, engine, note)
             finally:
                 tally.close()
+
+
+def _warn_of_decisions_about_others(session: Session) -> None:
+    """Name the lines of ``trim.decisions`` that decide about no video of the manifest: a slip of the pen, perhaps."""
+    path = session.config.trim.decisions
+    others = read_decisions(path).about_others({video.id for video in session.pipeline.videos}) if path else []
+    for line in others[:_NAMED]:
+        log.warning("%s is no video of the manifest, so the decision changes nothing", line)
+    if len(others) > _NAMED:
+        log.warning("and %d more decisions about videos that are not in the manifest", len(others) - _NAMED)
 
 
 @contextlib.contextmanager

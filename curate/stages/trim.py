@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
     from curate.verdicts.rules import Cut
 
+_NAMED = 5
+"""Decisions without a frame that are named; more are counted."""
+
 
 class TrimStage(Stage[TrimOptions]):
     """Verdicts of one video, and LEMON's trim rule over them."""
@@ -98,7 +101,10 @@ class TrimStage(Stage[TrimOptions]):
         if decided:
             figures["decided"] = int((said != "").sum())
             if missed := sorted(decided.keys() - set(map(milliseconds, scores.timestamps))):
-                note = f"{len(missed)} decisions are about times without a frame, the first {missed[0] / 1000:g} s"
+                lines = self._decisions.lines.get(video.id, {})
+                where = [f"{time / 1000:g} s" + (f" ({lines[time]})" if time in lines else "") for time in missed]
+                shown = ", ".join(where[:_NAMED]) + (", ..." if len(where) > _NAMED else "")
+                note = f"{len(missed)} decisions are about times without a frame: {shown}"
         if files.decided.dropped:
             return Dropped(Reason.REVIEWED, "a person dropped it in a review", path, figures=figures)
         if cut is None:

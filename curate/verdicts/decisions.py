@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,13 +21,20 @@ class Decisions:
 
     Attributes:
         surgical: By id of the video: by milliseconds, whether the frame shown then is surgical.
+        lines: Where each was read, in the same order: ``file:line``.
     """
 
     surgical: dict[str, dict[int, bool]] = field(default_factory=dict)
+    lines: dict[str, dict[int, str]] = field(default_factory=dict, compare=False)
 
     def of(self, video: str) -> dict[int, bool]:
         """Decisions about one video, by milliseconds; empty if there are none."""
         return self.surgical.get(video, {})
+
+    def about_others(self, videos: Collection[str]) -> list[str]:
+        """Lines that decide about none of some videos, as ``file:line: id``."""
+        others = [video for video in self.lines if video not in videos]
+        return [f"{line}: {video!r}" for video in others for line in self.lines[video].values()]
 
 
 def milliseconds(timestamp: float) -> int:
@@ -45,6 +53,7 @@ def read_decisions(path: Path) -> Decisions:
             sense, or a frame has two labels; with the line.
     """
     found: dict[str, dict[int, bool]] = {}
+    lines: dict[str, dict[int, str]] = {}
     for line, row in read_csv(path, COLUMNS, "decisions"):
         where = f"{path}:{line}"
         label = row["label"].strip().lower()
@@ -55,7 +64,8 @@ def read_decisions(path: Path) -> Decisions:
         video, time = row["video"].strip(), time_of(row["timestamp"], where)
         if found.setdefault(video, {}).setdefault(time, label == SURGICAL) != (label == SURGICAL):
             raise CurateError(f"{where}: the frame of {video} at {row['timestamp']} s has two labels")
-    return Decisions(found)
+        lines.setdefault(video, {}).setdefault(time, where)
+    return Decisions(found, lines)
 
 
 def time_of(text: str, where: str) -> int:

@@ -124,3 +124,18 @@ def test_a_purge_forgets_decisions(workspace: Path) -> None:
     assert run_command(["purge", "-w", str(workspace), "--id", "first", "--yes"]) == 0
     assert "first" not in (workspace / "decisions" / "anna.jsonl").read_text()
     assert "second" in (workspace / "decisions" / "anna.jsonl").read_text()
+
+
+def test_decisions_of_a_csv_about_nothing_that_is_there_are_named_by_line(
+    workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "said.csv"
+    rows = ["first,4.0,surgical", "frist,4.0,surgical", "second,,", "first,999,surgical"]
+    table.write_text("video,timestamp,label\n" + "\n".join(rows) + "\n")
+    assert ("first", "trim") in redone(workspace, "--trim-decisions", str(table), "--until", "trim")
+    said = capsys.readouterr().err
+    assert f"{table}:3: 'frist' is no video of the manifest" in said
+    assert f"1 decisions are about times without a frame: 999 s ({table}:5)" in said
+    assert f"{table}:2" not in said and f"{table}:4" not in said
+    assert ("first", "trim") in redone(workspace, "--trim-decisions", "none", "--until", "trim")
+    assert "frist" not in capsys.readouterr().err

@@ -150,3 +150,22 @@ def test_every_command_takes_q_and_v_and_has_help(path: tuple[str, ...], capsys:
     assert run_command([*path, "--help"]) == 0
     said = capsys.readouterr().out
     assert said.startswith(f"Usage: curate {' '.join(path)} ") and "None]" not in said
+
+
+def test_every_option_that_may_be_empty_can_be_emptied_on_the_command_line() -> None:
+    @click.command()
+    @stage_flags(prefixed=[spec.name for spec, _ in option_fields(Config)])
+    def probe_all(given: Layer) -> None:
+        click.echo(repr(given))
+
+    emptied = 0
+    for table in option_tables():
+        for spec, _ in option_fields(table.kind):
+            if spec.default in (None, (), "") and not isinstance(spec.default, bool):
+                flag = f"--{table.path[-1]}-{spec.name}".replace("_", "-")
+                result = CliRunner().invoke(probe_all, [flag, ""])
+                assert result.exit_code == 0, result.output
+                layer = resolve("test", eval(result.stdout))
+                assert getattr(table.of(layer), spec.name) == spec.default, flag
+                emptied += 1
+    assert emptied > 10
