@@ -80,12 +80,20 @@ class OperatingPoint:
 
 
 def choose_operating_point(
-    p: Floats, truth: Bools, weights: Floats, *, precision: float = 0.995, recall: float = 0.975, share: float = 0.02
+    p: Floats,
+    truth: Bools,
+    weights: Floats,
+    *,
+    precision: float = 0.995,
+    recall: float = 0.975,
+    share: float = 0.02,
+    wrong: float = 0.25,
 ) -> OperatingPoint:
     """Choose the lowest threshold from 0.5 up that reaches a precision without losing a recall.
 
-    Where no threshold does both, the one with the best precision at that recall. The band reaches equally far to both
-    sides of the threshold in log-odds, so far that it holds ``share`` of the weight: the least sure frames.
+    Where no threshold does both, the one with the best precision at that recall. The band holds the least sure frames,
+    ``share`` of the weight at most: it reaches equally far to both sides of the threshold in log-odds, but to neither
+    side farther than where ``wrong`` of what that side holds is wrong, so that it does not hide mostly right answers.
     """
     candidates = np.round(np.arange(0.5, 0.96, 0.01), 2)
     best = (-1.0, 0.5)
@@ -105,8 +113,20 @@ def choose_operating_point(
     order = np.argsort(distance, kind="stable")
     inside = order[np.cumsum(weights[order]) <= share * weights.sum()]
     reach = float(distance[inside].max()) if len(inside) else 0.0
-    low, high = (float(1 / (1 + np.exp(-(_log_odds(np.array(threshold)) + side * reach)))) for side in (-1, 1))
+    at, bounds = _log_odds(np.array(threshold)), []
+    for side, on, missed in ((-1, p < threshold, truth), (1, p >= threshold, ~truth)):
+        far = _reach(distance, on & (distance <= reach), missed, weights, wrong)
+        bounds.append(float(1 / (1 + np.exp(-(at + side * far)))))
+    low, high = bounds
     return OperatingPoint(threshold, (round(low, 3), round(high, 3)))
+
+
+def _reach(distance: Floats, here: Bools, missed: Bools, weights: Floats, wrong: float) -> float:
+    """Largest distance up to which a share of ``wrong`` of the weight ``here`` is ``missed``; 0 if there is none."""
+    order = np.flatnonzero(here)[np.argsort(distance[here], kind="stable")]
+    held = np.cumsum(weights[order])
+    enough = np.flatnonzero(np.cumsum(weights[order] * missed[order]) >= wrong * held)
+    return float(distance[order[enough[-1]]]) if len(enough) else 0.0
 
 
 def _log_odds(p: Floats) -> Floats:

@@ -63,6 +63,14 @@ def test_the_threshold_rises_only_as_far_as_precision_asks() -> None:
     assert 0.63 <= high <= 0.64
 
 
+def test_the_uncertain_band_hides_no_side_that_is_right() -> None:
+    p = np.concatenate([np.full(90, 0.99), np.full(8, 0.75), np.full(2, 0.5), np.full(6, 0.66), np.full(94, 0.01)])
+    truth = np.arange(200) < 100
+    low, high = choose_operating_point(p, truth, np.full(200, 1 / 200), share=0.1).uncertain
+    assert low <= 0.5
+    assert high < 0.75
+
+
 def test_the_threshold_stays_where_recall_would_be_lost() -> None:
     p = np.concatenate([np.full(60, 0.99), np.full(40, 0.55), np.full(4, 0.62), np.full(96, 0.01)])
     point = choose_operating_point(p, np.arange(200) < 100, np.full(200, 1 / 200))

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from curate.nets.detect.mistaken import is_mistaken
 from curate.nets.onnx_session import open_session
 from curate.records import Region
 from curate.resources import models_folder
@@ -100,7 +101,8 @@ class OverlayNet:
             0..1, shape (`ROWS`, `COLUMNS`).
         """
         probabilities = self.probabilities(maps)
-        return boxes_of(probabilities, self.threshold), 1 - probabilities[0]
+        found = [region for region in boxes_of(probabilities, self.threshold) if not is_mistaken(region, maps)]
+        return found, 1 - probabilities[0]
 
 
 def boxes_of(probabilities: npt.NDArray[np.float32], threshold: float) -> list[Region]:

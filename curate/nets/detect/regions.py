@@ -19,6 +19,7 @@ from curate.nets.detect.watch import Watch
 from curate.nets.detect.yolo import suppress
 from curate.nets.detect.yolo_files import load, model_files
 from curate.records import Region
+from curate.vision.outlines import find_outlines
 from curate.vision.redactions import find_redactions
 
 Image = npt.NDArray[np.uint8]
@@ -65,7 +66,7 @@ class RegionFinder:
         return Watch(self._text, self._overlays, self._others, Counter() if seen is None else seen)
 
     def _others(self, image: Image) -> list[Region]:
-        """The pooled boxes of the user's models, redactions, and the boxes of the template.
+        """The pooled boxes of the user's models, redactions, drawn outlines, and the boxes of the template.
 
         Raises:
             OtherSize: There is a template, but not for frames of this size.
@@ -73,7 +74,9 @@ class RegionFinder:
         pooled = suppress([found for model in self._ensemble for found in model.detect(image)])
         hidden = find_redactions(image) if self._redactions else []
         fixed = self._template.regions((image.shape[1], image.shape[0])) if self._template else []
-        return [*pooled, *(Region(*box, "redaction", 1.0, "plain") for box in hidden), *fixed]
+        lines = find_outlines(image) if self._overlays else []
+        drawn = [Region(*box, "ui", 1.0, "outline") for box in lines]
+        return [*pooled, *(Region(*box, "redaction", 1.0, "plain") for box in hidden), *drawn, *fixed]
 
     def fusion(self, seen: Counter[str] | None = None) -> Fusion:
         """A fresh joiner for the frames of one video.
