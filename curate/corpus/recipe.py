@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from curate import config
-from curate.config import DedupOptions, ExportOptions, option, option_fields
+from curate.config import CardOptions, DedupOptions, ExportOptions, option, option_fields
 from curate.corpus.balance import Balance, Level, balance_from
 from curate.corpus.lists import published
 from curate.errors import CurateError
@@ -173,6 +173,7 @@ class Recipe:
         splits: Shares and rules.
         balance: Of the training split.
         export: Formats, and what goes into them, with the options of splits and balance in it.
+        card: What the cards of the exports say; name and description are those of the recipe if it gives no others.
     """
 
     path: Path
@@ -184,6 +185,7 @@ class Recipe:
     splits: SplitOptions = field(default_factory=SplitOptions)
     balance: BalanceOptions = field(default_factory=BalanceOptions)
     export: ExportOptions = field(default_factory=ExportOptions)
+    card: CardOptions = field(default_factory=CardOptions)
 
     @property
     def compares(self) -> bool:
@@ -208,11 +210,12 @@ class Recipe:
             "splits": _plain(self.splits),
             "balance": _plain(self.balance),
             "export": _plain(self.export),
+            "card": _plain(self.card),
         }
 
     def digest(self) -> str:
-        """Fingerprint of the resolved form."""
-        return digest(self.resolved())
+        """Fingerprint of the resolved form, but for the cards: they say nothing about what the corpus is."""
+        return digest({name: told for name, told in self.resolved().items() if name != "card"})
 
 
 def presets() -> dict[str, Path]:
@@ -251,7 +254,7 @@ class _Reader:
         self._lines = toml_lines(text.decode("utf-8", "replace"))
 
     def recipe(self) -> Recipe:
-        known = ("recipe", "source", "filter", "dedup", "splits", "balance", "export")
+        known = ("recipe", "source", "filter", "dedup", "splits", "balance", "export", "card")
         for name in self._data:
             self._known(name, known, (), "recipe's table")
         about = self._table(About, ("recipe",))
@@ -270,6 +273,7 @@ class _Reader:
             splits=dataclasses.replace(splits, record=self._beside(splits.record)),
             balance=balance,
             export=self._export(splits, balance),
+            card=self._card(about),
         )
         self._check_balance(balance)
         try:
@@ -387,6 +391,13 @@ class _Reader:
             balance_alpha=balance.alpha if weighs else options.balance_alpha,
             balance_frames=balance.frames if weighs else options.balance_frames,
         )
+
+    def _card(self, about: About) -> CardOptions:
+        card: CardOptions = self._table(CardOptions, ("card",))
+        given = self._data.get("card", {})
+        name = card.name if "name" in given else about.name
+        description = card.description if "description" in given else about.description
+        return dataclasses.replace(card, name=name, description=description)
 
     def _table(
         self,

@@ -292,7 +292,10 @@ class _Export:
             return None
         recover(final)
         if not knows(record, self.about) or not is_whole(final, record):
-            refresh_cards(final, record, self.about)
+            try:
+                refresh_cards(final, record, self.about)
+            except (BadArtefact, CurateError):  # a table cannot be read: all of it is written anew
+                return None
             record = read_record(final) or record
         return _summary(name, final, record, written=False)
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from curate.config import CardOptions
 from curate.corpus.balance import frame_order
 from curate.corpus.classes import class_of, number_classes, read_classes, write_classes
 from curate.corpus.recipe import Recipe, Source
@@ -142,8 +141,7 @@ def _about(recipe: Recipe, composition: Composition) -> About:
         )
         for source, counts in lists.items()
     )
-    card = CardOptions(description=recipe.about.description)
-    return About(dataclasses.replace(card, name=recipe.about.name or card.name), survivors)
+    return About(recipe.card, survivors)
 
 
 def _leftovers(folder: Path, parts: Collection[str]) -> tuple[Path, ...]:

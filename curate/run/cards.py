@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from curate.errors import CurateError
+from curate.errors import BadArtefact, CurateError
 from curate.exports.cards.write import Cards, make_cards, refresh_cards
 from curate.exports.disk.folder import RECORD, load_record
 from curate.run.session import Session, store
@@ -48,7 +48,7 @@ def refresh_exports(session: Session, names: Sequence[str] = ()) -> Iterator[Ref
                 written = refresh_cards(folder, load_record(folder), about)
             except ValueError as error:
                 yield Refreshed(folder, False, f"its {RECORD} {error}; delete the folder and export again")
-            except CurateError as error:
+            except (BadArtefact, CurateError) as error:
                 yield Refreshed(folder, False, f"{error}; 'curate verify' says what is wrong with it")
             except OSError as error:
                 raise CurateError(f"cannot write the cards of {folder}: {error}; check the disk and rights") from error
@@ -67,7 +67,10 @@ def cards_of(session: Session, name: str) -> Cards:
         record = load_record(folder)
     except (OSError, ValueError) as error:
         raise CurateError(f"{folder}: its {RECORD} {error}") from error
-    return make_cards(folder, record, about_workspace(session.pipeline))
+    try:
+        return make_cards(folder, record, about_workspace(session.pipeline))
+    except BadArtefact as error:
+        raise CurateError(f"{error}; 'curate verify {folder}' says what is wrong with it") from error
 
 
 def export_folders(session: Session, names: Sequence[str] = ()) -> list[Path]:

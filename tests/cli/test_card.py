@@ -64,9 +64,12 @@ def test_what_cannot_be_done_is_said(workspace: Path, capsys: pytest.CaptureFixt
     assert run_command(["card", "-w", str(workspace), "--published", "soon"]) == 1
     assert "YYYY-MM-DD" in capsys.readouterr().err
     (workspace / "exports" / "lmdb" / "procedures.csv").unlink()
+    (workspace / "exports" / "parquet" / "videos.parquet").write_bytes(b"PAR1 no table")
     assert run_command(["card", "-w", str(workspace)]) == 2
-    captured = capsys.readouterr()
-    assert "procedures.csv" in captured.err and "exports/parquet: up to date" in captured.out
+    err = capsys.readouterr().err
+    assert "procedures.csv" in err and "videos.parquet" in err and "curate verify" in err
+    assert run_command(["card", "parquet", "-w", str(workspace), "--print", "readme"]) == 1
+    assert "curate verify" in capsys.readouterr().err
 
 
 def test_a_purge_keeps_the_counts_of_the_cards_true(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,8 +16,8 @@ import pytest
 
 from curate.errors import CurateError
 from curate.exports import ExportEntry
+from curate.exports.cards.licences import asking
 from curate.exports.hub import sending
-from curate.exports.hub.licences import asking
 from curate.exports.hub.place import HubPlace, scrub
 from tests.corpus.running import run
 from tests.exports.conftest import Export

@@ -410,3 +410,30 @@ def test_lines_of_a_recipe():
     lines = toml_lines("a = 1\n[t]\nb.c = 2\n[[s]]\nx = 1\n[s.f]\ny = 2\n[[s]]\n'x' = 3\n")
     assert lines[("a",)] == 1 and lines[("t", "b", "c")] == 3
     assert lines[("s", 0, "x")] == 5 and lines[("s", 0, "f", "y")] == 7 and lines[("s", 1, "x")] == 9
+
+
+def test_cards_say_what_the_recipe_says_and_another_word_rewrites_no_shard(sources, tmp_path):
+    two = RECIPE.split("[[source]]")
+    text = (
+        "[[source]]".join([two[0], two[1], two[2]]) + '\n[export]\nformats = ["parquet"]\n\n[dedup]\ncompare = false\n'
+    )
+    out = sources / "carded"
+    assert run("corpus", "build", write(sources, text), "-o", out).code == 0
+    card = (out / "exports" / "parquet" / "README.md").read_text()
+    assert "# tiny" in card and "A corpus for tests." in card and "| list | named | in the corpus | waiting |" in card
+    assert "| two | 4 |" in card and "| two | composition: same | " in card
+    digest = json.loads((out / "recipe.json").read_text())["digest"]
+    before = {path: path.stat().st_ino for path in (out / "exports").rglob("*") if path.is_file()}
+    text += '\n[card]\nname = "Ours"\ncreators = ["A Lab"]\n'
+    assert run("corpus", "build", write(sources, text), "-o", out).code == 0
+    after = {path: path.stat().st_ino for path in (out / "exports").rglob("*") if path.is_file()}
+    assert {path.name for path in after if before.get(path) != after[path]} == {
+        "README.md",
+        "croissant.json",
+        "export.json",
+    }
+    card = (out / "exports" / "parquet" / "README.md").read_text()
+    assert "# Ours" in card and "A corpus for tests." in card and "Made by A Lab." in card
+    assert json.loads((out / "recipe.json").read_text())["digest"] == digest
+    done = run("corpus", "plan", write(sources, text + "colour = 1\n"))
+    assert done.code == 1 and "unknown name 'colour' in [card]" in done.err

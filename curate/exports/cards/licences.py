@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 _URLS = {
     "cc0-1.0": "https://creativecommons.org/publicdomain/zero/1.0/",
@@ -26,7 +26,14 @@ _WORDS = {
     "sharealike": "sa",
 }
 
-_OPEN = ("cc0-1.0", "cc-by-", "cc-by-sa-", "mit", "apache-2.0")
+_OPEN = re.compile(
+    r"\b(?:cc ?0|public domain|pddl|cc by(?: sa)?|creative commons (?:attribution|zero|0)|odc by|odbl|mit|apache|bsd|"
+    r"unlicense)\b"
+)
+_NARROWED = re.compile(
+    r"\b(?:nc|nd|non ?commercial(?:ly)?|no ?deriv\w*|non ?deriv\w*|research|academic|only|none|not stated|unknown|"
+    r"repository|permission|agreement|terms|registration|restricted|private|confidential|all rights reserved)\b"
+)
 
 OTHER = "other"
 """Identifier of licences that the hub does not know, and of several at once."""
@@ -72,9 +79,19 @@ def licence_url(stated: str) -> str:
 
 
 def is_open(stated: str) -> bool:
-    """Whether a licence is known to leave every use free: then nobody need be asked to accept terms."""
-    known = hub_licence(stated)
-    return any(known == one or (one.endswith("-") and re.fullmatch(rf"{one}\d\.\d", known)) for one in _OPEN)
+    """Whether a licence lets everybody use the work and pass it on: then nobody need be asked to accept terms.
+
+    It is if it is one of the open ones by its name (CC0, CC BY, CC BY-SA, ODC-BY, ODbL, MIT, Apache, BSD, the public
+    domain) and says nothing that narrows it. What is not known is not open.
+    """
+    words = " ".join(re.findall(r"[a-z]+|\d+", stated.lower()))
+    return _OPEN.search(words) is not None and _NARROWED.search(words) is None
+
+
+def asking(licences: Iterable[str]) -> list[str]:
+    """Those of some licences that are not open, sorted; ``not stated`` for none at all."""
+    found = {licence.strip() for licence in licences}
+    return sorted(licence or "not stated" for licence in found if not is_open(licence))
 
 
 def of_all(stated: Collection[str]) -> str:

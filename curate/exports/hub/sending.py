@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from curate.errors import BadArtefact, CurateError
+from curate.exports.cards.licences import asking
 from curate.exports.disk.folder import RECORD, inner_path
 from curate.exports.formats.tables import read_videos
-from curate.exports.hub.licences import asking
 from curate.exports.hub.place import HubPlace, RemoteFile
 from curate.exports.push import JOURNAL, File, files_of
 from curate.exports.reading.stores import open_record
