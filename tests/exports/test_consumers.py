@@ -13,14 +13,22 @@ import os
 import shutil
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
-from curate.config import ClipsOptions, ExportOptions
+from curate.config import ClipsOptions, ExportOptions, SampleOptions
 from curate.exports import export_dataset
+from curate.records import Done, Video
+from curate.stage import Files
+from curate.stages.sample import SampleStage
 from tests.exports.making import make_entry
+from tests.media.videos import encode
 
 ROOT = Path(__file__).parents[2]
 CHECKOUTS = os.environ.get("CURATE_CHECKOUTS", "")
@@ -111,6 +119,37 @@ def test_videomaev2(exports: Path, tmp_path: Path) -> None:
 
 def test_vjepa2(exports: Path, tmp_path: Path) -> None:
     assert_learns(run("vjepa", exports, tmp_path, code=checkout("vjepa2", "decord", "psutil")))
+
+
+def test_surgenets_script_takes_the_frame_that_a_name_of_ours_tells(tmp_path: Path) -> None:
+    """At 29.97 fps, where numbers drift from seconds: the script, unmodified, is given our video and numbers."""
+    code = checkout("SurgeNet")
+    rate, seconds = Fraction(30000, 1001), 40
+    videos = tmp_path / "GenSurgery-video-dataset" / "unknown"
+    videos.mkdir(parents=True)
+
+    def grey(index: int) -> np.ndarray:
+        return np.full((48, 64, 3), 20 + index // 6, np.uint8)
+
+    video = encode(videos / "v.mp4", frames=seconds * 30, size=(64, 48), rate=rate, images=grey, options={"crf": "4"})
+    stage = SampleStage(SampleOptions())
+    stage.setup()
+    outcome = stage.process(Video("v", str(video)), Files({"download": video}, tmp_path, "v"))
+    assert isinstance(outcome, Done)
+    entry = make_entry(tmp_path / "in", "v", "s" * pq.read_metadata(outcome.artefact).num_rows, source_file=False)
+    outcome.artefact.replace(entry.frames)
+    export_dataset([entry], ExportOptions(formats=("surgenet",)), tmp_path / "out", context={})
+    ours = tmp_path / "out" / "surgenet"
+    numbers = [int(name.split("_")[2]) for name in (ours / "train.txt").read_text().splitlines()]
+    assert numbers[:10] == list(range(10)) and numbers[-1] > len(numbers) - 1
+    names = [f"v_frame_{n}_Sample{n}.jpg" for n in numbers]
+    (tmp_path / "frames_list.txt").write_text("\n".join(names))
+    subprocess.run([sys.executable, str(code / "create_SurgeNetXL.py")], cwd=tmp_path, check=True, capture_output=True)
+    for i, (n, name) in enumerate(zip(numbers, names, strict=True)):
+        theirs = cv2.imread(str(tmp_path / "SurgeNetXL" / "unknown" / "Batch0" / name)).mean()
+        assert theirs == pytest.approx(20 + n * 29 // 6, abs=1.5), "number n is frame n * 29"
+        mine = cv2.imread(str(next(ours.rglob(f"v_frame_{n}_Sample{i}.jpg")))).mean()
+        assert abs(mine - theirs) <= 15 / 6 + 2, "half a second"
 
 
 def test_open_clip(exports: Path, tmp_path: Path) -> None:
