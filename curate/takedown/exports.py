@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,16 +12,18 @@ from typing import Any, Literal
 
 from curate import config
 from curate.config import ExportOptions, with_tables
+from curate.engine import make_engine
 from curate.errors import BadArtefact, CurateError
 from curate.exports import ExportEntry, export_dataset
 from curate.exports.disk.folder import RECORD, read_record, recover
-from curate.exports.exporter import FORMATS
+from curate.exports.exporter import FORMATS, Crew
 from curate.exports.formats.video_files import VIDEO_FORMATS
 from curate.exports.reading.contents import videos_in
 from curate.files.atomic import clear
 from curate.manifests.opt_out import OptOuts
 from curate.records import Video
 from curate.run.deduplicate import Repeats, find_repeats
+from curate.run.export_work import EngineCrew
 from curate.run.pipeline import Pipeline
 from curate.run.placing import numbered_classes
 from curate.run.session import export_context, export_entry, place_videos
@@ -30,6 +33,9 @@ from curate.workspace.seals import DamagedArtefact
 
 _READ = ("sample", "trim", "mask")
 """Stages whose artefacts an export reads; the formats of videos read the downloaded file too."""
+
+_MANY = 200
+"""Videos of an export from which on worker processes write it."""
 
 State = Literal["written", "removed", "kept"]
 
@@ -63,12 +69,20 @@ class ExportPurge:
         pipeline: Of the workspace, over the videos that stay.
         purged: What must not be in any export.
         progress: Called as ``progress(format, frames)``.
+        lock: File that worker processes hold; without one, and for few videos, there are none.
     """
 
-    def __init__(self, pipeline: Pipeline, purged: OptOuts, progress: Callable[[str, int], None] | None = None) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        purged: OptOuts,
+        progress: Callable[[str, int], None] | None = None,
+        lock: Path | None = None,
+    ) -> None:
         self.pipeline = pipeline
         self.purged = purged
         self.progress = progress
+        self._lock = lock
         self._records = read_ledger(pipeline.workspace.ledger_folder)
         self._complete = {video.id for video in pipeline.complete()}
 
@@ -139,6 +153,13 @@ class ExportPurge:
             )
         return self._write(folder, record, options, entries, videos)
 
+    def _crew(self, videos: int) -> Crew | None:
+        """Who writes an export of so many videos: workers, if it takes longer than starting them; else this process."""
+        if self._lock is None or videos < _MANY:
+            return None
+        make = functools.partial(make_engine, self.pipeline.config.engine, self.pipeline.workspace.root)
+        return EngineCrew(functools.partial(make, lock=self._lock))
+
     def _has(self, video: Video, stages: Sequence[str]) -> bool:
         """Whether a video has the artefacts of some stages, whatever options made them."""
         for stage in stages:
@@ -167,6 +188,7 @@ class ExportPurge:
                 progress=self.progress,
                 classes=classes,
                 about=about_workspace(self.pipeline),
+                crew=self._crew(len(entries)),
             ).formats
         except DamagedArtefact as error:
             self.pipeline.send_back_damaged(videos)

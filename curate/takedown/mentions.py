@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections import defaultdict
@@ -13,9 +14,14 @@ from typing import Any
 import numpy as np
 
 from curate.errors import BadArtefact
+from curate.files.ahead import map_ahead
+from curate.files.machine import worker_threads
 from curate.files.parquet import open_parquet
 
 _CHUNK = 4 << 20
+_SMALL = 256 << 10
+"""Bytes below which a file is searched in the thread at hand."""
+
 _ENCODINGS = (("utf-8", 1), ("utf-16-le", 2), ("utf-32-le", 4))
 """With their bytes a character; UTF-32 is what NumPy's string arrays hold."""
 
@@ -84,25 +90,38 @@ def search_tree(root: Path, videos: Collection[str], skip: Collection[Path] = ()
         skip: Files that may mention them.
     """
     wanted = sorted(videos)
-    finder = _Finder(wanted)
+    look = functools.partial(_look_at, videos=wanted, finder=_Finder(wanted))
+    places = (path for path in _walk(root) if path not in skip)
+    threads = worker_threads()
     mentions: list[Mention] = []
     files = size = 0
-    for path in _walk(root):
-        if path in skip:
-            continue
-        mentions += _in_text(path, "name", path.name, wanted)
-        if path.is_symlink():
-            mentions += _in_text(path, "link", str(path.readlink()), wanted)
-        elif path.is_file():
-            files += 1
-            size += path.stat().st_size
-            try:
-                mentions += _in_bytes(path, finder)
-                if path.suffix == ".parquet":
-                    mentions += _in_columns(path, wanted)
-            except OSError as error:
-                mentions.append(Mention(path, "", f"unreadable: {error}"))
+    for found in map_ahead(look, places, threads=threads, most=4 * threads, at_once=_is_small):
+        mentions += found.mentions
+        files += found.files
+        size += found.size
     return Search(tuple(mentions), files, size)
+
+
+def _look_at(path: Path, videos: Sequence[str], finder: _Finder) -> Search:
+    """What a search sees of one file, folder or link."""
+    mentions = _in_text(path, "name", path.name, videos)
+    if path.is_symlink():
+        mentions += _in_text(path, "link", str(path.readlink()), videos)
+    elif path.is_file():
+        size = path.stat().st_size
+        try:
+            mentions += _in_bytes(path, finder)
+            if path.suffix == ".parquet":
+                mentions += _in_columns(path, videos)
+        except OSError as error:
+            mentions.append(Mention(path, "", f"unreadable: {error}"))
+        return Search(tuple(mentions), 1, size)
+    return Search(tuple(mentions), 0, 0)
+
+
+def _is_small(path: Path) -> bool:
+    """Whether a file is read before a thread would have been given it."""
+    return path.is_symlink() or not path.is_file() or path.stat().st_size < _SMALL
 
 
 def words_with(video: str, text: str) -> frozenset[str]:

@@ -100,7 +100,7 @@ def purge(
         CurateError: No workspace, another curate is at work in it, or its options cannot be read.
     """
     workspace = Workspace.open(root)
-    with workspace.lock(), workspace.reporting():
+    with workspace.lock() as lock, workspace.reporting():
         problems = []
         bury(workspace, asked.ids, asked.sources)
         try:
@@ -137,7 +137,7 @@ def purge(
         except CurateError as error:
             problems.append(str(error))
         try:
-            exports = _purge_exports(root, workspace, purged, progress)
+            exports = _purge_exports(root, workspace, purged, progress, lock)
         except CurateError as error:
             exports = []
             problems.append(f"the exports were not looked at: {error}")
@@ -217,13 +217,13 @@ def _remove(path: Path) -> None:
 
 
 def _purge_exports(
-    root: Path, workspace: Workspace, purged: OptOuts, progress: Callable[[str, int], None] | None
+    root: Path, workspace: Workspace, purged: OptOuts, progress: Callable[[str, int], None] | None, lock: Path
 ) -> list[Rewritten]:
     if not workspace.exports_folder.is_dir():
         return []
     from curate.takedown.exports import ExportPurge
 
-    return ExportPurge(open_session(root).pipeline, purged, progress).run()
+    return ExportPurge(open_session(root).pipeline, purged, progress, lock).run()
 
 
 def _judge(

@@ -95,6 +95,17 @@ def test_the_exports_are_those_of_a_workspace_that_never_had_it(workspace: Path,
     assert not any(made.written for made in summary.formats)
 
 
+def test_workers_write_the_same_exports(
+    everything: Path, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(workspace, GONE)
+    other = Path(shutil.copytree(everything, tmp_path / "other", symlinks=True))
+    monkeypatch.setattr("curate.takedown.exports._MANY", 1)
+    assert take(other, GONE).proven
+    assert_gone(other)
+    assert tree_bytes(other / "exports") == tree_bytes(workspace / "exports")
+
+
 def test_a_second_purge_changes_nothing(workspace: Path) -> None:
     take(workspace, GONE)
     before = state(workspace)
