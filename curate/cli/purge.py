@@ -20,6 +20,16 @@ from curate.takedown.purge import purge as remove
 _SHOWN = 20
 """Places printed in full; the rest are counted."""
 
+_ELSEWHERE = (
+    "copies that were pushed or downloaded: 'curate push' again; what a hub keeps of earlier states is deleted there",
+    "datasets: ~/.cache/huggingface/datasets (HF_DATASETS_CACHE), the folder named like the export; and what was "
+    "fetched from the hub, ~/.cache/huggingface/hub (HF_HUB_CACHE)",
+    "FiftyOne: 'fiftyone datasets delete NAME', and copies of pictures below ~/fiftyone (FIFTYONE_DEFAULT_DATASET_DIR)",
+    "torch: what training code copied to ~/.cache/torch (TORCH_HOME) or to the disks of nodes; and models that were "
+    "trained on the frames",
+)
+"""Where readers of an export keep copies of their own."""
+
 
 @click.command()
 @workspace_flag
@@ -102,11 +112,10 @@ def _say_done(workspace: Path, report: PurgeReport) -> None:
         f"proof: {places} of {report.search.files} files ({size:.1f} MB) mention {named}; looked at were names, links, "
         "bytes and compressed columns of everything but purged.txt"
     )
-    if any(export.state == "written" for export in report.exports):
-        click.echo(
-            "not reached: exports that were pushed or downloaded, and copies that readers keep of them: datasets has "
-            "its own below ~/.cache/huggingface/datasets (HF_DATASETS_CACHE), in a folder named like the export"
-        )
+    if report.exports:
+        click.echo("not reached, and yours to empty where an export was read or handed on:")
+        for place in _ELSEWHERE:
+            click.echo(f"  {place}")
     for mention in report.chance[:_SHOWN]:
         click.echo(f"the same letters by chance: {mention}")
     if len(report.chance) > _SHOWN:
