@@ -6,13 +6,15 @@ it, as ``curate mask`` does, and alone, as for a still image.
 
 from __future__ import annotations
 
-import itertools
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from curate.config import MaskOptions
 from curate.evaluation.mask_frames import Judged, judged_frames
@@ -206,17 +208,14 @@ def _looked_at(
     finder: RegionFinder, frames: Iterable[Judged]
 ) -> Iterator[tuple[Judged, tuple[list[Region], list[Region]]]]:
     """Each frame with its regions over time and alone."""
-    watch, together = finder.watch(), finder.fusion()
     waiting: dict[int, tuple[Judged, list[Region]]] = {}
-    for judged in frames:
-        size = (judged.image.shape[1], judged.image.shape[0])
-        single = finder.fusion()
-        first = finder.watch().look(judged.n, judged.image)
-        ((_, alone),) = itertools.chain(single.push(judged.n, size, first), single.flush())
-        waiting[judged.n] = (judged, alone)
-        for settled, regions in together.push(judged.n, size, watch.look(judged.n, judged.image)):
-            seen, seen_alone = waiting.pop(settled)
-            yield seen, (regions, seen_alone)
-    for settled, regions in together.flush():
+
+    def shown() -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
+        for judged in frames:
+            ((_, alone),) = finder.find([(judged.n, judged.image)])
+            waiting[judged.n] = (judged, alone)
+            yield judged.n, judged.image
+
+    for settled, regions in finder.find(shown()):
         seen, seen_alone = waiting.pop(settled)
         yield seen, (regions, seen_alone)

@@ -37,9 +37,9 @@ from curate.workspace.tables.regions import BoxWriter
 
 Image = npt.NDArray[np.uint8]
 
-SEEN = ("text_frames", "text_tiles", "overlay_frames", "overlay_windows")
+SEEN = ("text_frames", "text_tiles", "overlay_pairs", "overlay_windows", "overlay_frames")
 """Figures that say what each network saw: frames that the text detector was shown anything of, and the tiles of them
-(960 are a frame); frames that the overlay network was shown alone, and windows of frames."""
+(960 are a frame); pairs and windows of frames that the overlay network was shown, and single frames."""
 
 DECODED_AHEAD = 8
 """Pictures that may wait for the network: 50 MB of 1080p."""

@@ -53,7 +53,7 @@ def test_a_still_interface_is_looked_at_once(finder, tmp_path):
     still = caption(tissue(0), "INSUFFLATION 12 mmHg", (60, 330))
     seen: Counter[str] = Counter()
     found = dict(finder.find(filmed(tmp_path / "still.mp4", [still] * 10), seen))
-    assert seen["text_frames"] == 1 and seen["overlay_frames"] == 1
+    assert seen["text_frames"] == 1 and seen["overlay_pairs"] == 1 and not seen["overlay_frames"]
     assert all({region.kind for region in found[n]} >= {"text"} for n in range(10))
     assert all([region.box for region in found[n]] == [region.box for region in found[0]] for n in range(10))
 
@@ -67,6 +67,12 @@ def test_new_text_is_found_in_the_frame_where_it_appears(finder, tmp_path):
     assert shown == list(range(9, 14))
     assert all(any(r.model == "text" and r.y1 > 280 for r in regions) for regions in found.values())
     assert seen["text_tiles"] < 0.6 * 960 * len(images)
+
+
+def test_text_that_goes_is_gone(finder, tmp_path):
+    images = [caption(tissue(n), "INSUFFLATION 12 mmHg", (60, 330)) if n < 9 else tissue(n) for n in range(14)]
+    found = dict(finder.find(filmed(tmp_path / "goes.mp4", images)))
+    assert [n for n, regions in found.items() if any(r.model == "text" for r in regions)] == list(range(9))
 
 
 def test_frames_are_looked_at_alike_whatever_was_looked_at_before(finder, tmp_path):

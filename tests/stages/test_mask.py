@@ -100,8 +100,9 @@ def test_a_caption_is_boxed_on_every_frame_that_shows_it(tmp_path):
         "regions": 4,
         "text_frames": 7,
         "text_tiles": 7 * 960,
-        "overlay_frames": 0,
+        "overlay_pairs": 0,
         "overlay_windows": 0,
+        "overlay_frames": 0,
     }
 
 

@@ -107,7 +107,7 @@ class Fusion:
         """
         if self._frames and n - self._frames[-1].n > GAP:
             yield from self.flush()
-        self._frames.append(_Frame(n, *size, look.text, look.reduced, look.steps, look.others, look.alone))
+        self._frames.append(_Frame(n, *size, look.text, look.reduced, look.steps, look.others))
         if len(self._frames) == WINDOW:
             self._look()
             settled, self._frames = self._frames[:HOP], self._frames[HOP:]

@@ -100,5 +100,8 @@ class RegionFinder:
         """
         watch, fusion = self.watch(seen), self.fusion(seen)
         for n, image in frames:
-            yield from fusion.push(n, (image.shape[1], image.shape[0]), watch.look(n, image))
+            for looked in watch.push(n, image):
+                yield from fusion.push(*looked)
+        for looked in watch.flush():
+            yield from fusion.push(*looked)
         yield from fusion.flush()

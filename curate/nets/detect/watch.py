@@ -1,14 +1,14 @@
 """The single-frame looks at one video: networks run where something changed, or where nothing is known yet.
 
-The overlay network's look at a frame alone is cheap and says where anything is that is not surgery. The text detector,
-which costs five times as much, is shown those parts of the frame, and the places of text that is known. Text that
-`curate.nets.detect.fusion` believes is text of which the overlay network sees something, so nothing is lost by it.
+The overlay network's look at a pair of frames is cheap and says where anything is that is not surgery. The text
+detector, which costs ten times as much a frame, is shown those parts, and the places of text that is known. Text that
+`curate.nets.detect.fusion` believes is text of which the overlay network sees something, so little is lost by it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +17,9 @@ import numpy.typing as npt
 from curate.nets.detect.overlay import OverlayNet
 from curate.nets.detect.text_detector import TextDetector
 from curate.records import Region
-from curate.vision.boxes import ScoredBox, area, contains, scale, share_inside
-from curate.vision.changes import GRID, Changes, Tiles, index_of, largest_difference, parts_of, tile_means
-from curate.vision.static_content import COLUMNS, ROWS, gradients, reduce, statistics
+from curate.vision.boxes import Box, ScoredBox, Size, area, contains, scale, share_inside
+from curate.vision.changes import GRID, Change, Changes, Tiles, index_of, largest_difference, parts_of, tile_means
+from curate.vision.static_content import COLUMNS, ROWS, gradients, presence, reduce, statistics
 
 Image = npt.NDArray[np.uint8]
 Probabilities = npt.NDArray[np.float32]
@@ -28,15 +28,22 @@ SUSPECT = 0.1
 """Mean probability of overlay in a tile from which the text detector is shown it. Half of what text must have inside
 its box to be believed: a line fills half a tile."""
 
+TOGETHER = 2
+"""Frames that the overlay network is shown together. What is on one of two is still seen, at half its contrast; tissue
+that looks like an overlay in one is not seen in both."""
+
 SEEN = 0.3
 """Probability of overlay from which a pixel is suspect; what changes elsewhere in a tile is tissue that moves."""
 
-OTHER = 30
+OTHER = 45
 """Difference of a colour (0..255) from which a suspect pixel shows something else: tissue shines through thin
 letters."""
 
-CHANGED = 0.08
-"""Share of a tile's pixels, suspect ones of one colour or another, from which it is to be looked at again: five."""
+SURE = 0.8
+"""Share of the edges of text that a frame must show for the text to be there still."""
+
+CHANGED = 0.12
+"""Share of a tile's pixels, suspect ones of one colour or another, from which it is to be looked at again: eight."""
 
 SAME = 0.5
 """Share of new text that lies in text which stays from which it is the same text."""
@@ -57,15 +64,56 @@ class Look:
         others: What other detectors found.
         reduced: The frame as `curate.vision.static_content.reduce` gives it.
         steps: Its `curate.vision.static_content.gradients`.
-        alone: Probability of overlay that the network sees in the frame alone, float32 in 0..1, of the shape of
-            ``reduced``; ``None`` where it was not asked.
     """
 
     text: list[ScoredBox]
     others: list[Region]
     reduced: Image
     steps: npt.NDArray[np.float32]
-    alone: npt.NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A frame that waits for the next one."""
+
+    n: int
+    image: Image
+    reduced: Image
+    steps: npt.NDArray[np.float32]
+    change: Change
+
+
+@dataclass
+class _Known:
+    """What the text detector was shown last, in every place."""
+
+    reduced: Image
+    steps: npt.NDArray[np.float32]
+    suspect: npt.NDArray[np.bool_]
+
+    def other(self, reduced: Image, suspect: npt.NDArray[np.bool_]) -> Tiles:
+        """Tiles in which what is suspect is new, or shows something else."""
+        import cv2
+
+        around = np.asarray(cv2.dilate(self.suspect.astype(np.uint8), np.ones((3, 3), np.uint8))) > 0
+        differs = largest_difference(reduced, self.reduced) > OTHER
+        return tile_means(suspect & (differs | ~around)) >= CHANGED
+
+    def shows(self, steps: npt.NDArray[np.float32], box: Box) -> bool:
+        """Whether the edges in a box of the reduced picture, those of text that was found, are still there."""
+        return presence(steps, self.steps, box) >= SURE
+
+    def renew(
+        self, reduced: Image, steps: npt.NDArray[np.float32], suspect: npt.NDArray[np.bool_], place: tuple[slice, slice]
+    ) -> None:
+        """Take over a part of a frame, which is shown to the detector."""
+        self.reduced[place] = reduced[place]
+        self.steps[(slice(None), *place)] = steps[(slice(None), *place)]
+        self.suspect[place] |= suspect[place]
+
+
+Looked = tuple[int, Size, Look]
+"""Number of a frame, its width and height, and what was found in it."""
 
 
 class Watch:
@@ -76,7 +124,7 @@ class Watch:
         net: The overlay network, if there is one; without it text is looked for in the whole of a frame that changed.
         others: Gives the regions of detectors that look at whole frames.
         seen: Counts what each network saw: frames that the text detector was shown anything of (``text_frames``)
-            and tiles of them (``text_tiles``), frames that the overlay network was shown alone (``overlay_frames``).
+            and tiles of them (``text_tiles``), and pairs that the overlay network was shown (``overlay_pairs``).
     """
 
     def __init__(
@@ -92,12 +140,12 @@ class Watch:
         self._seen = seen
         self._changes = Changes()
         self._size = (0, 0)
+        self._held: list[_Held] = []
         self._last: Look | None = None
-        self._reference: Image | None = None
-        self._suspect = np.zeros((ROWS, COLUMNS), dtype=bool)
+        self._known: _Known | None = None
 
-    def look(self, n: int, image: Image) -> Look:
-        """Look at the next frame.
+    def push(self, n: int, image: Image) -> Iterator[Looked]:
+        """Take the next frame and give those that were looked at: none, or a pair.
 
         Args:
             n: Its number, above that of the frame before.
@@ -107,67 +155,64 @@ class Watch:
         if image.shape[:2] != self._size:
             self._changes, self._size = Changes(), image.shape[:2]
         change = self._changes.see(n, reduced)
-        steps = gradients(reduced)
-        last = self._last
-        if last is not None and not change.any:
-            look = Look(last.text, last.others, reduced, steps, last.alone)
-        else:
-            alone = self._alone(reduced, steps)
-            known = [] if last is None or change.anew else last.text
-            text = self._text(image, reduced, change.anew, alone, known)
-            look = Look(text, self._find_others(image), reduced, steps, alone)
-        self._last = look
-        return look
+        if change.anew:
+            yield from self.flush()
+        self._held.append(_Held(n, image, reduced, gradients(reduced), change))
+        if len(self._held) == TOGETHER:
+            yield from self.flush()
 
-    def _alone(self, reduced: Image, steps: npt.NDArray[np.float32]) -> npt.NDArray[np.float32] | None:
+    def flush(self) -> Iterator[Looked]:
+        """Look at the frames that wait."""
+        held, self._held = self._held, []
+        changed = [one for one in held if one.change.any]
+        overlaid = self._overlaid(changed) if changed else None
+        for one in held:
+            if self._last is not None and not one.change.any:
+                look = Look(self._last.text, self._last.others, one.reduced, one.steps)
+            else:
+                look = Look(self._text(one, overlaid), self._find_others(one.image), one.reduced, one.steps)
+            self._last = look
+            yield one.n, (one.image.shape[1], one.image.shape[0]), look
+
+    def _overlaid(self, frames: Sequence[_Held]) -> Probabilities | None:
+        """Probability of overlay that the network sees in some frames together."""
         if self._net is None or self._detector is None:
             return None
-        self._seen["overlay_frames"] += 1
-        return 1 - self._net.probabilities(statistics([reduced], [steps]))[0]
+        self._seen["overlay_pairs"] += 1
+        maps = statistics([one.reduced for one in frames], [one.steps for one in frames])
+        return 1 - self._net.probabilities(maps)[0]
 
-    def _text(
-        self, image: Image, reduced: Image, anew: bool, alone: Probabilities | None, known: list[ScoredBox]
-    ) -> list[ScoredBox]:
+    def _text(self, frame: _Held, overlaid: Probabilities | None) -> list[ScoredBox]:
+        """Text of a frame that changed."""
         if self._detector is None:
             return []
-        size = (image.shape[1], image.shape[0])
-        if alone is None:
-            return self._whole(image)
-        suspect = alone >= SEEN
-        if anew or self._reference is None:
-            self._reference, self._suspect = reduced.copy(), suspect
-            return self._whole(image)
-        wanted = tile_means(alone) >= SUSPECT
+        if overlaid is None:
+            return self._whole(frame.image)
+        suspect = overlaid >= SEEN
+        if self._known is None or self._last is None or frame.change.anew:
+            self._known = _Known(frame.reduced.copy(), frame.steps.copy(), suspect)
+            return self._whole(frame.image)
+        known, size = self._last.text, (frame.image.shape[1], frame.image.shape[0])
+        wanted = tile_means(overlaid) >= SUSPECT
+        changed = self._known.other(frame.reduced, suspect)
         boxes = [scale(box.box, size, GRID) for box in known]
-        for box in boxes:
-            wanted[index_of(box)] = True
-        changed = self._changed(reduced, suspect)
+        for box, tiles in zip(known, boxes, strict=True):
+            wanted[index_of(tiles)] = True
+            changed[index_of(tiles)] = not self._known.shows(frame.steps, scale(box.box, size, (COLUMNS, ROWS)))
         parts = [part for part in parts_of(wanted, MARGIN) if (wanted & changed)[index_of(part)].any()]
         if not parts:
             return known
         for part in parts:
-            pixels = index_of(scale(part, GRID, (COLUMNS, ROWS)))
-            self._reference[pixels] = reduced[pixels]
-            self._suspect[pixels] |= suspect[pixels]
-        whole = [scale(part, GRID, size) for part in parts]
+            self._known.renew(frame.reduced, frame.steps, suspect, index_of(scale(part, GRID, (COLUMNS, ROWS))))
         shown = sum(area(part) for part in parts)
         if shown >= WHOLE * wanted.size:
-            return self._whole(image)
+            return self._whole(frame.image)
         self._seen["text_frames"] += 1
         self._seen["text_tiles"] += shown
         stays = [one for one, box in zip(known, boxes, strict=True) if not any(contains(part, box) for part in parts)]
-        found = self._detector.detect_in(image, whole)
+        found = self._detector.detect_in(frame.image, [scale(part, GRID, size) for part in parts])
         stays += [box for box in found if not any(share_inside(box.box, other.box) >= SAME for other in stays)]
         return sorted(stays, key=lambda box: (box.y1, box.x1, box.y2, box.x2))
-
-    def _changed(self, reduced: Image, suspect: npt.NDArray[np.bool_]) -> Tiles:
-        """Tiles in which what is suspect is new, or is not what it was when the text detector was shown it last."""
-        import cv2
-
-        assert self._reference is not None, "only called where something is known"
-        around = np.asarray(cv2.dilate(self._suspect.astype(np.uint8), np.ones((3, 3), np.uint8))) > 0
-        differs = largest_difference(reduced, self._reference) > OTHER
-        return tile_means(suspect & (differs | ~around)) >= CHANGED
 
     def _whole(self, image: Image) -> list[ScoredBox]:
         assert self._detector is not None, "only called where text is looked for"
