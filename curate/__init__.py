@@ -9,11 +9,13 @@ from curate.version import __version__
 
 if TYPE_CHECKING:
     from curate.api import classify, export, open_workspace, process, sample, verify
-    from curate.dataset import FrameDataset
+    from curate.dataset import FrameDataset, FrameStream, Neighbours
 
 __all__ = [
     "CurateError",
     "FrameDataset",
+    "FrameStream",
+    "Neighbours",
     "__version__",
     "classify",
     "export",
@@ -26,10 +28,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is asked for, so that ``import curate`` brings neither PyTorch nor codecs."""
-    if name == "FrameDataset":
-        from curate.dataset import FrameDataset
+    if name in ("FrameDataset", "FrameStream", "Neighbours"):
+        from curate import dataset
 
-        return FrameDataset
+        return getattr(dataset, name)
     if name in __all__:
         from curate import api
 

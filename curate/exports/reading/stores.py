@@ -20,20 +20,23 @@ from typing import Any
 import lmdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from curate.errors import CurateError
-from curate.exports.disk.folder import RECORD, is_inner, load_record
+from curate.exports.disk.folder import RECORD, load_record
 from curate.exports.formats.tables import METADATA
 from curate.exports.formats.video_files import VIDEO_FORMATS
 from curate.exports.reading.lmdb_file import check_length
+from curate.exports.reading.open_files import OpenFiles
+from curate.exports.reading.parquet_pages import Places, locate
 from curate.files.parquet import open_parquet, read_columns
 
 _BLOCK = 256
 """Pictures of a block where the format has no blocks of its own."""
 
-_OPEN_FILES = 64
 _CACHED_GROUPS = 4
+
+_BYTES = "image.bytes"
+"""Column of the pictures."""
 
 
 class FrameStore(ABC):
@@ -106,30 +109,24 @@ class RangeStore(_SidecarStore):
     """Pictures that are byte ranges of files: WebDataset, folders, DINOv2 tars."""
 
     def _reset(self) -> None:
-        self._files: OrderedDict[str, int] = OrderedDict()
+        self._files = OpenFiles(self.folder)
 
     @cached_property
-    def _places(self) -> tuple[pa.Array, np.ndarray, np.ndarray]:
+    def _places(self) -> tuple[pa.DictionaryArray, np.ndarray, np.ndarray]:
         table = self.table(["file", "offset", "size"])
-        names = table.column("file").combine_chunks()
+        names = table.column("file").combine_chunks().dictionary_encode()
         return names, table.column("offset").to_numpy(), table.column("size").to_numpy()
 
     def jpeg(self, index: int) -> bytes:
-        """The stored JPEG."""
+        """The stored JPEG.
+
+        Raises:
+            OSError: The file cannot be read.
+            ValueError: Its name leads out of the export.
+        """
         self._forget_other_process()
         names, offsets, sizes = self._places
-        return os.pread(self._open(names[index].as_py()), int(sizes[index]), int(offsets[index]))
-
-    def _open(self, name: str) -> int:
-        if name in self._files:
-            self._files.move_to_end(name)
-        else:
-            if len(self._files) == _OPEN_FILES:
-                os.close(self._files.popitem(last=False)[1])
-            if not is_inner(name):
-                raise ValueError(f"{self.folder} names the file {name!r}, which leads out of the export")
-            self._files[name] = os.open(self.folder / name, os.O_RDONLY | os.O_NOFOLLOW)
-        return self._files[name]
+        return self._files.read(names[index].as_py(), int(offsets[index]), int(sizes[index]))
 
 
 class LmdbStore(_SidecarStore):
@@ -197,12 +194,14 @@ def _open_environment(path: Path) -> lmdb.Environment:
 class ParquetStore(FrameStore):
     """Pictures in the row groups of Parquet shards.
 
-    A row group is read whole, and the last few are kept: read along `blocks`, not at random.
+    Pictures that are stored plain, as curate stores them, are read one by one. Of any other file the row group is read
+    whole, and the last few are kept: read it along `blocks`, not at random.
     """
 
     def _reset(self) -> None:
-        self._files: dict[int, pq.ParquetFile] = {}
-        self._groups: OrderedDict[int, pa.ChunkedArray] = OrderedDict()
+        self._files = OpenFiles(self.folder)
+        self._places: dict[int, Places | None] = {}
+        self._groups: OrderedDict[int, pa.Array] = OrderedDict()
 
     @property
     def shards(self) -> list[Path]:
@@ -210,41 +209,68 @@ class ParquetStore(FrameStore):
         return sorted((self.folder / "data").glob(f"{self.split}-?????-of-?????.parquet"))
 
     @cached_property
-    def _layout(self) -> tuple[list[Path], list[tuple[int, int]], list[int]]:
-        """Shards, (shard, row group) of every block, and index of every block's first picture with the total last."""
-        shards, groups, starts = self.shards, [], [0]
-        for i, path in enumerate(shards):
+    def _layout(self) -> tuple[list[tuple[Path, int]], list[int]]:
+        """(shard, row group) of every block, and index of every block's first picture with the total last."""
+        groups, starts = [], [0]
+        for path in self.shards:
             with open_parquet(path) as file:
                 metadata = file.metadata
             for group in range(metadata.num_row_groups):
-                groups.append((i, group))
+                groups.append((path, group))
                 starts.append(starts[-1] + metadata.row_group(group).num_rows)
-        return shards, groups, starts
+        return groups, starts
 
     def blocks(self) -> list[range]:
         """The row groups."""
-        return [range(a, b) for a, b in itertools.pairwise(self._layout[2])]
+        return [range(a, b) for a, b in itertools.pairwise(self._layout[1])]
 
     def jpeg(self, index: int) -> bytes:
-        """The stored JPEG."""
-        self._forget_other_process()
-        starts = self._layout[2]
-        block = bisect.bisect_right(starts, index) - 1
-        picture: bytes = self._group(block)[index - starts[block]].as_py()
-        return picture
+        """The stored JPEG.
 
-    def _group(self, block: int) -> pa.ChunkedArray:
+        Raises:
+            BadArtefact: The file cannot be read.
+            OSError: Nor can it be opened.
+        """
+        self._forget_other_process()
+        groups, starts = self._layout
+        block = bisect.bisect_right(starts, index) - 1
+        path, _ = groups[block]
+        if block not in self._places:
+            self._locate(path)
+        places = self._places[block]
+        if places is None:
+            picture: bytes = self._group(block)[index - starts[block]].as_py()
+            return picture
+        offsets, sizes = places
+        row = index - starts[block]
+        return self._files.read(self._inner(path), int(offsets[row]), int(sizes[row]))
+
+    def _locate(self, path: Path) -> None:
+        """Find the pictures of all row groups of a shard."""
+        groups, _ = self._layout
+        descriptor = self._files.open(self._inner(path))
+        with open_parquet(path) as file:
+            columns = [file.schema.column(i) for i in range(len(file.schema))]
+            number = next(i for i, column in enumerate(columns) if column.path == _BYTES)
+            levels = columns[number].max_definition_level
+            for block, (shard, group) in enumerate(groups):
+                if shard == path:
+                    chunk = file.metadata.row_group(group).column(number)
+                    self._places[block] = locate(descriptor, chunk, levels)
+
+    def _inner(self, path: Path) -> str:
+        return path.relative_to(self.folder).as_posix()
+
+    def _group(self, block: int) -> pa.Array:
         if block in self._groups:
             self._groups.move_to_end(block)
             return self._groups[block]
-        shards, groups, _ = self._layout
-        shard, group = groups[block]
-        if shard not in self._files:
-            self._files[shard] = pq.ParquetFile(shards[shard], memory_map=True)
-        table = self._files[shard].read_row_group(group, columns=["image.bytes"], use_threads=False)
+        path, group = self._layout[0][block]
+        with open_parquet(path) as file:
+            table = file.read_row_group(group, columns=[_BYTES], use_threads=False)
         if len(self._groups) == _CACHED_GROUPS:
             self._groups.popitem(last=False)
-        self._groups[block] = pa.chunked_array([c.field("bytes") for c in table.column(0).chunks])
+        self._groups[block] = table.column(0).combine_chunks().field("bytes")
         return self._groups[block]
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:

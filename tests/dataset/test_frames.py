@@ -1,30 +1,19 @@
 from __future__ import annotations
 
+import json
+import os
 import pickle
+import shutil
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from torch.utils.data import DataLoader, WeightedRandomSampler
 
 import curate
-from curate.config import ExportOptions
 from curate.errors import CurateError
-from curate.exports import export_dataset
-from tests.exports.making import PICTURES, make_entry, picture
-
-
-@pytest.fixture(scope="module")
-def exports(tmp_path_factory):
-    """300 frames of a common procedure, 20 of a rare one, 4 for validation, in every format."""
-    folder = tmp_path_factory.mktemp("exports")
-    entries = [
-        make_entry(folder / "in", "common", "nn" + "s" * 300, procedures=("x",), rows_a_group=50, source_file=False),
-        make_entry(folder / "in", "rare", "s" * 20, procedures=("y",)),
-        make_entry(folder / "in", "held", "s" * 4, split="val"),
-    ]
-    export_dataset(entries, ExportOptions(formats=PICTURES), folder / "out", context={})
-    return folder / "out"
+from tests.exports.making import PICTURES, picture
 
 
 def to_tensor(image) -> torch.Tensor:
@@ -58,32 +47,6 @@ def test_workers_may_be_forked_or_spawned_after_use(exports, name, start):
     assert batches[0]["image"].shape == (40, 64, 96, 3) and batches[0]["timestamp"].dtype == torch.float64
 
 
-@pytest.mark.parametrize("name", ["parquet", "lmdb", "dinov2"])
-@pytest.mark.parametrize("shuffle", [0, 64])
-def test_a_stream_gives_every_frame_once_over_workers_and_ranks(exports, name, shuffle):
-    dataset = curate.FrameDataset(exports / name, transform=to_tensor)
-    seen = []
-    for rank in range(2):
-        stream = dataset.stream(shuffle=shuffle, rank=rank, world=2)
-        for batch in DataLoader(stream, batch_size=16, num_workers=2):
-            seen += batch["key"]
-    assert len(seen) == 320 and set(seen) == {dataset[i]["key"] for i in range(320)}
-
-
-def test_the_order_of_a_stream_depends_on_seed_and_epoch_alone(exports):
-    dataset = curate.FrameDataset(exports / "parquet", columns=("key",))
-
-    def order(seed: int, epoch: int) -> list[str]:
-        stream = dataset.stream(shuffle=100, seed=seed)
-        stream.set_epoch(epoch)
-        return [sample["key"] for sample in stream]
-
-    plain = [sample["key"] for sample in dataset.stream()]
-    assert plain == [dataset[i]["key"] for i in range(320)]
-    assert order(1, 0) == order(1, 0) != plain
-    assert len({tuple(order(*pair)) for pair in ((1, 0), (1, 1), (2, 0))}) == 3
-
-
 def test_sampling_weights_balance_the_procedures(exports):
     dataset = curate.FrameDataset(exports / "lmdb", columns=("video_id",))
     weights = dataset.sampling_weights()
@@ -114,3 +77,66 @@ def test_what_is_not_an_export_is_said(exports, tmp_path):
         curate.FrameDataset(exports / "lmdb", columns=("patient",))
     with pytest.raises(AttributeError):
         curate.VideoDataset  # noqa: B018
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_an_export_that_is_not_whole_is_said(exports, tmp_path, name):
+    folder = tmp_path / name
+    shutil.copytree(exports / name, folder)
+    record = json.loads((folder / "export.json").read_text())
+    largest = max(record["files"], key=lambda file: record["files"][file]["size"])
+    os.truncate(folder / largest, record["files"][largest]["size"] - 1)
+    with pytest.raises(CurateError, match=rf"is not whole: {largest} has \d+ bytes, not .*'curate verify"):
+        curate.FrameDataset(folder)
+    (folder / largest).unlink()
+    with pytest.raises(CurateError, match=rf"is not whole: {largest} cannot be read \(No such file"):
+        curate.FrameDataset(folder)
+
+
+def test_a_table_with_fewer_frames_than_the_record_is_said(exports, tmp_path):
+    folder = tmp_path / "webdataset"
+    shutil.copytree(exports / "webdataset", folder)
+    table = pq.read_table(folder / "metadata.parquet")
+    pq.write_table(table.slice(7), folder / "metadata.parquet")
+    record = json.loads((folder / "export.json").read_text())
+    record["files"]["metadata.parquet"]["size"] = (folder / "metadata.parquet").stat().st_size
+    (folder / "export.json").write_text(json.dumps(record))
+    with pytest.raises(CurateError, match="has 320 frames by its record and 313 in its tables"):
+        curate.FrameDataset(folder)
+
+
+def test_a_picture_that_is_gone_is_named(exports, tmp_path):
+    folder = tmp_path / "folders"
+    shutil.copytree(exports / "folders", folder)
+    dataset = curate.FrameDataset(folder)
+    pictures = sorted((folder / "train").rglob("*.jpg"))
+    os.truncate(pictures[0], 100)
+    pictures[1].unlink()
+    messages = []
+    for i in range(320):
+        try:
+            dataset[i]
+        except CurateError as error:
+            messages.append(str(error))
+    assert len(messages) == 2 and all("cannot be read" in text and "curate verify" in text for text in messages)
+
+
+def test_parquet_that_others_wrote_again_is_read_by_groups(exports, tmp_path):
+    folder = tmp_path / "parquet"
+    shutil.copytree(exports / "parquet", folder)
+    record = json.loads((folder / "export.json").read_text())
+    for path in (folder / "data").glob("*.parquet"):
+        pq.write_table(pq.read_table(path), path, row_group_size=64, compression="zstd")
+        record["files"][f"data/{path.name}"]["size"] = path.stat().st_size
+    (folder / "export.json").write_text(json.dumps(record))
+    before, after = curate.FrameDataset(exports / "parquet"), curate.FrameDataset(folder)
+    assert [len(block) for block in after.store.blocks()] == [64] * 5
+    assert all(after.store.jpeg(i) == before.store.jpeg(i) for i in range(320))
+    assert all(
+        jpeg == before.store.jpeg(i)
+        for i, jpeg in enumerate(
+            picture["bytes"]
+            for path in before.store.shards
+            for picture in pq.read_table(path, columns=["image"]).column(0).to_pylist()
+        )
+    )
