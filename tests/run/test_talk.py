@@ -20,7 +20,7 @@ def test_a_talk_with_a_sphere_meat_a_fundus_a_curtain_and_black_yields_nothing(
 ) -> None:
     videos, workspace = tmp_path / "videos", tmp_path / "w"
     videos.mkdir()
-    subprocess.run([sys.executable, str(SCRIPT), str(videos / "talk.mp4")], check=True, timeout=120)
+    subprocess.run([sys.executable, str(SCRIPT), str(videos / "talk.mp4")], check=True, timeout=600)
     assert run_command(["run", str(videos), "-w", str(workspace), "--until", "trim"]) == 0
     capsys.readouterr()
     assert run_command(["status", "-w", str(workspace), "--json"]) == 0
