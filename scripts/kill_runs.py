@@ -56,14 +56,18 @@ class Tally:
     workspaces: int = 0
     faults: list[str] = field(default_factory=list)
 
+    @property
+    def hits(self) -> int:
+        """Kills that met something at work."""
+        return sum(count for (_, what), count in self.kills.items() if what != "done")
+
     def table(self) -> str:
         """Markdown: kills by victim and by what was at work, and the verdict."""
         at_work = ("stages", "exports", "done")
         lines = ["| killed | during stages | during exports | it was faster |", "|---|---|---|---|"]
         for victim in VICTIMS:
             lines.append(f"| {victim} | " + " | ".join(str(self.kills[victim, what]) for what in at_work) + " |")
-        hit = sum(n for (_, what), n in self.kills.items() if what != "done")
-        verdict = f"{hit} kills over {self.workspaces} workspaces, {len(self.faults)} faults"
+        verdict = f"{self.hits} kills over {self.workspaces} workspaces, {len(self.faults)} faults"
         return "\n".join([*lines, "", verdict, *(f"- {fault}" for fault in self.faults)])
 
 
@@ -112,7 +116,7 @@ def kill_runs(folder: Path, kills: int, seconds: float, seed: str, engine: str =
         tally.faults.append(f"the undisturbed run ended with {code}: {said[-500:]}")
         return tally
     wanted = contents(folder / "undisturbed" / "exports")
-    while sum(n for (_, what), n in tally.kills.items() if what != "done") < kills:
+    while tally.hits < kills:
         if time.monotonic() - started > seconds:
             break
         workspace = folder / f"w{tally.workspaces}"
@@ -132,7 +136,7 @@ def kill_runs(folder: Path, kills: int, seconds: float, seed: str, engine: str =
         tally.faults += [f"{workspace.name}: {fault}" for fault in faults_of(workspace, code, said, wanted)]
         tally.workspaces += 1
         shutil.rmtree(workspace)
-        made = sum(tally.kills.values())
+        made = tally.hits
         print(f"{made} kills, {tally.workspaces} workspaces, {len(tally.faults)} faults", flush=True)
     return tally
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.request
-
 from curate import trust
 from curate.config import DownloadOptions
 
@@ -20,4 +18,8 @@ def secrets_in_use(options: DownloadOptions) -> list[str]:
 
 def proxies(options: DownloadOptions) -> list[str]:
     """URLs of the proxies that requests may go through."""
-    return [options.proxy] if options.proxy else [v for k, v in urllib.request.getproxies().items() if k != "no"]
+    if options.proxy:
+        return [options.proxy]
+    import urllib.request
+
+    return [url for scheme, url in urllib.request.getproxies().items() if scheme != "no"]

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from curate.cli.common import is_quiet
 from curate.cli.exits import say, show
-from curate.cli.meter import Meter
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
 def show_pages(session: Session, options: ReportOptions) -> bool:
     """Bring the pages of the report up to date; returns whether something could not be read."""
+    from curate.cli.meter import Meter
     from curate.report.pages.write import write_pages
 
     with Meter("report", len(session.pipeline.videos), "video", quiet=is_quiet()) as meter:

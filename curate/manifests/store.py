@@ -62,7 +62,8 @@ def read_manifest(path: Path) -> list[Video]:
         file = pq.ParquetFile(path)
         names = [name for name in names if name in file.schema_arrow.names or name not in LATER_FIELDS]
         schema = pa.schema([manifest_schema().field(name) for name in names])
-        rows = file.read(columns=names).cast(schema).to_pylist()
+        table = file.read(columns=names)
+        rows = (table if table.schema.equals(schema) else table.cast(schema)).to_pylist()
         return [Video(**{**row, "procedures": tuple(row["procedures"] or ())}) for row in rows]
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
         raise CurateError(f"{path} is not a usable manifest: {error}") from error
