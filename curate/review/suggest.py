@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from curate.errors import BadArtefact
 from curate.records import NON_SURGICAL, SURGICAL, UNCERTAIN
@@ -100,6 +101,7 @@ def suggest(
     each = min(max(LOOKED_AT // max(len(videos), 1), FEWEST), MOST)
     reference = _reference(videos, told, labels, max(REFERENCE // max(len(videos), 1), 2), looks)
     known = [described for described in reference if described.label]
+    elsewhere = _asked(reference)
     suspects: list[tuple[float, int, _Described, float]] = []
     order = itertools.count()
     for video in videos:
@@ -108,8 +110,7 @@ def suggest(
         known += [item for item in described if item.label]
         if not undecided:
             continue
-        others = [*described, *(item for item in reference if item.video != video.id)]
-        dissents = _dissents(undecided, others)
+        dissents = _dissents(undecided, _asked(described), elsewhere.without(video.id))
         for item, against in zip(undecided, dissents, strict=True):
             entry = (chance_of_error(item.frame, float(against)), -next(order), item, float(against))
             (heapq.heappush if len(suspects) < CANDIDATES else heapq.heappushpop)(suspects, entry)
@@ -134,12 +135,45 @@ def _logit(share: float) -> float:
     return float(np.log(share / (1 - share)))
 
 
-def _dissents(these: Sequence[_Described], others: Sequence[_Described]) -> Floats:
+@dataclass(frozen=True)
+class _Asked:
+    """Frames that are asked as look-alikes; arrays of one length.
+
+    Attributes:
+        pictures: (N, D), descriptions.
+        said: How they are judged: 1 surgical, 0 not, 0.5 unknown.
+        weights: How much each counts.
+        videos: Their videos.
+    """
+
+    pictures: Floats
+    said: Floats
+    weights: Floats
+    videos: npt.NDArray[np.str_]
+
+    def without(self, video: str) -> _Asked:
+        """Those of other videos."""
+        other = self.videos != video
+        return _Asked(self.pictures[other], self.said[other], self.weights[other], self.videos[other])
+
+
+def _asked(items: Sequence[_Described]) -> _Asked:
     values = {SURGICAL: 1.0, NON_SURGICAL: 0.0, UNCERTAIN: 0.5}
-    said = np.array([values[item.label or item.frame.verdict] for item in others], np.float32)
-    weights = np.array([TRUST_IN_PEOPLE if item.label else 1.0 for item in others], np.float32)
+    return _Asked(
+        _stack(items),
+        np.array([values[item.label or item.frame.verdict] for item in items], np.float32),
+        np.array([TRUST_IN_PEOPLE if item.label else 1.0 for item in items], np.float32),
+        np.array([item.video for item in items], np.str_),
+    )
+
+
+def _dissents(these: Sequence[_Described], *asked: _Asked) -> Floats:
+    asked = tuple(some for some in asked if len(some.said))
+    pictures, said, weights = (
+        np.concatenate([getattr(some, name) for some in asked]) for name in ("pictures", "said", "weights")
+    )
     surgical = np.array([_side(item.frame) for item in these])
-    return dissent(_stack(these), surgical, _stack(others), said, weights, ALIKE)
+    return dissent(_stack(these), surgical, pictures, said, weights, ALIKE)
 
 
 def _side(frame: JudgedFrame) -> bool:
