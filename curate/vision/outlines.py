@@ -67,6 +67,8 @@ def _across(strength: npt.NDArray[np.int16]) -> Iterator[tuple[Box, bool]]:
     strong = (strength >= STRONG).astype(np.uint8)
     thick = cv2.morphologyEx(strong, cv2.MORPH_OPEN, np.ones((THICK + 1, 1), np.uint8))
     lines = cv2.morphologyEx(cv2.subtract(strong, thick), cv2.MORPH_OPEN, np.ones((1, LONG), np.uint8))
+    if not lines.any():  # most pictures: naming lines costs half of it all
+        return
     count, _, stats, _ = cv2.connectedComponentsWithStats(lines, connectivity=8)
     for left, top, across, down, _ in stats[1:count].tolist():
         line = strength[top : top + down, left : left + across].max(axis=0)

@@ -72,6 +72,8 @@ def _patches(plain: npt.NDArray[np.bool_]) -> Iterator[Box]:
     import cv2
 
     rows, columns = plain.shape
+    if np.count_nonzero(plain) < FULL * SMALLEST * rows * columns:  # most pictures: naming patches costs most of it all
+        return
     count, _, stats, _ = cv2.connectedComponentsWithStats(plain.astype(np.uint8), connectivity=4)
     for left, top, across, down, pixels in stats[1:count].tolist():
         fits = across >= SIDES[0] and down >= SIDES[1] and across < BORDER * columns and down < BORDER * rows
