@@ -124,4 +124,5 @@ def test_the_pages_build_without_a_warning(tmp_path):
     done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     api = (tmp_path / "site" / "api" / "index.html").read_text("utf-8")
-    assert 'id="curate.FrameDataset"' in api
+    for name in ("FrameDataset", "FrameDataset.stream", "FrameStream.state_dict", "Neighbours"):
+        assert f'id="curate.{name}"' in api

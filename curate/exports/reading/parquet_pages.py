@@ -43,6 +43,8 @@ def locate(descriptor: int, chunk: pq.ColumnChunkMetaData, definition_levels: in
         return None
     at = chunk.data_page_offset
     end = at + chunk.total_compressed_size
+    if not 0 <= at <= end <= os.fstat(descriptor).st_size:
+        return None
     found: list[tuple[int, int]] = []
     try:
         while at < end:
@@ -52,6 +54,8 @@ def locate(descriptor: int, chunk: pq.ColumnChunkMetaData, definition_levels: in
                 return None
             at += length
             stop = at + header[3]
+            if stop > end or len(found) + page[1] > chunk.num_values:
+                return None
             if definition_levels:
                 at += _LENGTH.size + _LENGTH.unpack(os.pread(descriptor, _LENGTH.size, at))[0]
             for _ in range(page[1]):
