@@ -91,7 +91,7 @@ class FrameDataset(Dataset[dict[str, Any]]):
         self._neighbours = None if neighbours is None else self._find(neighbours)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_table"}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_table", "_metadata")}
 
     def _find(self, neighbours: Neighbours) -> NeighbourTable:
         return NeighbourTable(neighbours, self.store.table(["key"]).column(0).combine_chunks())
@@ -103,6 +103,11 @@ class FrameDataset(Dataset[dict[str, Any]]):
     def _table(self) -> pa.Table:
         return self.store.table(self.columns)
 
+    @cached_property
+    def _metadata(self) -> dict[str, pa.Array]:
+        """The columns of a sample, each in one piece: what is looked up for every frame costs little."""
+        return {name: self._table.column(name).combine_chunks() for name in self.columns}
+
     def __getitem__(self, index: int) -> dict[str, Any]:
         if not -len(self) <= index < len(self):
             raise IndexError(f"index {index} is out of range for {len(self)} frames")
@@ -110,7 +115,7 @@ class FrameDataset(Dataset[dict[str, Any]]):
         sample = {"image": self._image(index)}
         if self._neighbours is not None:
             sample["neighbours"] = [self._image(other) for other in self._neighbours.draw(index)]
-        return sample | {name: self._table.column(name)[index].as_py() for name in self.columns}
+        return sample | {name: column[index].as_py() for name, column in self._metadata.items()}
 
     def _image(self, index: int) -> Any:
         """The picture of a frame, transformed.
