@@ -20,6 +20,7 @@ from curate.records import Region
 from curate.vision.boxes import Box, iou, share_inside
 
 Image = npt.NDArray[np.uint8]
+Strokes = npt.NDArray[np.float32]
 
 OWN_LOOK = frozenset(["text", "logo", "ui", "other"])
 """Kinds of regions in which lines are looked for where the mask stage told none. Windows with pictures (``pip``) are
@@ -30,6 +31,10 @@ SAME_PLACE = 0.8
 
 BLOCK = 8
 """Side in pixels of the blocks in which contents are compared."""
+
+GROUND = 15
+"""Side in pixels of the surroundings from which strokes differ: more than a stroke is wide, less than shades of tissue
+are."""
 
 SAME_LOOK = 14.0
 """Mean difference (0..255) in no block of which two contents are the same: JPEG of a status caption differs by less
@@ -61,7 +66,7 @@ class _Known:
     """A region that was read."""
 
     region: Box
-    look: Image
+    look: Strokes
     lines: tuple[Line, ...]
     seen: int
 
@@ -101,7 +106,7 @@ class LineReader:
         import cv2
 
         self._frame += 1
-        grey: Image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
+        grey: Image = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
         found: list[Line] = []
         sought = False
         new: list[tuple[Box, list[Box]]] = []
@@ -125,7 +130,7 @@ class LineReader:
         readings = iter(self._reader.read([_cut(image, box) for _, boxes in new for box in boxes]))
         for box, boxes in new:
             lines = tuple(Line(line, *next(readings)) for line in boxes)
-            self._known.append(_Known(box, _cut(grey, box), lines, self._frame))
+            self._known.append(_Known(box, _strokes(_cut(grey, box)), lines, self._frame))
             found += lines
         self._known = [known for known in self._known if self._frame - known.seen < REMEMBERED]
         return sorted(set(found), key=lambda line: (line.box[1], line.box[0], line))
@@ -133,7 +138,7 @@ class LineReader:
     def _recall(self, grey: Image, box: Box, found: list[Line]) -> bool:
         """Add the lines of a region that was read before; returns whether it was."""
         for known in self._known:
-            if iou(known.region, box) >= SAME_PLACE and _alike(known.look, _cut(grey, known.region)):
+            if iou(known.region, box) >= SAME_PLACE and _alike(known.look, _strokes(_cut(grey, known.region))):
                 known.seen = self._frame
                 found += known.lines
                 return True
@@ -158,11 +163,19 @@ def _cut(image: Image, box: Box) -> Image:
     return np.ascontiguousarray(image[y1:y2, x1:x2])
 
 
-def _alike(a: Image, b: Image) -> bool:
+def _strokes(grey: Image) -> Strokes:
+    """What differs from its surroundings: letters, and not the tissue that moves behind them."""
+    import cv2
+
+    values = grey.astype(np.float32)
+    return np.asarray(values - cv2.blur(values, (GROUND, GROUND)), dtype=np.float32)
+
+
+def _alike(a: Strokes, b: Strokes) -> bool:
     """Whether two pictures show the same in every block."""
     if a.shape != b.shape:
         return False
-    difference = np.abs(a.astype(np.int16) - b).astype(np.float32)
+    difference = np.abs(a - b)
     rows, columns = (range(0, side, BLOCK) for side in a.shape)
     sums = np.add.reduceat(np.add.reduceat(difference, rows, axis=0), columns, axis=1)
     sizes = np.outer(np.diff([*rows, a.shape[0]]), np.diff([*columns, a.shape[1]]))
