@@ -57,10 +57,11 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def stamps(folder: Path) -> dict[str, tuple[int, int]]:
+    """What tells a file that was written again, but logs, of which each run leaves one."""
     return {
         str(p.relative_to(folder)): (p.lstat().st_mtime_ns, p.lstat().st_ino)
         for p in folder.rglob("*")
-        if not p.is_dir() and not p.name.startswith((".lock", ".workers"))
+        if not p.is_dir() and not p.name.startswith((".lock", ".workers")) and p.parent.name != "logs"
     }
 
 
