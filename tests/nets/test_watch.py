@@ -80,3 +80,12 @@ def test_frames_are_looked_at_alike_whatever_was_looked_at_before(finder, tmp_pa
     first = list(finder.find(frames))
     list(finder.find(filmed(tmp_path / "other.mp4", [tissue(n + 50) for n in range(3)])))
     assert list(finder.find(frames)) == first
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (641, 35), (90, 700)])
+def test_frames_of_any_size_are_looked_at(finder, width, height):
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 255, (height, width, 3)).astype(np.uint8) for _ in range(4)]
+    found = list(finder.find(enumerate(images)))
+    assert [n for n, _ in found] == list(range(4))
+    assert all(0 <= r.x1 < r.x2 <= width and 0 <= r.y1 < r.y2 <= height for _, regions in found for r in regions)
