@@ -39,7 +39,8 @@ SCENES = (
     "bronchoscopy",
     "smoke-tantalum",
 )
-"""No source whose overlays are boxed by hand, so that those boxes judge the shipped weights."""
+"""Of the sources whose overlays are boxed by hand only yousskad (its redactions) is among them; `--without` leaves
+boxed frames out."""
 
 HELD_OUT_SCENES = ("m2cai", "lowlight", "desmoke", "cholecseg", "saraph")
 INSERTS = ("portraits", "photos", "lecture-cau", "mri", "xray", "slides", "instrument-photos", "intel-sample-videos")

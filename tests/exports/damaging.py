@@ -14,7 +14,8 @@ def found(folder: Path, **kw) -> list[tuple[str, str]]:
 
 
 def bless(folder: Path) -> None:
-    """Make the record agree with the files, as if the writer itself had made the mistake."""
+    """Make the record agree with the files, as if the writer itself had made the mistake; Croissant goes."""
+    (folder / "croissant.json").unlink(missing_ok=True)
     record = json.loads((folder / "export.json").read_text())
     record["files"] = files_below(folder)
     (folder / "export.json").write_text(json.dumps(record))

@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from curate.exports.cards.layout import LAYOUTS, Layout
 from curate.exports.check.verify import verify_export
 from curate.exports.formats import registry
 from curate.files.parquet import read_rows
@@ -25,6 +26,7 @@ def test_the_example_of_a_format_works(entries, export, tmp_path, monkeypatch) -
     exec("from __future__ import annotations\n" + textwrap.dedent(code.group(1)), names)
     blobs = registry.Format(1, "Blobs.", names["shards"], names["write_shard"], names["assemble"])
     monkeypatch.setitem(registry.FORMATS, "blobs", blobs)
+    monkeypatch.setitem(LAYOUTS, "blobs", Layout("{split}-*.blob"))
     export(entries, "blobs")
     folder = tmp_path / "exports" / "blobs"
     rows = list(read_rows(folder / "metadata.parquet", ("file", "offset", "size", "width", "height")))

@@ -81,13 +81,19 @@ def test_a_format_without_content_is_named_and_the_others_are_written(workspace:
 
 def test_the_same_list_named_from_another_folder_writes_nothing(workspace: Path, tmp_path: Path) -> None:
     before = tree_bytes(workspace / "exports")
+    after = []
     for name in ("here", "there"):
         (tmp_path / name).mkdir()
         listed = tmp_path / name / "list.csv"
         listed.write_text("id,url\n" + "".join(f"{video},{url}\n" for video, url in WEB.items()))
         session = open_session(workspace, sources=Sources((str(listed),)))
         assert [made.written for made in run_export(session).formats] == [False, False]
-    assert tree_bytes(workspace / "exports") == before
+        after.append(tree_bytes(workspace / "exports"))
+    assert after[0] == after[1]
+    cards = {
+        f"{folder}/{file}" for folder in ("folders", "lmdb") for file in ("README.md", "croissant.json", "export.json")
+    }
+    assert {path for path in before if before[path] != after[0][path]} == cards, "the cards name the list"
 
 
 def test_a_video_that_cannot_be_read_counts_as_one_that_would_be_lost(workspace: Path, capsys) -> None:
