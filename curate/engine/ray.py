@@ -10,6 +10,8 @@ crashes costs its task a second try, on another node if there is one; a second c
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import logging
 import os
 import secrets
@@ -169,15 +171,37 @@ def _own_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+_PROBE = ".seen-"
+
+_BEING_MADE = 60.0
+"""Seconds for which a probe that nobody holds may be one that is about to be held."""
+
+
 @contextmanager
 def _seen_by_all(folder: Path) -> Iterator[Path]:
-    """A file by which a node shows that it sees ``folder``."""
-    probe = folder / f".seen-{secrets.token_hex(8)}"
-    probe.touch()
-    try:
-        yield probe
-    finally:
-        probe.unlink(missing_ok=True)
+    """A file by which a node shows that it sees ``folder``; those of runs that were killed go."""
+    for left in folder.glob(f"{_PROBE}*"):
+        _forget(left)
+    probe = folder / f"{_PROBE}{secrets.token_hex(8)}"
+    with open(probe, "xb") as held:
+        with contextlib.suppress(OSError):  # a disk without locks: what a killed run leaves stays
+            fcntl.flock(held, fcntl.LOCK_EX)
+        try:
+            yield probe
+        finally:
+            probe.unlink(missing_ok=True)
+
+
+def _forget(probe: Path) -> None:
+    """Remove the file of a run that is no more: nobody holds its lock."""
+    with contextlib.suppress(OSError):
+        handle = os.open(probe, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            if time.time() - os.fstat(handle).st_mtime > _BEING_MADE:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                probe.unlink()
+        finally:
+            os.close(handle)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,43 @@
+"""The file by which nodes show that they see a workspace: gone when its run is, even a killed one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from curate.engine.ray import _seen_by_all
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from curate.engine.ray import _seen_by_all
+with _seen_by_all(Path(sys.argv[1])) as probe:
+    print(probe.name, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_probes_of_killed_runs_go_and_those_of_living_ones_stay(tmp_path: Path) -> None:
+    runs = [
+        subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    names = [run.stdout.readline().strip() for run in runs if run.stdout is not None]
+    for name in names:
+        os.utime(tmp_path / name, (1, 1))
+    runs[0].send_signal(signal.SIGKILL)
+    runs[0].wait()
+    outside = tmp_path / "outside"
+    outside.write_bytes(b"kept")
+    (tmp_path / ".seen-link").symlink_to(outside)
+    with _seen_by_all(tmp_path) as probe:
+        assert {path.name for path in tmp_path.glob(".seen-*")} == {names[1], probe.name, ".seen-link"}
+    assert not probe.exists() and outside.read_bytes() == b"kept"
+    runs[1].kill()
+    for run in runs:
+        run.wait()
+        assert run.stdout is not None
+        run.stdout.close()
