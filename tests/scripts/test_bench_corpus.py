@@ -26,7 +26,7 @@ def test_the_table_tells_what_a_further_video_costs(bench) -> None:
 
 
 def test_a_command_is_measured_while_it_runs_and_one_that_fails_is_said(bench) -> None:
-    cost = bench.cost("--version")
-    assert 0 < cost.wall < 60 and 5 < cost.memory < 1000 and cost.cpu <= cost.wall + 1
+    cost = bench.cost("doctor", "--help")
+    assert 0 < cost.wall < 60 and 0 <= cost.memory < 1000 and cost.cpu <= cost.wall + 1
     with pytest.raises(RuntimeError, match="curate nothing-like-it ended with 1"):
         bench.cost("nothing-like-it")
