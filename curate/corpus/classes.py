@@ -19,7 +19,7 @@ from typing import Protocol
 
 from curate.corpus.balance import NO_PROCEDURE
 from curate.errors import CurateError
-from curate.files.atomic import write_atomic
+from curate.files.atomic import write_changed
 from curate.files.bounded import parse_json, read_bounded
 from curate.manifests.procedures import shipped_taxonomy
 
@@ -115,10 +115,9 @@ def _is_name(name: object) -> bool:
 
 def write_classes(folder: Path, names: Sequence[str]) -> None:
     """Write the record, if it would change; the folder is made if it is missing."""
-    path, data = folder / RECORD, (json.dumps({"classes": list(names)}, ensure_ascii=False, indent=1) + "\n").encode()
-    if not path.is_file() or path.read_bytes() != data:
-        folder.mkdir(exist_ok=True)
-        write_atomic(path, data)
+    folder.mkdir(exist_ok=True)
+    text = json.dumps({"classes": list(names)}, ensure_ascii=False, indent=1) + "\n"
+    write_changed(folder / RECORD, text.encode())
 
 
 def forget_classes(folder: Path, present: Collection[str]) -> None:

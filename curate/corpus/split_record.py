@@ -13,7 +13,7 @@ from pathlib import Path
 from curate.config import ExportOptions
 from curate.corpus.splits import KINDS, Key, Record, split_name
 from curate.errors import CurateError
-from curate.files.atomic import write_atomic
+from curate.files.atomic import write_atomic, write_changed
 from curate.files.bounded import parse_json, read_bounded
 from curate.files.digest import digest
 
@@ -68,10 +68,8 @@ def write_record(path: Path, record: Record, options: ExportOptions) -> None:
     for key, split in sorted(record.items()):
         drawn[key.kind][key.name] = split
     text = json.dumps({"options": draw_options(options), "drawn": drawn}, ensure_ascii=False, indent=1) + "\n"
-    data = text.encode("utf-8", "surrogatepass")
-    if not path.is_file() or path.read_bytes() != data:
-        path.parent.mkdir(exist_ok=True)
-        write_atomic(path, data)
+    path.parent.mkdir(exist_ok=True)
+    write_changed(path, text.encode("utf-8", "surrogatepass"))
 
 
 def forget_in_records(folder: Path, videos: Collection[str]) -> list[Path]:

@@ -67,6 +67,12 @@ def write_atomic(path: Path, data: bytes) -> None:
         raise
 
 
+def write_changed(path: Path, data: bytes) -> None:
+    """`write_atomic`, unless the file has this content; a link that stands in its place is replaced."""
+    if path.is_symlink() or not path.is_file() or path.read_bytes() != data:
+        write_atomic(path, data)
+
+
 def temporary_beside(path: Path) -> Path:
     """Make an empty file in the folder of ``path`` under a name that nothing and nobody else has.
 

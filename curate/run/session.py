@@ -19,7 +19,7 @@ from curate.config import Config, ExportOptions
 from curate.corpus.classes import write_classes
 from curate.engine import make_engine
 from curate.errors import CurateError
-from curate.files.atomic import temporary_beside, write_atomic
+from curate.files.atomic import temporary_beside, write_changed
 from curate.manifests import Unstated, read_manifest
 from curate.run.deduplicate import Repeats, find_repeats, groups_of, repeats_for_export, table_path
 from curate.run.exclusions import Exclusions, read_exclusions, read_purged, remember_opt_outs
@@ -178,8 +178,7 @@ def store_manifest(workspace: Workspace, videos: Sequence[Video]) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     for path in (workspace.manifest_path, workspace.manifest_copy_path):
-        if not path.exists() or path.read_bytes() != data:
-            write_atomic(path, data)
+        write_changed(path, data)
 
 
 def stored_manifest(workspace: Workspace) -> list[Video] | None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from curate import config as configuration
 from curate.errors import CurateError
-from curate.files.atomic import clear, temporary_beside, write_atomic
+from curate.files.atomic import clear, temporary_beside, write_changed
 from curate.files.bounded import read_bounded
 from curate.workspace.locks import Shard, hold_gate, hold_report, hold_shard
 
@@ -195,8 +195,7 @@ class Workspace:
     def store_options(self, config: configuration.Config) -> None:
         """Write ``curate.toml``, if it would change."""
         data = configuration.to_toml(config, workspace_version=WORKSPACE_VERSION).encode()
-        if not self.config_path.exists() or self.config_path.read_bytes() != data:
-            write_atomic(self.config_path, data)
+        write_changed(self.config_path, data)
 
     @contextlib.contextmanager
     def lock(self, shard: Shard = (0, 1)) -> Iterator[Path]:

@@ -21,7 +21,7 @@ from typing import Any
 
 from curate.engine import Answer, Finished, Halt, Task, make_engine
 from curate.errors import BadArtefact, CurateError
-from curate.files.atomic import clear, clear_planted, write_atomic
+from curate.files.atomic import clear, clear_planted, write_changed
 from curate.files.bounded import parse_json, read_bounded
 from curate.files.digest import digest
 from curate.records import Video
@@ -149,9 +149,9 @@ def _write_lists(session: Session, folder: Path, problems: list[tuple[str, str]]
         problems.append(("", str(error)))
     name = session.workspace.root.name
     for asset, data in assets().items():
-        _write_changed(folder / "assets" / asset, data)
-    _write_changed(folder / "data" / "videos.js", script("curateVideos", {"columns": ROW, "rows": rows}))
-    _write_changed(folder / "worst.html", render_worst(name, overview, duplicates=duplicates).encode())
+        write_changed(folder / "assets" / asset, data)
+    write_changed(folder / "data" / "videos.js", script("curateVideos", {"columns": ROW, "rows": rows}))
+    write_changed(folder / "worst.html", render_worst(name, overview, duplicates=duplicates).encode())
     index = render_index(
         name,
         overview,
@@ -160,13 +160,8 @@ def _write_lists(session: Session, folder: Path, problems: list[tuple[str, str]]
         models=models_of(pipeline),
         placed=embedding_map(pipeline, problems),
     )
-    _write_changed(folder / "index.html", index.encode())
+    write_changed(folder / "index.html", index.encode())
     return len(rows)
-
-
-def _write_changed(path: Path, data: bytes) -> None:
-    if path.is_symlink() or not path.is_file() or path.read_bytes() != data:
-        write_atomic(path, data)
 
 
 def _remove_others(folder: Path, listed: Collection[str]) -> int:
