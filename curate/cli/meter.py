@@ -53,3 +53,14 @@ class Meter:
             left = round((self._total - self._done) / rate)
             counts = f"{self._done}/{self._total} {self._unit}s, {rate:.1f}/s"
             say(f"{self._name}: {counts}, {left // 60}:{left % 60:02d} left")
+
+
+def byte_bar(name: str, *, quiet: bool) -> tqdm[Never]:
+    """A bar of bytes whose total is not known, on a terminal; a context manager.
+
+    Args:
+        name: What is going on.
+        quiet: Show nothing.
+    """
+    hidden = quiet or not sys.stderr.isatty()
+    return tqdm(desc=name, unit="B", unit_scale=True, file=unwrapped(sys.stderr), disable=hidden)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
-from tqdm import tqdm
 
 from curate.cli.common import is_quiet, verbosity
-from curate.cli.terminal import unwrapped
+from curate.cli.meter import byte_bar
 
 
 @click.command()
@@ -25,8 +23,7 @@ def pull(url: str, folder: Path) -> None:
     """
     from curate.exports.hub.fetching import pull_from_hub
 
-    hidden = is_quiet() or not sys.stderr.isatty()
-    with tqdm(desc="pull", unit="B", unit_scale=True, file=unwrapped(sys.stderr), disable=hidden) as bar:
+    with byte_bar("pull", quiet=is_quiet()) as bar:
         done = pull_from_hub(url, folder, progress=bar.update)
     if not is_quiet():
         fetched = f"{done.fetched} fetched, {done.fetched_bytes / 1e6:.1f} MB"

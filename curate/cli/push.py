@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import click
-from tqdm import tqdm
 
 from curate.cli.common import is_quiet, verbosity
-from curate.cli.terminal import unwrapped
+from curate.cli.meter import byte_bar
 from curate.errors import CurateError
 from curate.files.text import printable
-
-ResultT = TypeVar("ResultT")
 
 _HUB = "hf://"
 
@@ -63,7 +57,8 @@ def push(export: Path, url: str, public: bool, gate: str) -> None:
 def _to_store(folder: Path, url: str) -> None:
     from curate.exports.push import push_export
 
-    done = _with_bar(f"push {printable(folder.name)}", lambda advance: push_export(folder, url, progress=advance))
+    with byte_bar(f"push {printable(folder.name)}", quiet=is_quiet()) as bar:
+        done = push_export(folder, url, progress=bar.update)
     if not is_quiet():
         state = f"{done.copied} copied, {done.copied_bytes / 1e6:.1f} MB, {done.removed} removed"
         click.echo(f"{folder}: {done.files} files, {state if done.copied else 'up to date'}")
@@ -73,9 +68,8 @@ def _to_hub(folder: Path, url: str, *, public: bool, gate: str) -> None:
     from curate.exports.hub.sending import HubOptions, push_to_hub
 
     options = HubOptions(public, gate)  # type: ignore[arg-type]
-    done = _with_bar(
-        f"push {printable(folder.name)}", lambda advance: push_to_hub(folder, url, options, progress=advance)
-    )
+    with byte_bar(f"push {printable(folder.name)}", quiet=is_quiet()) as bar:
+        done = push_to_hub(folder, url, options, progress=bar.update)
     if is_quiet():
         return
     state = f"{done.sent} sent, {done.sent_bytes / 1e6:.1f} MB, {done.removed} removed"
@@ -85,13 +79,6 @@ def _to_hub(folder: Path, url: str, *, public: bool, gate: str) -> None:
     if done.asking:
         named = printable(", ".join(done.asking[:5])) + (", ..." if len(done.asking) > 5 else "")
         click.echo(f"licences that ask for a gate: {named}")
-
-
-def _with_bar(name: str, work: Callable[[Callable[[int], object]], ResultT]) -> ResultT:
-    """Do something that tells of bytes, under a bar on a terminal."""
-    hidden = is_quiet() or not sys.stderr.isatty()
-    with tqdm(desc=name, unit="B", unit_scale=True, file=unwrapped(sys.stderr), disable=hidden) as bar:
-        return work(bar.update)
 
 
 def _inside(url: str, name: str) -> str:

@@ -23,6 +23,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from curate.errors import BadArtefact, CurateError
+from curate.exports.disk.checksums import FileFacts
 from curate.exports.disk.folder import RECORD, inner_path, is_inner
 from curate.exports.formats.tables import METADATA
 from curate.exports.reading.stores import open_record
@@ -49,19 +50,6 @@ _HINTS = (
     ("ACCESS_DENIED", "access is denied: check the credentials and the rights on the bucket"),
     ("credential", "check the credentials"),
 )
-
-
-@dataclass(frozen=True)
-class File:
-    """One file of an export.
-
-    Attributes:
-        size: In bytes.
-        sha256: In hex.
-    """
-
-    size: int
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -108,13 +96,13 @@ def push_export(folder: Path, url: str, *, progress: Callable[[int], object] | N
         raise place.trouble(error) from error
 
 
-def files_of(folder: Path, record: Mapping[str, Any]) -> dict[str, File]:
+def files_of(folder: Path, record: Mapping[str, Any]) -> dict[str, FileFacts]:
     """All files of an export but its record, loose pictures included, by relative path.
 
     Raises:
         CurateError: The table of loose pictures cannot be read, or a name leads out of the export.
     """
-    files = {name: File(facts["size"], facts["sha256"]) for name, facts in record["files"].items()}
+    files = {name: FileFacts(facts["size"], facts["sha256"]) for name, facts in record["files"].items()}
     if "loose_bytes" in record:
         try:
             files |= _loose(inner_path(folder, METADATA))
@@ -126,13 +114,13 @@ def files_of(folder: Path, record: Mapping[str, Any]) -> dict[str, File]:
     return files
 
 
-def _loose(table: Path | IO[bytes]) -> dict[str, File]:
+def _loose(table: Path | IO[bytes]) -> dict[str, FileFacts]:
     """Loose pictures that a table of frames tells of.
 
     Raises:
         BadArtefact: The table cannot be read.
     """
-    return {name: File(size, sha256) for name, size, sha256 in read_rows(table, ("file", "size", "sha256"))}
+    return {name: FileFacts(size, sha256) for name, size, sha256 in read_rows(table, ("file", "size", "sha256"))}
 
 
 @dataclass(frozen=True)
@@ -199,7 +187,7 @@ class _Place:
             for piece in pieces:
                 stream.write(piece)
 
-    def holds(self, name: str, file: File) -> bool:
+    def holds(self, name: str, file: FileFacts) -> bool:
         """Whether a file arrived: by its size, and by its checksum where reading it again costs no transfer."""
         path = f"{self.base}/{name}"
         if self.system.get_file_info(path).size != file.size:
@@ -225,7 +213,7 @@ class _Push:
 
     folder: Path
     record: Mapping[str, Any]
-    files: Mapping[str, File]
+    files: Mapping[str, FileFacts]
     place: _Place
     progress: Callable[[int], object]
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -270,7 +258,7 @@ class _Push:
             for _ in pool.map(lambda name: deque(self._read(name), maxlen=0), names):
                 pass
 
-    def _known(self, there: Mapping[str, int]) -> dict[str, File]:
+    def _known(self, there: Mapping[str, int]) -> dict[str, FileFacts]:
         """Files of which the copy itself tells the checksum.
 
         Raises:
@@ -282,7 +270,7 @@ class _Push:
         try:
             told: dict[str, Any] = parse_json(self.place.read(source)) if source else {}
             kind, listed = told["format"], told["files"]
-            known = {name: File(facts["size"], facts["sha256"]) for name, facts in listed.items()}
+            known = {name: FileFacts(facts["size"], facts["sha256"]) for name, facts in listed.items()}
         except (ValueError, TypeError, KeyError, AttributeError):
             raise CurateError(
                 f"{self.place.shown} is not empty and holds no copy of an export: name an empty place"
@@ -380,7 +368,7 @@ class _Push:
         self.place.write(JOURNAL, iter([data]))
 
 
-def _folders(files: Mapping[str, File]) -> set[str]:
+def _folders(files: Mapping[str, FileFacts]) -> set[str]:
     """Folders in which files stand, with those above them."""
     direct = {name.rpartition("/")[0] for name in files}
     return {"/".join(parts[:n]) for parts in (name.split("/") for name in direct) for n in range(1, len(parts) + 1)}

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curate.errors import CurateError
+from curate.exports.disk.checksums import FileFacts
 from curate.exports.disk.folder import LARGEST_RECORD, RECORD, inner_path, link, load_record
 from curate.exports.formats.tables import METADATA
 from curate.exports.hub.place import HubPlace, RemoteFile
-from curate.exports.push import File, files_of
-from curate.files.digest import file_sha256
+from curate.exports.push import files_of
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -95,7 +95,7 @@ class _Pull:
         except (OSError, ValueError) as error:
             raise CurateError(f"{self.place.shown} holds no export of curate: its {RECORD} {error}") from error
         fetched: list[int] = []
-        listed = {name: File(facts["size"], facts["sha256"]) for name, facts in record["files"].items()}
+        listed = {name: FileFacts(facts["size"], facts["sha256"]) for name, facts in record["files"].items()}
         self._bring(api, listed, there, commit, fetched)
         if "loose_bytes" in record and METADATA in listed:
             every = files_of(self.staging, record)
@@ -106,7 +106,12 @@ class _Pull:
         return PullSummary(len(listed) + 1, len(fetched) + 1, sum(fetched), commit)
 
     def _bring(
-        self, api: HfApi, files: Mapping[str, File], there: Mapping[str, RemoteFile], commit: str, fetched: list[int]
+        self,
+        api: HfApi,
+        files: Mapping[str, FileFacts],
+        there: Mapping[str, RemoteFile],
+        commit: str,
+        fetched: list[int],
     ) -> None:
         """Fetch files, unless they are there already or in an earlier copy.
 
@@ -148,7 +153,7 @@ class _Pull:
             self.place.repository, name, repo_type="dataset", revision=commit, local_dir=str(self.staging)
         )
 
-    def _drop_others(self, files: Mapping[str, File]) -> None:
+    def _drop_others(self, files: Mapping[str, FileFacts]) -> None:
         """Remove what an earlier, ended pull of another state has left, and the library's notes."""
         shutil.rmtree(self.staging / ".cache", ignore_errors=True)
         for place, folders, names in os.walk(self.staging, topdown=False):
@@ -172,9 +177,6 @@ class _Pull:
             self.staging.rename(self.folder)
 
 
-def _holds(path: Path, file: File) -> bool:
-    """Whether a file is there as it should be."""
-    try:
-        return path.is_file() and path.stat().st_size == file.size and file_sha256(path) == file.sha256
-    except OSError:
-        return False
+def _holds(path: Path, file: FileFacts) -> bool:
+    """Whether a file is there as it should be, and no pipe is waited for."""
+    return path.is_file() and file.hold(path)

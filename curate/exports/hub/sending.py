@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from curate.errors import BadArtefact, CurateError
 from curate.exports.cards.licences import asking
+from curate.exports.disk.checksums import FileFacts
 from curate.exports.disk.folder import RECORD, inner_path
 from curate.exports.formats.tables import read_videos
 from curate.exports.hub.place import HubPlace, RemoteFile
-from curate.exports.push import JOURNAL, File, files_of
+from curate.exports.push import JOURNAL, files_of
 from curate.exports.reading.stores import open_record
 from curate.files.bounded import parse_json, read_bounded
 
@@ -119,7 +120,7 @@ class _Push:
 
     folder: Path
     record: Mapping[str, Any]
-    files: Mapping[str, File]
+    files: Mapping[str, FileFacts]
     place: HubPlace
     options: HubOptions
     asked: tuple[str, ...]
@@ -129,7 +130,7 @@ class _Push:
         """Bring the data set in step."""
         api = self.place.api()
         there = self._there(api)
-        local = {**self.files, RECORD: _facts(self.folder / RECORD)}
+        local = {**self.files, RECORD: FileFacts.of(self.folder / RECORD)}
         wrong = [name for name in local if not self._is_right(name, local[name], there.get(name))]
         surplus = sorted(there.keys() - local.keys() - _KEPT)
         for name in wrong:
@@ -175,21 +176,21 @@ class _Push:
             except (OSError, ValueError, KeyError, TypeError):
                 return None
 
-    def _is_right(self, name: str, file: File, there: RemoteFile | None) -> bool:
+    def _is_right(self, name: str, file: FileFacts, there: RemoteFile | None) -> bool:
         if there is None or there.size != file.size:
             return False
         if there.sha256:
             return there.sha256 == file.sha256
         return there.blob == _blob(inner_path(self.folder, name))
 
-    def _check(self, name: str, file: File) -> None:
+    def _check(self, name: str, file: FileFacts) -> None:
         """Sum a file that is to be sent.
 
         Raises:
             CurateError: It is not as it was written.
         """
         try:
-            found = _facts(inner_path(self.folder, name))
+            found = FileFacts.of(inner_path(self.folder, name))
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or str(error)
             raise CurateError(f"{self.folder / name} {why}: see 'curate verify {self.folder}'") from error
@@ -256,23 +257,10 @@ class _Access:
     gated: bool
 
 
-def _pieces(path: Path) -> Iterator[bytes]:
-    with open(path, "rb") as stream:
-        while piece := stream.read(_CHUNK):
-            yield piece
-
-
-def _facts(path: Path) -> File:
-    checksum, size = hashlib.sha256(), 0
-    for piece in _pieces(path):
-        checksum.update(piece)
-        size += len(piece)
-    return File(size, checksum.hexdigest())
-
-
 def _blob(path: Path) -> str:
     """Object id that git gives to a file."""
     checksum = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
-    for piece in _pieces(path):
-        checksum.update(piece)
+    with open(path, "rb") as stream:
+        while piece := stream.read(_CHUNK):
+            checksum.update(piece)
     return checksum.hexdigest()
