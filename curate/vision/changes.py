@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from curate.vision.boxes import Box, Size, area, clip_boxes, union
+from curate.vision.boxes import Box, ScoredBox, Size, area, clip_boxes, contains, scale, share_inside, union
 from curate.vision.static_content import COLUMNS, ROWS
 
 Image = npt.NDArray[np.uint8]
@@ -33,6 +34,12 @@ CUT = 0.6
 
 BINS = 4
 """Steps of each colour in which the colours of two pictures are compared."""
+
+WHOLE = 0.6
+"""Share of the frame from which a detector is shown all of it instead of parts."""
+
+SAME = 0.5
+"""Share of a new find that lies in one that stays from which it is the same."""
 
 GAP = 4
 """Numbers missing between two frames from which nothing that is known of the earlier one is believed of the later."""
@@ -149,10 +156,36 @@ def parts_of(wanted: Tiles, margin: int) -> list[Box]:
     return sorted(boxes, key=lambda box: (box[1], box[0], box))
 
 
+def changed_parts(wanted: Tiles, changed: Tiles, margin: int) -> list[Box]:
+    """Those of the `parts_of` what is wanted in which something wanted changed."""
+    return [part for part in parts_of(wanted, margin) if (wanted & changed)[index_of(part)].any()]
+
+
 def index_of(box: Box) -> tuple[slice, slice]:
     """Index of what lies in a box, of an array (rows, columns)."""
     x1, y1, x2, y2 = box
     return slice(y1, y2), slice(x1, x2)
+
+
+def with_parts(
+    known: Sequence[ScoredBox], size: Size, parts: Sequence[Box], found: Sequence[ScoredBox]
+) -> list[ScoredBox]:
+    """What is known of a frame after parts of it were looked at again.
+
+    Args:
+        known: Finds of the frame before.
+        size: Width and height of the frame.
+        parts: What was looked at again, in tiles: what was known wholly inside of one is forgotten.
+        found: What is there now.
+
+    Returns:
+        What stays, then what is new.
+    """
+    stays = [one for one in known if not any(contains(part, scale(one.box, size, GRID)) for part in parts)]
+    return [
+        *stays,
+        *(one for one in found if not any(share_inside(one.box, other.box) >= SAME for other in stays)),
+    ]
 
 
 def _colours(reduced: Image) -> npt.NDArray[np.float64]:

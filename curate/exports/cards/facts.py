@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from curate.corpus.balance import ProcedureRow
 from curate.errors import BadArtefact
 from curate.exports.cards.layout import LAYOUTS, NO_PICTURES, Layout
 from curate.exports.disk.folder import inner_path
@@ -38,17 +39,6 @@ class VideoFacts(NamedTuple):
     seconds: float
     procedures: list[str]
     corpus: str
-
-
-class ProcedureFacts(NamedTuple):
-    """A row of the table of procedures."""
-
-    split: str
-    procedure: str
-    videos: int
-    frames: float
-    hours: float
-    weight: float
 
 
 @dataclass(frozen=True)
@@ -94,7 +84,7 @@ class Facts:
     record: Mapping[str, Any]
     layout: Layout
     videos: tuple[VideoFacts, ...]
-    procedures: tuple[ProcedureFacts, ...]
+    procedures: tuple[ProcedureRow, ...]
     splits: tuple[SplitFacts, ...]
     classes: tuple[str, ...]
     schema: pa.Schema | None
@@ -162,7 +152,8 @@ def read_facts(folder: Path, record: Mapping[str, Any]) -> Facts:
     if layout is None:
         raise BadArtefact(folder, f"its format {record['format']!r} has no card in this curate")
     videos = tuple(VideoFacts(*row) for row in read_videos(folder, *VideoFacts._fields))
-    rows = read_csv(folder / "procedures.csv", ProcedureFacts._fields, "table of procedures")
+    columns = [column.name for column in fields(ProcedureRow)]
+    rows = read_csv(folder / "procedures.csv", columns, "table of procedures")
     procedures = tuple(_procedure(folder, row) for _, row in rows)
     return Facts(
         folder=folder,
@@ -177,10 +168,10 @@ def read_facts(folder: Path, record: Mapping[str, Any]) -> Facts:
     )
 
 
-def _procedure(folder: Path, row: Mapping[str, str]) -> ProcedureFacts:
+def _procedure(folder: Path, row: Mapping[str, str]) -> ProcedureRow:
     try:
         numbers = (float(row["frames"]), float(row["hours"]), float(row["weight"]))
-        return ProcedureFacts(row["split"], row["procedure"], int(row["videos"]), *numbers)
+        return ProcedureRow(row["split"], row["procedure"], int(row["videos"]), *numbers)
     except ValueError as error:
         raise BadArtefact(folder / "procedures.csv", str(error)) from error
 

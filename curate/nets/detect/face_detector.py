@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from curate.nets.detect.text_detector import STRIDE, network_size
+from curate.nets.detect.text_detector import STRIDE, network_size, scaled
 from curate.nets.onnx_session import open_session
 from curate.resources import models_folder
 from curate.vision.boxes import Box, ScoredBox, suppress
@@ -104,14 +104,11 @@ class FaceDetector:
 
     def _in_part(self, image: Image, part: Box, side: int, threshold: float) -> list[ScoredBox]:
         """Faces in a part of an image of which the whole would be scaled to a short side."""
-        import cv2
-
         height, width = image.shape[:2]
         all_rows, all_columns = network_size(width, height, side)
         x1, x2, columns = _fitted(part[0], part[2], width, all_columns)
         y1, y2, rows = _fitted(part[1], part[3], height, all_rows)
-        method = cv2.INTER_AREA if rows * columns < (y2 - y1) * (x2 - x1) else cv2.INTER_LINEAR
-        small = cv2.resize(image[y1:y2, x1:x2], (columns, rows), interpolation=method)
+        small = scaled(image[y1:y2, x1:x2], rows, columns)
         batch = np.ascontiguousarray(small.transpose(2, 0, 1)[None], dtype=np.float32)
         faces, sizes, offsets = self._session.run(["faces", "sizes", "offsets"], {"images": batch})
         boxes = centres_to_boxes(faces[0, 0], sizes[0], offsets[0], threshold)

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from curate.nets.detect.face_detector import FaceDetector
 from curate.records import Region
-from curate.vision.boxes import Box, ScoredBox, area, contains, scale, share_inside
-from curate.vision.changes import GRID, Changes, Tiles, index_of, parts_of
+from curate.vision.boxes import Box, ScoredBox, area, scale
+from curate.vision.changes import GRID, WHOLE, Changes, Tiles, changed_parts, index_of, with_parts
 from curate.vision.static_content import reduce
 
 Image = npt.NDArray[np.uint8]
@@ -22,12 +22,6 @@ in the smallest of them."""
 
 MARGIN = 3
 """Tiles around what may be a face that are looked at with it."""
-
-WHOLE = 0.6
-"""Share of the frame from which all of it is looked at closely instead of parts."""
-
-SAME = 0.5
-"""Share of a new face that lies in one that stays from which it is the same."""
 
 
 class FaceWatch:
@@ -73,13 +67,10 @@ class FaceWatch:
         """Faces of a frame of which some tiles changed."""
         size = (image.shape[1], image.shape[0])
         self._seen["face_glances"] += 1
-        known = [scale(face.box, size, GRID) for face in self._faces]
         wanted = np.zeros(changed.shape, dtype=bool)
-        for box in known:
-            wanted[index_of(box)] = True
-        for box in self._suspect(image, regions):
+        for box in (*(face.box for face in self._faces), *self._suspect(image, regions)):
             wanted[index_of(scale(box, size, GRID))] = True
-        parts = [part for part in parts_of(wanted, MARGIN) if (wanted & changed)[index_of(part)].any()]
+        parts = changed_parts(wanted, changed, MARGIN)
         if not parts:
             return self._faces
         shown = sum(area(part) for part in parts)
@@ -87,12 +78,8 @@ class FaceWatch:
             return self._closely(image)
         self._seen["face_frames"] += 1
         self._seen["face_tiles"] += shown
-        stays = [
-            face for face, box in zip(self._faces, known, strict=True) if not any(contains(part, box) for part in parts)
-        ]
         found = self._detector.detect_in(image, [scale(part, GRID, size) for part in parts])
-        stays += [face for face in found if not any(share_inside(face.box, other.box) >= SAME for other in stays)]
-        return sorted(stays, key=lambda face: (-face.score, face))
+        return sorted(with_parts(self._faces, size, parts, found), key=lambda face: (-face.score, face))
 
     def _suspect(self, image: Image, regions: Sequence[Region]) -> list[Box]:
         """Where a glance or the mask stage says that a person may be."""

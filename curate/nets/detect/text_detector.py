@@ -130,7 +130,7 @@ class TextDetector:
         """
         height, width = image.shape[:2]
         rows, columns = network_size(width, height, self._side)
-        small = _scaled(image, rows, columns)
+        small = scaled(image, rows, columns)
         found: list[ScoredBox] = []
         for part in parts:
             x1, y1, x2, y2 = scale(part, (width, height), (columns, rows))
@@ -138,7 +138,7 @@ class TextDetector:
             down, down_end = _whole_steps(y1, y2, rows)
             (seen,) = self._run([small[down:down_end, across:across_end]])
             found += boxes_of(seen, width, height, self._threshold, whole=(columns, rows), at=(across, down))
-        return sorted(found, key=_downwards)
+        return sorted(found, key=downwards)
 
     def probabilities(self, images: Sequence[Image]) -> npt.NDArray[np.float32]:
         """Probability of text at network resolution.
@@ -148,7 +148,7 @@ class TextDetector:
         """
         height, width = images[0].shape[:2]
         rows, columns = network_size(width, height, self._side)
-        return self._run([_scaled(image, rows, columns) for image in images])
+        return self._run([scaled(image, rows, columns) for image in images])
 
     def _run(self, pictures: Sequence[Image]) -> npt.NDArray[np.float32]:
         """Probability of text in pictures of one size, which is a multiple of `STRIDE`."""
@@ -162,7 +162,7 @@ class TextDetector:
         return output[:, 0]
 
 
-def _scaled(image: Image, rows: int, columns: int) -> Image:
+def scaled(image: Image, rows: int, columns: int) -> Image:
     """An image at another size."""
     import cv2
 
@@ -228,10 +228,11 @@ def boxes_of(
         x2 = min(int(np.ceil((left + across + grow) * width / columns)), width)
         y2 = min(int(np.ceil((top + down + grow) * height / rows)), height)
         boxes.append(ScoredBox(x1, y1, x2, y2, score))
-    return sorted(boxes, key=_downwards)
+    return sorted(boxes, key=downwards)
 
 
-def _downwards(box: ScoredBox) -> tuple[int, ...]:
+def downwards(box: ScoredBox) -> tuple[int, ...]:
+    """Sorts boxes top to bottom."""
     return box.y1, box.x1, box.y2, box.x2
 
 

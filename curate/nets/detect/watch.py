@@ -15,10 +15,21 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.nets.detect.overlay import OverlayNet
-from curate.nets.detect.text_detector import TextDetector
+from curate.nets.detect.text_detector import TextDetector, downwards
 from curate.records import Region
-from curate.vision.boxes import Box, ScoredBox, Size, area, contains, scale, share_inside
-from curate.vision.changes import GRID, Change, Changes, Tiles, index_of, largest_difference, parts_of, tile_means
+from curate.vision.boxes import Box, ScoredBox, Size, area, scale
+from curate.vision.changes import (
+    GRID,
+    WHOLE,
+    Change,
+    Changes,
+    Tiles,
+    changed_parts,
+    index_of,
+    largest_difference,
+    tile_means,
+    with_parts,
+)
 from curate.vision.static_content import COLUMNS, ROWS, gradients, presence, reduce, statistics
 
 Image = npt.NDArray[np.uint8]
@@ -45,14 +56,8 @@ SURE = 0.8
 CHANGED = 0.12
 """Share of a tile's pixels, suspect ones of one colour or another, from which it is to be looked at again: eight."""
 
-SAME = 0.5
-"""Share of new text that lies in text which stays from which it is the same text."""
-
 MARGIN = 1
 """Tiles around what is suspect that the text detector is shown with it: it takes what fills its picture for no text."""
-
-WHOLE = 0.6
-"""Share of the frame from which the text detector is shown all of it instead of parts."""
 
 
 @dataclass(frozen=True)
@@ -195,11 +200,11 @@ class Watch:
         known, size = self._last.text, (frame.image.shape[1], frame.image.shape[0])
         wanted = tile_means(overlaid) >= SUSPECT
         changed = self._known.other(frame.reduced, suspect)
-        boxes = [scale(box.box, size, GRID) for box in known]
-        for box, tiles in zip(known, boxes, strict=True):
-            wanted[index_of(tiles)] = True
-            changed[index_of(tiles)] = not self._known.shows(frame.steps, scale(box.box, size, (COLUMNS, ROWS)))
-        parts = [part for part in parts_of(wanted, MARGIN) if (wanted & changed)[index_of(part)].any()]
+        for box in known:
+            tiles = index_of(scale(box.box, size, GRID))
+            wanted[tiles] = True
+            changed[tiles] = not self._known.shows(frame.steps, scale(box.box, size, (COLUMNS, ROWS)))
+        parts = changed_parts(wanted, changed, MARGIN)
         if not parts:
             return known
         for part in parts:
@@ -209,10 +214,8 @@ class Watch:
             return self._whole(frame.image)
         self._seen["text_frames"] += 1
         self._seen["text_tiles"] += shown
-        stays = [one for one, box in zip(known, boxes, strict=True) if not any(contains(part, box) for part in parts)]
         found = self._detector.detect_in(frame.image, [scale(part, GRID, size) for part in parts])
-        stays += [box for box in found if not any(share_inside(box.box, other.box) >= SAME for other in stays)]
-        return sorted(stays, key=lambda box: (box.y1, box.x1, box.y2, box.x2))
+        return sorted(with_parts(known, size, parts, found), key=downwards)
 
     def _whole(self, image: Image) -> list[ScoredBox]:
         assert self._detector is not None, "only called where text is looked for"
