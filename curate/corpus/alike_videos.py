@@ -77,11 +77,6 @@ class Frames:
     vectors: npt.NDArray[np.float16]
 
 
-def spread(rows: int, most: int = FRAMES_A_VIDEO) -> npt.NDArray[np.int64]:
-    """Up to so many rows, evenly spread over all."""
-    return np.unique(np.linspace(0, rows - 1, min(rows, most)).round().astype(np.int64)) if rows else np.empty(0, int)
-
-
 def look_alike(
     unlabelled: Frames, labelled: Frames, procedures: Mapping[str, Sequence[str]], options: AlikeOptions
 ) -> dict[str, Alike]:

@@ -11,7 +11,6 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +21,7 @@ from curate.errors import BadArtefact
 from curate.records import Video
 from curate.report.funnel import NO_PROCEDURE
 from curate.run.pipeline import Pipeline
-from curate.workspace.tables.embeddings import read_embedding_model, read_embeddings
+from curate.workspace.tables.embeddings import read_embedding_model, read_some_embeddings
 from curate.workspace.tables.verdicts import read_verdicts
 
 MOST_VIDEOS = 400
@@ -96,7 +95,8 @@ def embedding_map(pipeline: Pipeline, problems: list[tuple[str, str]] | None = N
     for video in chosen:
         try:
             model, columns = read_embedding_model(tables[video.id])
-            vectors = _some(tables[video.id], _kept(pipeline, video), max(1, MOST_POINTS // len(chosen)))
+            each = max(1, MOST_POINTS // len(chosen))
+            vectors = _unit(read_some_embeddings(tables[video.id], each, _kept(pipeline, video)))
         except BadArtefact as error:
             if problems is not None:
                 problems.append((video.id, str(error)))
@@ -135,24 +135,10 @@ def _kept(pipeline: Pipeline, video: Video) -> npt.NDArray[np.int32] | None:
     return None if verdicts is None else np.array([row.n for row in read_verdicts(verdicts) if row.kept], np.int32)
 
 
-def _some(path: Path, wanted: npt.NDArray[np.int32] | None, most: int) -> npt.NDArray[np.float32]:
-    """Vectors of unit length of some of the wanted frames of a video, spread over it; few are held at a time."""
-    kept: list[npt.NDArray[np.float32]] = []
-    step, seen = 1, 0
-    for n, group in read_embeddings(path):
-        vectors = group if wanted is None else group[np.isin(n, wanted)]
-        places = np.arange(seen, seen + len(vectors))
-        kept += list(vectors[places % step == 0].astype(np.float32))
-        seen += len(vectors)
-        while len(kept) >= 2 * most:
-            kept, step = kept[::2], 2 * step
-    if not kept:
-        return np.empty((0, 0), np.float32)
-    rows = np.array(kept, np.float32)
-    if len(rows) > most:
-        rows = rows[np.linspace(0, len(rows) - 1, most).round().astype(int)]
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.maximum(lengths, np.finfo(np.float32).tiny)
+def _unit(rows: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
+    """Vectors at unit length."""
+    vectors = rows.astype(np.float32)
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
 
 
 def _principal(vectors: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64], tuple[float, float]]:

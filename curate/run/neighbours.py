@@ -25,9 +25,10 @@ from curate.files.bounded import parse_json, read_bounded
 from curate.files.digest import digest, sha256_of
 from curate.files.parquet import read_rows
 from curate.records import VIDEO_ID
+from curate.run.embeddings import OneModel
 from curate.run.placing import corpus_folder
 from curate.run.session import Session
-from curate.workspace.tables.embeddings import EmbeddingModel, read_embedding_model, read_embeddings
+from curate.workspace.tables.embeddings import EmbeddingModel, read_embeddings
 from curate.workspace.tree import Workspace
 
 FOLDER = "neighbours"
@@ -154,7 +155,7 @@ def _embeddings(session: Session, videos: list[_Video]) -> tuple[EmbeddingModel,
     if "embed" not in pipeline.specs:
         raise CurateError("no embedding was made: run 'curate embed --model default' first")
     by_id = {video.id: video for video in pipeline.videos}
-    first: tuple[str, EmbeddingModel, int] | None = None
+    one = OneModel()
     sums: dict[str, str] = {}
     lacking = []
     for shown in videos:
@@ -167,24 +168,13 @@ def _embeddings(session: Session, videos: list[_Video]) -> tuple[EmbeddingModel,
         if seal is not None and not seal.holds(path):
             pipeline.send_back_damaged([video])
             raise CurateError(f"{path} is damaged: run 'curate embed', which makes it again, and then this")
-        try:
-            model, columns = read_embedding_model(path)
-        except BadArtefact as error:
-            raise CurateError(f"{error}: run 'curate embed' again") from error
+        one.take(shown.id, path)
         sums[shown.id] = seal.sha256 if seal is not None else sha256_of(path)
-        if first is None:
-            first = shown.id, model, columns
-        elif (model.identity, columns) != (first[1].identity, first[2]):
-            raise CurateError(
-                f"embeddings of different models cannot be compared: {first[0]} has one of {first[1]}, {shown.id} of "
-                f"{model}; run 'curate embed' for all"
-            )
     if lacking:
         raise CurateError(
             f"{len(lacking)} videos of the export have no embedding, such as {lacking[0]}: run 'curate embed' first"
         )
-    assert first is not None, "an export has videos"
-    return first[1], first[2], sums
+    return *one.found, sums
 
 
 def _write(

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from curate.corpus.alike_videos import Alike, AlikeOptions, Frames, look_alike, spread
+from curate.corpus.alike_videos import FRAMES_A_VIDEO, Alike, AlikeOptions, Frames, look_alike
 from curate.errors import BadArtefact, CurateError
 from curate.manifests.suggested import SUGGESTED, is_unlabelled, title_cells
 from curate.manifests.titles import shipped_title_words
 from curate.records import Video
+from curate.run.embeddings import OneModel
 from curate.run.session import Session
-from curate.workspace.tables.embeddings import EmbeddingModel, read_embedding_model, read_embeddings
+from curate.workspace.tables.embeddings import read_some_embeddings
 
 COLUMNS = (*SUGGESTED, "alike_procedures", "alike_evidence")
 """Beside those of a list: what titles suggest, and what neighbours do."""
@@ -51,37 +52,21 @@ def _alike(session: Session, videos: Sequence[Video], options: AlikeOptions) -> 
     if "embed" not in pipeline.specs:
         return {}
     tables = [(video, path) for video in videos if (path := pipeline.made(video, "embed")) is not None]
-    _one_model(tables)
+    one = OneModel()
+    for video, path in tables:
+        one.take(video.id, path)
     labelled = _frames((video, path) for video, path in tables if video.procedures)
     unlabelled = _frames((video, path) for video, path in tables if not video.procedures)
     return look_alike(unlabelled, labelled, {video.id: video.procedures for video in videos}, options)
-
-
-def _one_model(tables: Sequence[tuple[Video, Path]]) -> None:
-    first: tuple[str, EmbeddingModel, int] | None = None
-    for video, path in tables:
-        try:
-            model, columns = read_embedding_model(path)
-        except BadArtefact as error:
-            raise CurateError(f"{error}: run 'curate embed' again") from error
-        if first is None:
-            first = video.id, model, columns
-        elif (model.identity, columns) != (first[1].identity, first[2]):
-            raise CurateError(
-                f"embeddings of different models cannot be compared: {first[0]} has one of {first[1]}, {video.id} of "
-                f"{model}; run 'curate embed' for all"
-            )
 
 
 def _frames(tables: Iterable[tuple[Video, Path]]) -> Frames:
     ids, counts, parts = [], [], []
     for video, path in tables:
         try:
-            held = [vectors for _, vectors in read_embeddings(path)]
+            vectors = read_some_embeddings(path, FRAMES_A_VIDEO)
         except BadArtefact as error:
             raise CurateError(f"{error}: run 'curate embed' again") from error
-        vectors = np.concatenate(held) if held else np.empty((0, 0), np.float16)
-        vectors = vectors[spread(len(vectors))]
         ids.append(video.id)
         counts.append(len(vectors))
         parts += [vectors] if len(vectors) else []

@@ -8,18 +8,20 @@ import numpy as np
 import pytest
 
 from curate.cli import run_command
-from curate.corpus.alike_videos import AlikeOptions, Frames, look_alike, spread
+from curate.corpus.alike_videos import FRAMES_A_VIDEO, AlikeOptions, Frames, look_alike
 from curate.files.csv_file import read_csv
 from curate.manifests.store import write_manifest
 from curate.run.session import open_session
+from curate.workspace.tables.embeddings import spread
 from tests.finished import make_finished
 from tests.run.test_neighbours import MODEL, WEB, embed
 
 
 def test_frames_are_spread_evenly() -> None:
-    assert spread(0).tolist() == []
-    assert spread(3).tolist() == [0, 1, 2]
-    assert len(spread(1000)) == 32 and spread(1000)[0] == 0 and spread(1000)[-1] == 999
+    assert spread(0, FRAMES_A_VIDEO).tolist() == []
+    assert spread(3, FRAMES_A_VIDEO).tolist() == [0, 1, 2]
+    rows = spread(1000, FRAMES_A_VIDEO)
+    assert len(rows) == 32 and rows[0] == 0 and rows[-1] == 999
 
 
 def test_the_nearest_videos_speak_and_one_long_scene_does_not_outvote_them() -> None:

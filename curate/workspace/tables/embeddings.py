@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curate.errors import BadArtefact
-from curate.files.parquet import RowWriter, open_parquet, require_columns
+from curate.files.parquet import RowWriter, open_parquet, read_rows, require_columns
 from curate.workspace.tables.schemas import embedding_schema
 
 if TYPE_CHECKING:
@@ -140,3 +140,34 @@ def read_embeddings(path: Path) -> Iterator[tuple[npt.NDArray[np.int32], npt.NDA
             if table.column("n").null_count or len(vectors) != len(table) * columns or not np.isfinite(vectors).all():
                 raise BadArtefact(path, "it has vectors that are missing or not finite")
             yield table.column("n").to_numpy().astype(np.int32), vectors.astype(np.float16).reshape(-1, columns)
+
+
+def read_some_embeddings(path: Path, most: int, wanted: npt.NDArray[np.int32] | None = None) -> npt.NDArray[np.float16]:
+    """Vectors of some frames, evenly spread: float16 (rows, columns). One row group is held beside them.
+
+    Args:
+        path: The table.
+        most: How many, at most.
+        wanted: Numbers of the frames that are taken from; all if ``None``.
+
+    Raises:
+        BadArtefact: As `read_embeddings`.
+    """
+    import numpy as np
+
+    _, columns = read_embedding_model(path)
+    numbers = np.array([n for (n,) in read_rows(path, ("n",))], np.int64)
+    rows = np.arange(len(numbers)) if wanted is None else np.flatnonzero(np.isin(numbers, wanted))
+    rows = rows[spread(len(rows), most)]
+    found, start = [np.empty((0, columns), np.float16)], 0
+    for n, vectors in read_embeddings(path):
+        found.append(vectors[rows[(rows >= start) & (rows < start + len(n))] - start])
+        start += len(n)
+    return np.concatenate(found)
+
+
+def spread(rows: int, most: int) -> npt.NDArray[np.int64]:
+    """Up to so many rows, evenly spread over all."""
+    import numpy as np
+
+    return np.unique(np.linspace(0, rows - 1, min(rows, most)).round().astype(np.int64)) if rows else np.empty(0, int)
