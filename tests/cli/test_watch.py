@@ -71,7 +71,9 @@ def test_a_terminal_is_redrawn_in_place(workspace: Path) -> None:
     watch = subprocess.Popen([sys.executable, "-c", code, *WATCH, str(workspace)], stdout=other, stderr=other)
     os.close(other)
     shown = b""
-    while shown.count(b"\x1b[H") < 2 and select.select([terminal], [], [], 60)[0]:
+    drawn = select.poll()
+    drawn.register(terminal, select.POLLIN)
+    while shown.count(b"\x1b[H") < 2 and drawn.poll(60_000):
         shown += os.read(terminal, 4096)
     watch.send_signal(signal.SIGINT)
     assert watch.wait(30) == 130

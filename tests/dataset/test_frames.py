@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import gc
 import json
 import os
 import pickle
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -140,3 +142,17 @@ def test_parquet_that_others_wrote_again_is_read_by_groups(exports, tmp_path):
             for picture in pq.read_table(path, columns=["image"]).column(0).to_pylist()
         )
     )
+
+
+@pytest.mark.parametrize("name", ["parquet", "webdataset", "folders", "dinov2"])
+def test_files_are_closed_with_the_dataset(exports, name):
+    def open_files() -> set[Path]:
+        return {link.readlink() for link in Path("/proc/self/fd").iterdir() if link.is_symlink()}
+
+    dataset = curate.FrameDataset(exports / name)
+    _ = [dataset[index] for index in range(0, 320, 40)]
+    mine = {path for path in open_files() if path.is_relative_to((exports / name).resolve())}
+    assert mine
+    del dataset
+    gc.collect()
+    assert not open_files() & mine

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
 
 from curate.exports.disk.folder import is_inner
@@ -12,7 +14,7 @@ _MOST = 64
 
 
 class OpenFiles:
-    """Descriptors of files by name; those used last stay open.
+    """Descriptors of files by name; those used last stay open, until nobody holds this object any more.
 
     Args:
         folder: Of the export.
@@ -21,6 +23,7 @@ class OpenFiles:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._open: OrderedDict[str, int] = OrderedDict()
+        weakref.finalize(self, _close, self._open)
 
     def open(self, name: str) -> int:
         """The descriptor of a file, which stays open until others were asked for.
@@ -50,3 +53,9 @@ class OpenFiles:
         if len(piece) != size:
             raise ValueError(f"{self._folder / name} ends within the {size} bytes from {offset} on")
         return piece
+
+
+def _close(descriptors: Mapping[str, int]) -> None:
+    """Close files; in a process that was forked these are its own descriptors, and the parent keeps its own."""
+    for descriptor in descriptors.values():
+        os.close(descriptor)

@@ -93,7 +93,7 @@ class FrameStore(ABC):
 
     @abstractmethod
     def _reset(self) -> None:
-        """Start without handles, and without closing those of the parent."""
+        """Start without handles; those of the parent stay open there."""
 
 
 class _SidecarStore(FrameStore):
