@@ -11,7 +11,7 @@ Three formats are read, told apart by their content:
 - CSV with the columns ``file, kind, x1, y1, x2, y2`` and, for videos, ``start, end``; for frames that follow each
   other, ``sequence``. A row whose ``kind`` and box are empty says that the file is judged and holds nothing there; for
   a video with ``start`` and ``end``, such rows name the judged spans. The kind ``ignore`` marks areas that count for
-  nothing.
+  nothing; a frame of a sequence that it covers wholly is seen with its neighbours, and not judged.
 """
 
 from __future__ import annotations

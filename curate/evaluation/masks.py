@@ -142,6 +142,8 @@ class MaskReport:
 def evaluate(truths: Iterable[Truth], options: MaskOptions, rate: float = 1.0) -> MaskReport:
     """Find the regions of all frames of which the truth is known, and compare.
 
+    Frames that are ignored wholly are looked at with those around them, and count for nothing.
+
     Args:
         truths: What is to be covered where.
         options: The detectors; as for ``curate mask``.
@@ -158,6 +160,8 @@ def evaluate(truths: Iterable[Truth], options: MaskOptions, rate: float = 1.0) -
             for judged, by_way in _looked_at(finder, judged_frames(truth, rate, Path(scratch))):
                 for way, regions in zip(WAYS, by_way, strict=True):
                     score = score_of(judged, regions)
+                    if not score.free and not score.overlays:
+                        continue
                     report.figures[way].add(score)
                     report.rows.append(Row(judged.source, judged.time, way, score))
                 keep_worst(misses, alarms, judged, by_way[0])

@@ -191,6 +191,21 @@ def test_command_on_a_sequence_and_on_a_clean_image(tmp_path: Path) -> None:
     assert covered / drawn == pytest.approx(over_time["pixel_recall"])
 
 
+def test_frames_that_are_ignored_wholly_are_seen_but_not_judged(tmp_path: Path) -> None:
+    rows = [["file", "kind", "x1", "y1", "x2", "y2", "sequence"]]
+    for k, frame in enumerate(moving_tissue(8, logo=True)):
+        write_jpeg(tmp_path / f"{k}.jpg", frame)
+        judged = [f"{k}.jpg", "logo", "520", "20", "621", "71", "clip"]
+        rows.append(judged if k == 3 else [f"{k}.jpg", "ignore", "0", "0", "640", "360", "clip"])
+    with open(tmp_path / "truth.csv", "w", newline="") as stream:
+        csv.writer(stream).writerows(rows)
+    result = CliRunner().invoke(cli, ["evaluate", "masks", str(tmp_path / "truth.csv"), "-o", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    over_time = json.loads((tmp_path / "out" / "report.json").read_text())["ways"]["over time"]
+    assert (over_time["frames"], over_time["clean_frames"]) == (1, 0)
+    assert over_time["kinds"]["logo"]["pixel_recall"] > 0.9
+
+
 def write_video(path: Path, frames: list[np.ndarray]) -> None:
     """A video of one frame a second."""
     with av.open(str(path), "w") as container:

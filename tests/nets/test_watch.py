@@ -14,6 +14,7 @@ from curate.config import MaskOptions, SampleOptions
 from curate.media.decode import Sampler
 from curate.media.select import AtRate
 from curate.nets.detect.regions import RegionFinder
+from curate.vision.boxes import cover
 
 WIDTH, HEIGHT = 640, 360
 
@@ -67,6 +68,24 @@ def test_new_text_is_found_in_the_frame_where_it_appears(finder, tmp_path):
     assert shown == list(range(9, 14))
     assert all(any(r.model == "text" and r.y1 > 280 for r in regions) for regions in found.values())
     assert seen["text_tiles"] < 0.6 * 960 * len(images)
+
+
+def menu(image: np.ndarray) -> np.ndarray:
+    """A panel of a tower that is open."""
+    cv2.rectangle(image, (100, 120), (330, 300), (40, 90, 160), -1)
+    for row, words in enumerate(("Light source", "Mode", "Intensity", "Exit")):
+        cv2.putText(image, words, (112, 155 + 40 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (240, 240, 240), 2)
+        cv2.rectangle(image, (270, 138 + 40 * row), (318, 160 + 40 * row), (150, 190, 230), -1)
+    return image
+
+
+@pytest.mark.parametrize("at", [0, 5, 6, 13])
+def test_a_menu_that_is_open_for_a_second_is_covered_then_and_only_then(finder, tmp_path, at):
+    images = [menu(tissue(n)) if n == at else tissue(n) for n in range(14)]
+    found = dict(finder.find(filmed(tmp_path / "menu.mp4", images)))
+    panel = [cover([r.box for r in regions], WIDTH, HEIGHT)[120:300, 100:330].mean() for regions in found.values()]
+    assert [n for n, covered in enumerate(panel) if covered > 0.5] == [at]
+    assert panel[at] > 0.75
 
 
 def test_text_that_goes_is_gone(finder, tmp_path):

@@ -119,15 +119,11 @@ def boxes_of(probabilities: npt.NDArray[np.float32], threshold: float) -> list[R
         Boxes, top to bottom; none lies inside another.
     """
     overlay = 1 - probabilities[0]
-    best = 1 + probabilities[1:].argmax(axis=0)
     left_over = overlay >= PIXEL
     boxes = []
-    for kind in ("ui", "pip"):
-        for box, inside in _components(left_over & (best == CLASSES.index(kind))):
-            long, short = sorted((box[2] - box[0], box[3] - box[1]), reverse=True)
-            if long >= LEAST_SIDES[kind][0] and short >= LEAST_SIDES[kind][1]:
-                boxes.append(Region(*box, kind, _mean(overlay, inside), NAME))
-                left_over[inside] = False
+    for panel, inside in _panels(probabilities, left_over):
+        boxes.append(panel)
+        left_over[inside] = False
     for box, inside in _components(left_over):
         votes = [float(probabilities[CLASSES.index(kind)][inside].sum()) for kind in ("text", "logo")]
         boxes.append(Region(*box, "text" if votes[0] > votes[1] else "logo", _mean(overlay, inside), NAME))
@@ -137,6 +133,29 @@ def boxes_of(probabilities: npt.NDArray[np.float32], threshold: float) -> list[R
         if not any(share_inside(found.box, larger.box) >= NESTED for larger in outermost):
             outermost.append(found)
     return sorted(outermost, key=lambda box: (box.y1, box.x1, box.y2, box.x2, box.kind))
+
+
+def panels_of(probabilities: npt.NDArray[np.float32], least: float) -> list[Region]:
+    """Interfaces and picture-in-picture windows.
+
+    Args:
+        probabilities: As `OverlayNet.probabilities` gives them.
+        least: Probability of overlay from which a pixel belongs to one, 0..1.
+
+    Returns:
+        Boxes, those of interfaces first.
+    """
+    return [panel for panel, _ in _panels(probabilities, 1 - probabilities[0] >= least)]
+
+
+def _panels(probabilities: npt.NDArray[np.float32], pixels: npt.NDArray[np.bool_]) -> Iterator[tuple[Region, Pixels]]:
+    """Interfaces and picture-in-picture windows among some pixels, where they are large enough to be one."""
+    overlay, best = 1 - probabilities[0], 1 + probabilities[1:].argmax(axis=0)
+    for kind in LEAST_SIDES:
+        for box, inside in _components(pixels & (best == CLASSES.index(kind))):
+            long, short = sorted((box[2] - box[0], box[3] - box[1]), reverse=True)
+            if long >= LEAST_SIDES[kind][0] and short >= LEAST_SIDES[kind][1]:
+                yield Region(*box, kind, _mean(overlay, inside), NAME), inside
 
 
 def pieces(inside: npt.NDArray[np.bool_]) -> list[Box]:

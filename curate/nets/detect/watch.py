@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from curate.nets.detect.overlay import OverlayNet
+from curate.nets.detect.overlay import OverlayNet, panels_of
 from curate.nets.detect.text_detector import TextDetector, downwards
 from curate.records import Region
 from curate.vision.boxes import Box, ScoredBox, Size, area, scale
@@ -56,6 +56,10 @@ SURE = 0.8
 CHANGED = 0.12
 """Share of a tile's pixels, suspect ones of one colour or another, from which it is to be looked at again: eight."""
 
+GLIMPSE = 0.5
+"""Probability from which a pixel belongs to an interface or an insert that a pair of frames shows. Each of them is
+looked at alone where the window of frames around it does not show that."""
+
 MARGIN = 1
 """Tiles around what is suspect that the text detector is shown with it: it takes what fills its picture for no text."""
 
@@ -69,12 +73,15 @@ class Look:
         others: What other detectors found.
         reduced: The frame as `curate.vision.static_content.reduce` gives it.
         steps: Its `curate.vision.static_content.gradients`.
+        glimpsed: Where the overlay network sees an interface or an insert in it or in the frame beside it, in pixels of
+            the reduced image.
     """
 
     text: list[ScoredBox]
     others: list[Region]
     reduced: Image
     steps: npt.NDArray[np.float32]
+    glimpsed: Sequence[Region] = ()
 
 
 @dataclass(frozen=True)
@@ -170,22 +177,24 @@ class Watch:
         """Look at the frames that wait."""
         held, self._held = self._held, []
         changed = [one for one in held if one.change.any]
-        overlaid = self._overlaid(changed) if changed else None
+        probabilities = self._probabilities(changed) if changed else None
+        overlaid = None if probabilities is None else 1 - probabilities[0]
+        glimpsed = [] if probabilities is None else panels_of(probabilities, GLIMPSE)
         for one in held:
             if self._last is not None and not one.change.any:
-                look = Look(self._last.text, self._last.others, one.reduced, one.steps)
+                look = replace(self._last, reduced=one.reduced, steps=one.steps)
             else:
-                look = Look(self._text(one, overlaid), self._find_others(one.image), one.reduced, one.steps)
+                found = self._text(one, overlaid), self._find_others(one.image)
+                look = Look(*found, one.reduced, one.steps, glimpsed)
             self._last = look
             yield one.n, (one.image.shape[1], one.image.shape[0]), look
 
-    def _overlaid(self, frames: Sequence[_Held]) -> Probabilities | None:
-        """Probability of overlay that the network sees in some frames together."""
-        if self._net is None or self._detector is None:
+    def _probabilities(self, frames: Sequence[_Held]) -> Probabilities | None:
+        """What the overlay network sees in some frames together."""
+        if self._net is None:
             return None
         self._seen["overlay_pairs"] += 1
-        maps = statistics([one.reduced for one in frames], [one.steps for one in frames])
-        return 1 - self._net.probabilities(maps)[0]
+        return self._net.probabilities(statistics([one.reduced for one in frames], [one.steps for one in frames]))
 
     def _text(self, frame: _Held, overlaid: Probabilities | None) -> list[ScoredBox]:
         """Text of a frame that changed."""
