@@ -162,7 +162,7 @@ def purge(
 
 
 def _remove_artefacts(workspace: Workspace, videos: Collection[str]) -> list[Path]:
-    """Remove every file that belongs to some videos, finished or not, and whatever a killed run left in the root."""
+    """Remove every file that belongs to some videos, finished or not, and what killed ones left beside records."""
     removed = []
     for folder in sorted(_stage_folders(workspace)):
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
@@ -172,9 +172,11 @@ def _remove_artefacts(workspace: Workspace, videos: Collection[str]) -> list[Pat
     for path in _in_report(workspace.root / "report", videos):
         _remove(path)
         removed.append(path)
-    for path in workspace.root.glob(".*"):
-        if path.suffix in (".tmp", ".new") and path.is_file():
-            path.unlink()
+    records = workspace.ledger_folder, workspace.logs_folder, workspace.decisions_folder, corpus_folder(workspace)
+    for folder in (workspace.root, *records):
+        for path in folder.glob(".*"):
+            if path.suffix in (".tmp", ".new") and path.is_file():
+                path.unlink()
     return removed
 
 

@@ -363,8 +363,9 @@ class LedgerReader:
             self._read[path] = inode, place.offset
 
     def _is_late(self, event: Event) -> bool:
+        """Whether it may stand before what is known: of events that are as late, the order of the files decides."""
         known = self._records.get((event.video, event.stage))
-        return known is not None and _order(event) < _order(known.last)
+        return known is not None and _order(event) <= _order(known.last)
 
 
 def _goes_on(read: tuple[int, int], found: tuple[int, int] | None) -> bool:

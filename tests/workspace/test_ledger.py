@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from curate.records import Reason
@@ -207,6 +207,7 @@ def test_every_event_that_was_acknowledged_survives_kill_9(tmp_path: Path) -> No
     assert {(f"v{i}", "sample") for i in range(acknowledged)} <= set(records)
 
 
+@example([(0, done(1)), (1, dataclasses.replace(done(1), detail="other")), (0, done(1))])
 @given(st.lists(st.tuples(st.integers(0, 2), events), max_size=12))
 def test_reading_on_ends_where_reading_anew_does(tmp_path_factory: pytest.TempPathFactory, written) -> None:
     folder = tmp_path_factory.mktemp("ledger")
