@@ -1,7 +1,8 @@
 """Reading what stands in the regions of frames; what stands still is read once.
 
 Captions and interfaces stand still while surgery moves, so a region at the place of an earlier one with the same
-content needs no new reading.
+content needs no new reading. One that was read badly gets some, and all that they say counts. One that says the same
+again and again although it looks different, for tissue moves behind it, gets ever fewer.
 """
 
 from __future__ import annotations
@@ -26,8 +27,11 @@ OWN_LOOK = frozenset(["text", "logo", "ui", "other"])
 """Kinds of regions in which lines are looked for where the mask stage told none. Windows with pictures (``pip``) are
 not among them: they move, and the mask stage has looked at every frame of them."""
 
-SAME_PLACE = 0.8
-"""Intersection over union from which two regions may be the same one."""
+SAME_PLACE = 0.65
+"""Intersection over union from which two regions may be the same one, if they end at the same letters."""
+
+SAME_ENDS = 0.5
+"""Heights by which the ends of a line may lie apart in two frames; what is written on beyond them is another line."""
 
 BLOCK = 8
 """Side in pixels of the blocks in which contents are compared."""
@@ -39,6 +43,18 @@ are."""
 SAME_LOOK = 14.0
 """Mean difference (0..255) in no block of which two contents are the same: JPEG of a status caption differs by less
 than half of it, one changed letter by more than twice."""
+
+SHOWN = 0.8
+"""Share of the strokes of an earlier look that a region must show for the same letters to stand there."""
+
+SURE = 0.95
+"""Score from which a line was read right."""
+
+TRIES = 4
+"""Readings that a region gets for its lines to be read right."""
+
+LONGEST_WAIT = 4
+"""Frames from one reading to the next, at most, of a region that says the same but looks different."""
 
 REMEMBERED = 12
 """Frames for which a region that is not seen is remembered."""
@@ -63,12 +79,50 @@ class Line(NamedTuple):
 
 @dataclass
 class _Known:
-    """A region that was read."""
+    """A region that was read, in frame ``read``, for the so-manieth time, and last seen in frame ``seen``."""
 
     region: Box
     look: Strokes
     lines: tuple[Line, ...]
+    read: int
     seen: int
+    readings: int = 1
+    wait: int = 1
+
+    @property
+    def score(self) -> float:
+        """That of the line that was read worst, at its best."""
+        return min((line.score for line in self.lines), default=1.0)
+
+    @property
+    def texts(self) -> list[str]:
+        """What was read."""
+        return [line.text for line in self.lines]
+
+    def holds(self, look: Strokes, frame: int) -> bool:
+        """Whether a region that looks so now needs no new reading."""
+        if self.score < SURE and self.readings < TRIES:
+            return False
+        return _alike(self.look, look) or (frame - self.read < self.wait and _shown(self.look, look))
+
+    def again(self, new: _Known) -> _Known:
+        """What is known after another reading of the same letters."""
+        if new.texts == self.texts:
+            new.wait = min(2 * self.wait, LONGEST_WAIT)
+        elif self.score >= SURE:
+            return new
+        else:
+            new.lines += tuple(line for line in self.lines if line.text not in new.texts)
+        new.readings += self.readings
+        return new
+
+
+class _Place(NamedTuple):
+    """A region to be read: its lines, and what is known of the same letters."""
+
+    region: Box
+    lines: list[Box]
+    before: _Known | None
 
 
 class LineReader:
@@ -109,40 +163,59 @@ class LineReader:
         grey: Image = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
         found: list[Line] = []
         sought = False
-        new: list[tuple[Box, list[Box]]] = []
+        new: list[_Place] = []
         drawn = [region.box for region in regions if region.model == "text"]
         for box in drawn:
-            if not self._recall(grey, box, found):
-                new.append((box, [box]))
+            known, holds = self._recall(grey, box)
+            if known and holds:
+                found += known.lines
+            else:
+                new.append(_Place(box, [box], known))
         for region in regions:
             box = region.box
             if region.model == "text" or region.kind not in OWN_LOOK:
                 continue
             if any(share_inside(line, box) >= INSIDE for line in drawn):
                 continue
-            if not self._recall(grey, box, found):
-                new.append((box, self._seek(image, box)))
+            known, holds = self._recall(grey, box)
+            if known and holds:
+                found += known.lines
+            else:
+                new.append(_Place(box, self._seek(image, box), known))
                 sought = True
         self._seen["line_frames"] += sought
-        lines_to_read = sum(len(boxes) for _, boxes in new)
+        lines_to_read = sum(len(place.lines) for place in new)
         self._seen["reader_frames"] += lines_to_read > 0
         self._seen["reader_lines"] += lines_to_read
-        readings = iter(self._reader.read([_cut(image, box) for _, boxes in new for box in boxes]))
-        for box, boxes in new:
-            lines = tuple(Line(line, *next(readings)) for line in boxes)
-            self._known.append(_Known(box, _strokes(_cut(grey, box)), lines, self._frame))
-            found += lines
+        readings = iter(self._reader.read([_cut(image, box) for place in new for box in place.lines]))
+        for place in new:
+            lines = tuple(Line(line, *next(readings)) for line in place.lines)
+            found += self._learn(place, _strokes(_cut(grey, place.region)), lines)
         self._known = [known for known in self._known if self._frame - known.seen < REMEMBERED]
         return sorted(set(found), key=lambda line: (line.box[1], line.box[0], line))
 
-    def _recall(self, grey: Image, box: Box, found: list[Line]) -> bool:
-        """Add the lines of a region that was read before; returns whether it was."""
+    def _recall(self, grey: Image, box: Box) -> tuple[_Known | None, bool]:
+        """What is known of the letters in a region, and whether it holds without a new reading."""
+        same: _Known | None = None
         for known in self._known:
-            if iou(known.region, box) >= SAME_PLACE and _alike(known.look, _strokes(_cut(grey, known.region))):
+            if not _same_place(known.region, box):
+                continue
+            look = _strokes(_cut(grey, known.region))
+            if known.holds(look, self._frame):
                 known.seen = self._frame
-                found += known.lines
-                return True
-        return False
+                return known, True
+            if same is None and _shown(known.look, look):
+                same = known
+        return same, False
+
+    def _learn(self, place: _Place, look: Strokes, lines: tuple[Line, ...]) -> tuple[Line, ...]:
+        """Remember a region that was read; returns its lines."""
+        known = _Known(place.region, look, lines, self._frame, self._frame)
+        if place.before:
+            self._known = [other for other in self._known if other is not place.before]
+            known = place.before.again(known)
+        self._known.append(known)
+        return known.lines
 
     def _seek(self, image: Image, box: Box) -> list[Box]:
         """Boxes of the lines in a region."""
@@ -156,6 +229,12 @@ class LineReader:
         if not inside and tall <= TALLEST * height and box[2] - box[0] >= 2 * tall:
             return [box]
         return inside
+
+
+def _same_place(a: Box, b: Box) -> bool:
+    """Whether two regions may hold the same letters."""
+    apart = SAME_ENDS * min(a[3] - a[1], b[3] - b[1])
+    return iou(a, b) >= SAME_PLACE and abs(a[0] - b[0]) <= apart and abs(a[2] - b[2]) <= apart
 
 
 def _cut(image: Image, box: Box) -> Image:
@@ -180,3 +259,10 @@ def _alike(a: Strokes, b: Strokes) -> bool:
     sums = np.add.reduceat(np.add.reduceat(difference, rows, axis=0), columns, axis=1)
     sizes = np.outer(np.diff([*rows, a.shape[0]]), np.diff([*columns, a.shape[1]]))
     return bool((sums < SAME_LOOK * sizes).all())
+
+
+def _shown(before: Strokes, after: Strokes) -> bool:
+    """Whether a picture has the strokes of another one, and perhaps more."""
+    if before.shape != after.shape:
+        return False
+    return float((before * after).sum()) >= SHOWN * float((before * before).sum())
