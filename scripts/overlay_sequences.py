@@ -59,20 +59,34 @@ def sequences(boxes: list[dict[str, str]], groups: dict[str, str], folder: Path)
     return rows
 
 
+def groups_of(frames: Path) -> dict[str, str]:
+    """Group of every frame in a folder with labels.csv."""
+    with open(frames / "labels.csv", newline="") as stream:
+        return {row["file"]: row["group"] for row in csv.DictReader(stream)}
+
+
+def write(boxes: list[dict[str, str]], frames: Path, output: Path) -> None:
+    """Write the truth of `sequences`.
+
+    Args:
+        boxes: Rows with `COLUMNS`.
+        frames: Folder with labels.csv and the frames.
+        output: CSV to write.
+    """
+    with open(output, "w", newline="") as stream:
+        writer = csv.DictWriter(stream, [*COLUMNS, "sequence"])
+        writer.writeheader()
+        writer.writerows(sequences(boxes, groups_of(frames), frames))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("boxes", type=Path, help=f"CSV with the columns {', '.join(COLUMNS)}")
     parser.add_argument("frames", type=Path, help="folder with labels.csv and the frames")
     parser.add_argument("output", type=Path, help="CSV to write")
     arguments = parser.parse_args()
-    with open(arguments.frames / "labels.csv", newline="") as stream:
-        groups = {row["file"]: row["group"] for row in csv.DictReader(stream)}
     with open(arguments.boxes, newline="") as stream:
-        rows = sequences(list(csv.DictReader(stream)), groups, arguments.frames)
-    with open(arguments.output, "w", newline="") as stream:
-        writer = csv.DictWriter(stream, [*COLUMNS, "sequence"])
-        writer.writeheader()
-        writer.writerows(rows)
+        write(list(csv.DictReader(stream)), arguments.frames, arguments.output)
 
 
 if __name__ == "__main__":

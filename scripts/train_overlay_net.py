@@ -15,6 +15,7 @@ import time
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -51,13 +52,34 @@ VALIDATION = 6
 it."""
 
 
-class Clips(torch.utils.data.IterableDataset[tuple[np.ndarray, np.ndarray, np.ndarray]]):
+Sample = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Statistics of a window, the class of every pixel, and its weight."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast.
+
+    Attributes:
+        steps: Of the optimiser, over which the learning rate falls.
+        rate: The highest one.
+        batch: Windows a step.
+        stop: Ends after so many of the steps; ``None`` for all.
+    """
+
+    steps: int
+    rate: float
+    batch: int = 8
+    stop: int | None = None
+
+
+class Clips(torch.utils.data.IterableDataset[Sample]):
     """Statistics, targets and weights of composed clips without end: each as a whole, and one frame of it alone."""
 
     def __init__(self, composer: Composer, seed: int) -> None:
         self.composer, self.seed = composer, seed
 
-    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    def __iter__(self) -> Iterator[Sample]:
         rng = np.random.default_rng(self.seed)
         while True:
             frames, target, drawn = self.composer.clip(rng)
@@ -163,23 +185,22 @@ def main() -> None:
     net = UNet().to(memory_format=torch.channels_last)
     if arguments.initial:
         net.load_state_dict(torch.load(arguments.initial, weights_only=True))
-    train(net, composer, arguments)
+    schedule = Schedule(arguments.steps, arguments.rate, arguments.batch, arguments.stop)
+    train(net, Clips(composer, arguments.seed), schedule, arguments.output.with_suffix(".pt"))
     torch.save(net.state_dict(), arguments.output.with_suffix(".pt"))
     export(net.to(memory_format=torch.contiguous_format), arguments.output)
 
 
-def train(net: nn.Module, composer: Composer, arguments: argparse.Namespace) -> None:
+def train(net: nn.Module, data: torch.utils.data.Dataset[Sample], schedule: Schedule, checkpoint: Path) -> None:
     """Train in place: AdamW, a short warm-up, then half a cosine."""
-    loader = torch.utils.data.DataLoader(
-        Clips(composer, arguments.seed), batch_size=arguments.batch, num_workers=1, prefetch_factor=8
-    )
-    optimizer = torch.optim.AdamW(net.parameters(), lr=arguments.rate, weight_decay=1e-2)
+    loader = torch.utils.data.DataLoader(data, batch_size=schedule.batch, num_workers=1, prefetch_factor=8)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=schedule.rate, weight_decay=1e-2)
     running, begin = 0.0, time.monotonic()
     net.train()
-    for step, (maps, target, weights) in enumerate(itertools.islice(loader, arguments.stop or arguments.steps)):
+    for step, (maps, target, weights) in enumerate(itertools.islice(loader, schedule.stop or schedule.steps)):
         warm = min((step + 1) / 100, 1.0)
         for group in optimizer.param_groups:
-            group["lr"] = arguments.rate * warm * (0.5 + 0.5 * np.cos(np.pi * step / arguments.steps)) + 1e-5
+            group["lr"] = schedule.rate * warm * (0.5 + 0.5 * np.cos(np.pi * step / schedule.steps)) + 1e-5
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits = net(maps.to(memory_format=torch.channels_last))
         loss = loss_of(logits, target, weights)
@@ -192,7 +213,7 @@ def train(net: nn.Module, composer: Composer, arguments: argparse.Namespace) -> 
             mean = running / (1 - 0.98 ** (step + 1))
             print(f"step {step} loss {mean:.4f}, {time.monotonic() - begin:.0f} s", flush=True)
         if step % 500 == 499:
-            torch.save(net.state_dict(), arguments.output.with_suffix(".pt"))
+            torch.save(net.state_dict(), checkpoint)
 
 
 if __name__ == "__main__":

@@ -109,7 +109,7 @@ def train_masks(
     torch.set_num_threads(settings.threads)
     figures = None
     parts = parts_of(frames, settings.folds) if settings.folds else []
-    videos = _windows(frames)
+    videos = pictures_of(frames)
     if parts:
         figures = MaskFigures(Figures(), Figures(), len(parts))
         _score(figures.before, frames, None)
@@ -137,8 +137,12 @@ def _score(figures: Figures, frames: Sequence[BoxedFrame], model: Path | None) -
             figures.add(row.score)
 
 
-def _windows(frames: Sequence[BoxedFrame]) -> dict[str, list[tuple[Image, Image]]]:
-    """Reduced pictures of each video, with the class of every pixel."""
+def pictures_of(frames: Sequence[BoxedFrame]) -> dict[str, list[tuple[Image, Image]]]:
+    """Reduced pictures of each video, with the class of every pixel: an index into `CLASSES`, or `UNSEEN`.
+
+    Raises:
+        CurateError: A picture cannot be decoded.
+    """
     videos: dict[str, list[tuple[Image, Image]]] = defaultdict(list)
     for frame in frames:
         try:
@@ -169,7 +173,7 @@ def _trained(videos: dict[str, list[tuple[Image, Image]]], settings: MaskTrainin
                 * min(10 * (step + 1) / settings.steps, 1.0)
                 * (0.5 + 0.5 * np.cos(np.pi * step / settings.steps))
             )
-        drawn = [_window(rng, videos[names[int(rng.integers(len(names)))]]) for _ in range(BATCH)]
+        drawn = [window_of(rng, videos[names[int(rng.integers(len(names)))]]) for _ in range(BATCH)]
         maps = torch.from_numpy(np.stack([statistics(shown) for shown, _ in drawn]))
         target = torch.from_numpy(np.stack([classes for _, classes in drawn]).astype(np.int64))
         weights = torch.from_numpy(np.stack([weights_of(classes) for _, classes in drawn]))
@@ -182,8 +186,13 @@ def _trained(videos: dict[str, list[tuple[Image, Image]]], settings: MaskTrainin
     return network.eval()
 
 
-def _window(rng: np.random.Generator, shown: list[tuple[Image, Image]]) -> tuple[list[Image], Image]:
-    """Some frames of a video, moved and lit alike; where their boxes differ, pixels count for nothing."""
+def window_of(rng: np.random.Generator, shown: list[tuple[Image, Image]]) -> tuple[list[Image], Image]:
+    """Some frames of a video, moved and lit alike; where their boxes differ, pixels count for nothing.
+
+    Args:
+        rng: Source of all randomness.
+        shown: One video of `pictures_of`.
+    """
     count = 1 if rng.random() < 0.5 else int(rng.integers(1, min(len(shown), WINDOW) + 1))
     chosen = [shown[int(i)] for i in rng.choice(len(shown), count, replace=False)]
     x, y = (int(v) for v in rng.integers(-SHIFT, SHIFT + 1, 2))
