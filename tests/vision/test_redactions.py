@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from curate.vision.boxes import iou
+from curate.vision.boxes import cover, iou
 from curate.vision.redactions import find_redactions
 from tests.vision.scopes import Scope
 
@@ -54,3 +54,30 @@ def test_shadows_and_glare_are_no_boxes():
     cv2.ellipse(image, (200, 180), (90, 40), 20, 0, 360, (0, 0, 0), -1)
     cv2.circle(image, (450, 100), 30, (255, 255, 255), -1)
     assert find_redactions(compressed(cv2.GaussianBlur(image, (0, 0), 2))) == []
+
+
+@pytest.mark.parametrize("flip", [(1, 1), (1, -1), (-1, 1), (-1, -1)])
+def test_boxes_that_run_into_each_other_or_into_a_surround_are_found_by_their_corners(flip):
+    """Two boxes of different height side by side at the edge of a picture, and one in a black border."""
+    image = tissue(5)
+    image[:, :60] = image[-50:] = 0
+    image[240:, 60:140] = image[280:, 140:200] = 0
+    image[250:, 500:600] = 0
+    found = find_redactions(compressed(np.ascontiguousarray(image[:: flip[0], :: flip[1]])))
+    hidden = np.zeros((HEIGHT, WIDTH), bool)
+    hidden[240:, 60:140] = hidden[280:, 140:200] = hidden[250:, 500:600] = True
+    covered = cover(found, WIDTH, HEIGHT)[:: flip[0], :: flip[1]]
+    assert (covered & hidden)[:310].sum() > 0.9 * hidden[:310].sum()
+    black = image.max(axis=2) == 0
+    assert (covered & ~black).sum() < 0.03 * hidden.sum()
+
+
+def test_a_picture_in_a_black_frame_has_no_boxes():
+    framed = tissue(6)
+    framed[:40] = framed[-40:] = 0
+    framed[:, :90] = framed[:, -90:] = 0
+    assert find_redactions(compressed(framed)) == []
+    octagon = np.zeros_like(framed)
+    corners = [(150, 20), (490, 20), (560, 90), (560, 270), (490, 340), (150, 340), (80, 270), (80, 90)]
+    cv2.fillPoly(octagon, [np.array(corners)], (1, 1, 1))
+    assert find_redactions(compressed(tissue(7) * octagon)) == []
