@@ -37,7 +37,8 @@ from curate.review.desk import Desk
 from curate.review.server import ReviewServer
 from curate.run.session import open_session, store_manifest
 from curate.verdicts import rules
-from curate.workspace.ledger import Event, LedgerWriter
+from curate.workspace.events import Event
+from curate.workspace.ledger import LedgerWriter
 from curate.workspace.tables.fields import FieldWriter, ShotField
 from curate.workspace.tables.frames import FrameWriter
 from curate.workspace.tables.regions import BoxWriter

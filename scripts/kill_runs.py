@@ -31,7 +31,7 @@ from pathlib import Path
 import numpy as np
 import render_demo
 
-from curate.workspace.ledger import Event
+from curate.workspace.events import Event
 
 VICTIMS = ("parent", "worker", "group")
 FORMATS = ("--export-formats", "folders,lmdb,webdataset")

@@ -10,7 +10,8 @@ from curate.config import ClipsOptions, Config, ExportOptions
 from curate.exports.exporter import InProcess
 from curate.records import Video
 from curate.run.session import open_session, run_export, store_manifest
-from curate.workspace.ledger import Event, LedgerWriter
+from curate.workspace.events import Event
+from curate.workspace.ledger import LedgerWriter
 from curate.workspace.tree import Workspace
 from tests.exports.making import make_entry
 

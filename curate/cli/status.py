@@ -39,10 +39,15 @@ def status(workspace: Path, as_json: bool, missing: Path | None, watch: float | 
 
         watch_funnel(workspace, watch)
         return
+    with collector_paused():
+        _show(workspace, as_json=as_json, missing=missing)
+
+
+def _show(workspace: Path, *, as_json: bool, missing: Path | None) -> None:
+    """Look once; what was read is gone before the collector is back, which would look at all of it."""
     from curate.run.session import open_session
 
-    with collector_paused():
-        session = open_session(workspace, write=False)
-        if missing is not None:
-            reports.show_missing(session, missing)
-        reports.show_funnel(session, as_json=as_json)
+    session = open_session(workspace, write=False)
+    if missing is not None:
+        reports.show_missing(session, missing)
+    reports.show_funnel(session, as_json=as_json)

@@ -11,6 +11,7 @@ from typing import Any
 from curate.errors import CurateError
 
 _DIGITS = 32
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 def digest(value: Any) -> str:
@@ -19,7 +20,7 @@ def digest(value: Any) -> str:
 
 
 def _canonical(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+    return _ENCODER.encode(value).encode()
 
 
 class DigestOfMany:

@@ -63,8 +63,9 @@ def read_manifest(path: Path) -> list[Video]:
         names = [name for name in names if name in file.schema_arrow.names or name not in LATER_FIELDS]
         schema = pa.schema([manifest_schema().field(name) for name in names])
         table = file.read(columns=names)
-        rows = (table if table.schema.equals(schema) else table.cast(schema)).to_pylist()
-        return [Video(**{**row, "procedures": tuple(row["procedures"] or ())}) for row in rows]
+        columns = (table if table.schema.equals(schema) else table.cast(schema)).to_pydict()
+        columns["procedures"] = [tuple(procedures or ()) for procedures in columns["procedures"]]
+        return [Video(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
         raise CurateError(f"{path} is not a usable manifest: {error}") from error
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,7 +123,8 @@ def funnel(pipeline: Pipeline) -> Funnel:
         last = statuses[-1]
         if last.state == "done":
             result.complete += 1
-        surgical = sum(int(s.event.figures.get("surgical", 0)) for s in statuses if s.stage == "trim" and s.event)
+        trim = next((status.event for status in statuses if status.stage == "trim"), None)
+        surgical = int(trim.figures.get("surgical", 0)) if trim else 0
         for row in rows:
             row.videos += 1
             row.complete += last.state == "done"
@@ -175,11 +175,8 @@ def _count(result: Funnel, video: Video, status: StageStatus) -> None:
         row.done += 1
         if event.detail:
             result.notes.append((video.id, status.stage, event.detail))
-    _add(row.figures, event.figures)
-
-
-def _add(total: Counter[str], figures: Mapping[str, int | float]) -> None:
-    for name, value in figures.items():
+    total = row.figures
+    for name, value in event.figures.items():
         total[name] += value  # type: ignore[assignment]
 
 

@@ -13,9 +13,8 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from curate.acquire.estimate import Estimate, estimate
 from curate.config import Config, fingerprint_fields
@@ -29,7 +28,8 @@ from curate.run.stage_work import StageAnswer, StageSpec, StageTask, StageWork, 
 from curate.stage import Files, Stage, temporaries
 from curate.verdicts import journal
 from curate.verdicts.settle import Settled, settle
-from curate.workspace.ledger import Event, LedgerReader, LedgerWriter, Record
+from curate.workspace.events import Event
+from curate.workspace.ledger import LedgerReader, LedgerWriter, Record
 from curate.workspace.locks import Shard, shard_of
 from curate.workspace.retry_policy import may_retry
 from curate.workspace.seals import Seal
@@ -67,8 +67,7 @@ def stage_class(name: str) -> type[Stage[Any]]:
     return found
 
 
-@dataclass(frozen=True)
-class StageStatus:
+class StageStatus(NamedTuple):
     """Where one video stands at one stage.
 
     Attributes:
@@ -120,6 +119,7 @@ class Pipeline:
         self._upstream = {name: self._inputs(name) for name in self.specs}
         self._digests = {name: DigestOfMany(base, "inputs") for name, base in self._base.items()}
         self._rank = {video.id: i for i, video in enumerate(self.videos)}
+        self._folders = {name: f"{workspace.root}/{spec.stage.folder}/" for name, spec in self.specs.items()}
         self._depth = {name: i for i, name in enumerate(self.specs)}
         self._ledger = LedgerReader(workspace.ledger_folder)
         self._records: dict[tuple[str, str], Record] = {}
@@ -229,8 +229,11 @@ class Pipeline:
     def _is_there(self, stage: str, event: Event) -> bool:
         """Whether the files that an event speaks of are there, in the size that they had; of unsealed ones, whether."""
         if event.files:
-            folder = f"{self.workspace.root}/{self.specs[stage].stage.folder}/"
-            return all(seal.has_size(folder + name) for name, seal in event.files.items())
+            folder = self._folders[stage]
+            for name, seal in event.files.items():  # noqa: SIM110 (asked for every file of a workspace)
+                if not seal.has_size(folder + name):
+                    return False
+            return True
         return event.outcome == "dropped" or not event.artefact or self._artefact(stage, event).exists()
 
     def _artefact(self, stage: str, event: Event) -> Path:

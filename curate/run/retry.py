@@ -10,7 +10,8 @@ from collections.abc import Collection
 from curate.errors import CurateError
 from curate.records import Reason, Video
 from curate.run.pipeline import Pipeline, StageStatus
-from curate.workspace.ledger import Event, LedgerWriter
+from curate.workspace.events import Event
+from curate.workspace.ledger import LedgerWriter
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 

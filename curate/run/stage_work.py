@@ -19,7 +19,8 @@ from curate.engine.protocol import Attempt, Fault, Finished, Halt, Task
 from curate.files.atomic import commit, unique_tag
 from curate.records import Done, Dropped, Failed, Outcome, Reason, Video
 from curate.stage import Files, Stage
-from curate.workspace.ledger import Event, LedgerWriter, event_of
+from curate.workspace.events import Event, event_of
+from curate.workspace.ledger import LedgerWriter
 from curate.workspace.seals import Seal
 
 

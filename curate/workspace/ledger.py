@@ -12,214 +12,26 @@ came last. Times order only what has the same number: the lines of a version of 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import errno
-import json
 import logging
-import math
 import os
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, Literal
+from typing import BinaryIO
 
 from curate.files.atomic import open_own, sync_folder, unique_tag, write_atomic
-from curate.files.bounded import lines_bounded, open_regular, parse_json
+from curate.files.bounded import lines_bounded, open_regular
 from curate.files.collector import collector_paused
-from curate.records import VIDEO_ID, Done, Dropped, Failed, Outcome, Reason
-from curate.workspace.seals import Seal
+from curate.workspace.events import Event, events_of_block
 
 log = logging.getLogger(__name__)
 
 _LONGEST_LINE = 1_000_000
 """Bytes of a line, at most: a message of two thousand characters, every one escaped, is a tenth of it."""
-
-_LARGEST_NUMBER = 1 << 62
-"""No count of bytes, frames or seconds comes near it."""
-
-_ARTEFACT = re.compile(r"|[A-Za-z0-9_-]{1,64}(?:\.[A-Za-z0-9_-]{1,32}){1,3}")
-"""What an artefact's name may look like: in the folder of its stage and nowhere else."""
-
-EventKind = Literal["done", "dropped", "failed", "reset"]
-
-
-@dataclass(frozen=True)
-class Event:
-    """One line of the ledger.
-
-    Attributes:
-        time: Unix seconds when the outcome was known.
-        video: Video id.
-        stage: Stage name.
-        outcome: ``done``, ``dropped``, ``failed``, or ``reset``: what was known is void and the work is to be done
-            again, because a person asked for it, or since a file is damaged or about to be replaced.
-        fingerprint: Of options, weights and everything upstream.
-        reason: For ``dropped`` and ``failed``.
-        detail: Raw text of the cause, or the note of a finished video.
-        retryable: For ``failed``.
-        artefact: File name in the stage's folder, or empty.
-        figures: Counts for the funnel.
-        seconds: Wall time of the work.
-        attempt: Counts the attempts at this (video, stage), from 1; 0 in ledgers of a version that did not count.
-        files: Seals of the artefact and what belongs to it, by file name in the stage's folder; empty as well in
-            ledgers of that version.
-    """
-
-    time: float
-    video: str
-    stage: str
-    outcome: EventKind
-    fingerprint: str
-    reason: Reason | None = None
-    detail: str = ""
-    retryable: bool = False
-    artefact: str = ""
-    figures: Mapping[str, int | float] = field(default_factory=dict)
-    seconds: float = 0.0
-    attempt: int = 0
-    files: Mapping[str, Seal] = field(default_factory=dict)
-
-    def to_json(self) -> str:
-        """One line of JSON without the line break; fields at their default are left out."""
-        data: dict[str, Any] = {}
-        for spec in dataclasses.fields(self):
-            value = getattr(self, spec.name)
-            if value or spec.name in _REQUIRED:
-                data[spec.name] = value
-        if self.files:
-            data["files"] = {name: [seal.size, seal.sha256] for name, seal in self.files.items()}
-        return json.dumps(data, ensure_ascii=True, separators=(",", ":"))
-
-    @classmethod
-    def from_json(cls, line: str | bytes) -> Event:
-        """Parse a line, which may come from a stranger: every field is of its type, and an artefact is a bare name.
-
-        Raises:
-            ValueError: Not a whole event.
-        """
-        data = parse_json(line.decode() if isinstance(line, bytes) else line)
-        if not isinstance(data, dict):
-            raise ValueError("is not an object")
-        return cls._of(data)
-
-    @classmethod
-    def _of(cls, data: dict[str, Any]) -> Event:
-        """The event that an object of JSON tells; the object is used up."""
-        for name, value in data.items():
-            if name not in _CHECKS:
-                raise ValueError(f"is not an event: it has {name!r}")
-            if not _CHECKS[name](value):
-                raise ValueError(f"has something under {name!r} that curate does not write there")
-        if missing := _REQUIRED - data.keys():
-            raise ValueError(f"is not an event: it lacks {min(missing)!r}")
-        try:
-            data["reason"] = Reason(data["reason"]) if data.get("reason") else None
-        except ValueError as error:
-            raise ValueError(f"is not an event: {error}") from error
-        if data["reason"] is None and data["outcome"] in ("failed", "dropped"):
-            raise ValueError("is not an event: it names no reason")
-        if files := data.get("files"):
-            data["files"] = {name: Seal(*seal) for name, seal in files.items()}
-        # What __init__ of a frozen class does field by field, of which there are a million in a large workspace.
-        event = cls.__new__(cls)
-        vars(event).update(figures={}, files={})
-        vars(event).update(data)
-        return event
-
-
-def _is_number(value: Any) -> bool:
-    if type(value) is int:
-        return -_LARGEST_NUMBER < value < _LARGEST_NUMBER
-    return type(value) is float and math.isfinite(value)
-
-
-def _are_figures(value: Any) -> bool:
-    return type(value) is dict and all(map(_is_number, value.values()))
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value < _LARGEST_NUMBER
-
-
-def _is_artefact(value: Any) -> bool:
-    return isinstance(value, str) and _ARTEFACT.fullmatch(value) is not None
-
-
-def _are_seals(value: Any) -> bool:
-    return type(value) is dict and all(
-        name and _ARTEFACT.fullmatch(name) and _is_seal(seal) for name, seal in value.items()
-    )
-
-
-def _is_seal(value: Any) -> bool:
-    return type(value) is list and len(value) == 2 and _is_count(value[0]) and type(value[1]) is str
-
-
-_CHECKS: Mapping[str, Callable[[Any], bool]] = {
-    "time": _is_number,
-    "video": lambda value: isinstance(value, str) and VIDEO_ID.fullmatch(value) is not None,
-    "stage": _is_text,
-    "outcome": lambda value: value in ("done", "dropped", "failed", "reset"),
-    "fingerprint": _is_text,
-    "reason": _is_text,
-    "detail": _is_text,
-    "retryable": lambda value: isinstance(value, bool),
-    "artefact": _is_artefact,
-    "figures": _are_figures,
-    "seconds": _is_number,
-    "attempt": _is_count,
-    "files": _are_seals,
-}
-_REQUIRED = {
-    spec.name
-    for spec in dataclasses.fields(Event)
-    if spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
-}
-
-
-def event_of(
-    outcome: Outcome,
-    *,
-    time: float,
-    video: str,
-    stage: str,
-    fingerprint: str,
-    seconds: float,
-    artefact: str = "",
-    attempt: int = 0,
-    files: Mapping[str, Seal] | None = None,
-) -> Event:
-    """The event that records an outcome; see `Event` for the arguments."""
-    common: dict[str, Any] = {
-        "time": round(time, 3),
-        "video": video,
-        "stage": stage,
-        "fingerprint": fingerprint,
-        "seconds": round(seconds, 3),
-        "artefact": artefact,
-        "attempt": attempt,
-        "files": files or {},
-    }
-    match outcome:
-        case Done():
-            return Event(outcome="done", detail=outcome.note, figures=dict(outcome.figures), **common)
-        case Dropped():
-            return Event(
-                outcome="dropped",
-                reason=outcome.reason,
-                detail=outcome.detail,
-                figures=dict(outcome.figures),
-                **common,
-            )
-        case Failed():
-            return Event(
-                outcome="failed", reason=outcome.reason, detail=outcome.detail, retryable=outcome.retryable, **common
-            )
+_BLOCK = 1 << 20
+"""Bytes of lines that are read at once, about."""
 
 
 class LedgerWriter:
@@ -262,7 +74,7 @@ def _end_torn_line(descriptor: int) -> None:
         os.write(descriptor, b"\n")
 
 
-@dataclass
+@dataclass(slots=True)
 class Record:
     """What is known of one (video, stage).
 
@@ -380,8 +192,7 @@ class _Place:
     offset: int = 0
 
 
-def _order(event: Event) -> tuple[int, float]:
-    return event.attempt, event.time
+_order: Callable[[Event], tuple[int, float]] = attrgetter("attempt", "time")
 
 
 def _tell(damaged: Sequence[str]) -> None:
@@ -396,21 +207,44 @@ def _events(path: Path, damaged: list[str], place: _Place) -> Iterator[Event]:
         with open_regular(path) as stream:
             stream.seek(place.offset)
             where = "" if place.offset == 0 else f", counted from byte {place.offset}"
-            for number, line in enumerate(lines_bounded(stream, _LONGEST_LINE), start=1):
-                place.offset = stream.tell() if line is None else place.offset + len(line)
+            number = 1
+            for block in _blocks(stream):
                 try:
-                    if line is None:
-                        raise ValueError(f"has more than {_LONGEST_LINE / 1e6:g} MB")
-                    yield Event.from_json(line)
-                except ValueError as error:
-                    torn = line is not None and not line.rstrip().endswith(b"}")
-                    if not torn:
-                        damaged.append(f"{path}:{number}{where} {error}")
-                    elif line is not None and not line.endswith(b"\n"):
-                        place.offset -= len(line)  # perhaps its other half is still to come
+                    events = events_of_block([line or b"" for line in block])
+                except ValueError:
+                    for at, line in enumerate(block, start=number):
+                        place.offset = stream.tell() if line is None else place.offset + len(line)
+                        try:
+                            if line is None:
+                                raise ValueError(f"has more than {_LONGEST_LINE / 1e6:g} MB")
+                            yield Event.from_json(line)
+                        except ValueError as error:
+                            torn = line is not None and not line.rstrip().endswith(b"}")
+                            if not torn:
+                                damaged.append(f"{path}:{at}{where} {error}")
+                            elif line is not None and not line.endswith(b"\n"):
+                                place.offset -= len(line)  # perhaps its other half is still to come
+                else:
+                    yield from events
+                    place.offset = stream.tell()
+                number += len(block)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         log.warning("%s cannot be read (%s): passed over", path, why)
+
+
+def _blocks(stream: BinaryIO) -> Iterator[list[bytes | None]]:
+    """Lines of a file by about `_BLOCK` bytes; one of more than `_LONGEST_LINE`, which is ``None``, ends its block."""
+    block: list[bytes | None] = []
+    size = 0
+    for line in lines_bounded(stream, _LONGEST_LINE):
+        block.append(line)
+        size += len(line or b"")
+        if line is None or size >= _BLOCK:
+            yield block
+            block, size = [], 0
+    if block:
+        yield block
 
 
 def forget(folder: Path, videos: Collection[str]) -> int:
@@ -464,7 +298,8 @@ def _fold(events: Iterable[Event], records: dict[tuple[str, str], Record]) -> No
     """Add events, in their order, to records."""
     for event in events:
         key = (event.video, event.stage)
-        if key in records:
-            records[key].add(event)
-        else:
+        known = records.get(key)
+        if known is None:
             records[key] = Record.first(event)
+        else:
+            known.add(event)

@@ -23,7 +23,7 @@ from curate.run.doctor import check_cookies, check_disk, check_javascript, check
 from curate.run.pipeline import estimate_pending
 from curate.run.retry import parse_age
 from curate.run.session import open_session
-from curate.workspace.ledger import Event
+from curate.workspace.events import Event
 
 QUICK = ["--sleep-interval-requests", "0", "--backoff", "0", "--retries", "0", "--free-space", "0", "-q"]
 

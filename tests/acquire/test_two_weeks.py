@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from curate.files.csv_file import read_csv
-from curate.workspace.ledger import Event
+from curate.workspace.events import Event
 from tests.acquire.conftest import encode
 
 DEAD = {

@@ -12,7 +12,8 @@ from curate.engine import Answer, Halt, Task, make_engine
 from curate.records import Video
 from curate.run.stage_work import StageAnswer, StageSpec, StageTask, StageWork, record
 from curate.stage import Files, Stage
-from curate.workspace.ledger import Event, LedgerWriter, read_ledger
+from curate.workspace.events import Event
+from curate.workspace.ledger import LedgerWriter, read_ledger
 from tests.engine.stages import After, Behave, Nothing
 
 OPTIONS = EngineOptions(workers=1, worker_memory=2048, silence=60.0, reserve=0.0)

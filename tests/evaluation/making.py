@@ -13,7 +13,8 @@ from curate.records import Done, Dropped, Video
 from curate.run.pipeline import Pipeline
 from curate.run.session import store_manifest
 from curate.stage import Files
-from curate.workspace.ledger import Event, LedgerWriter
+from curate.workspace.events import Event
+from curate.workspace.ledger import LedgerWriter
 from curate.workspace.tables import frame_schema, score_schema
 from curate.workspace.tree import Workspace
 from tests.nets.making import jpeg

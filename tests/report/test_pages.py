@@ -17,7 +17,8 @@ from curate.records import Video
 from curate.report.pages.options import ReportOptions
 from curate.report.pages.write import Written, write_pages
 from curate.run.session import open_session, store_manifest
-from curate.workspace.ledger import Event, LedgerWriter
+from curate.workspace.events import Event
+from curate.workspace.ledger import LedgerWriter
 from curate.workspace.tables.duplicates import Match, write_matches
 from curate.workspace.tables.verdicts import write_verdicts
 from curate.workspace.tree import Workspace

@@ -17,7 +17,8 @@ from curate.records import Video
 from curate.report import embedding_map as maps
 from curate.report.embedding_map import embedding_map
 from curate.run.session import open_session
-from curate.workspace.ledger import Event, LedgerWriter
+from curate.workspace.events import Event
+from curate.workspace.ledger import LedgerWriter
 from curate.workspace.tables.embeddings import EmbeddingModel, EmbeddingWriter
 from curate.workspace.tree import Workspace
 from tests.report.making import make_workspace

@@ -13,7 +13,8 @@ from curate.cli import run_command
 from curate.exports.reading.contents import videos_in
 from curate.run.deduplicate import find_duplicates, forget_videos, merged, table_path
 from curate.run.session import open_session
-from curate.workspace.ledger import Event, LedgerWriter
+from curate.workspace.events import Event
+from curate.workspace.ledger import LedgerWriter
 from curate.workspace.seals import Seal
 from curate.workspace.tables.duplicates import read_matches
 from curate.workspace.tables.signatures import write_signature

@@ -15,7 +15,8 @@ import pytest
 
 from curate.cli import run_command
 from curate.run.session import open_session
-from curate.workspace.ledger import Event, LedgerWriter
+from curate.workspace.events import Event
+from curate.workspace.ledger import LedgerWriter
 from curate.workspace.tables.embeddings import EmbeddingModel, EmbeddingWriter
 from tests.finished import make_finished
 

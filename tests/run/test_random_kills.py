@@ -31,7 +31,7 @@ def test_what_the_kills_are_checked_by_sees_what_is_wrong(tmp_path: Path, monkey
     monkeypatch.syspath_prepend(SCRIPTS)
     import kill_runs
 
-    from curate.workspace.ledger import Event
+    from curate.workspace.events import Event
 
     (tmp_path / "exports").mkdir()
     (tmp_path / "exports" / "a").write_text("other")

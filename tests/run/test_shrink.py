@@ -9,7 +9,8 @@ import pytest
 
 from curate.cli import run_command
 from curate.run.session import Sources, open_session, run_export, store
-from curate.workspace.ledger import Event, LedgerWriter
+from curate.workspace.events import Event
+from curate.workspace.ledger import LedgerWriter
 from tests.exports.making import tree_bytes
 from tests.finished import make_finished
 

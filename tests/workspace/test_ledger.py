@@ -14,7 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from curate.records import Reason
-from curate.workspace.ledger import Event, LedgerReader, LedgerWriter, forget, read_ledger, unite
+from curate.workspace.events import Event
+from curate.workspace.ledger import LedgerReader, LedgerWriter, forget, read_ledger, unite
 from curate.workspace.seals import Seal
 
 
@@ -186,7 +187,8 @@ def test_damaged_lines_are_counted_in_one_sentence_and_a_torn_last_one_is_not(tm
 WRITE_FOREVER = """
 import sys, itertools
 from pathlib import Path
-from curate.workspace.ledger import Event, LedgerWriter
+from curate.workspace.events import Event
+from curate.workspace.ledger import LedgerWriter
 writer = LedgerWriter(Path(sys.argv[1]))
 for i in itertools.count():
     writer.append(Event(float(i), f"v{i}", "sample", "done", "f", detail="x" * 200))

@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.records import Reason
-from curate.workspace.ledger import Event, unite
+from curate.workspace.events import Event
+from curate.workspace.ledger import unite
 from curate.workspace.retry_policy import DAY, HOUR, POLICIES, is_retryable, may_retry
 
 NOW = 1_800_000_000.0
