@@ -8,7 +8,7 @@ import click
 import cloup
 
 from curate.cli.common import verbosity
-from curate.cli.exits import leave, say, show
+from curate.cli.exits import leave, say, show, writing
 
 
 @cloup.command()
@@ -41,7 +41,8 @@ def compose(lists: tuple[str, ...], output: Path | None) -> None:
     show(table(columns, [[p.procedure, *(f"{n:,}" for n in p.lists), f"{p.together:,}"] for p in found.procedures]))
     if output is not None:
         text = csv_text(columns, [[p.procedure, *p.lists, p.together] for p in found.procedures])
-        write_atomic(output, text.encode())
+        with writing(output):
+            write_atomic(output, text.encode())
     bad = [row for report in reports.values() for row in report.bad_rows]
     for row in bad[:5]:
         say(f"bad row: {row}")

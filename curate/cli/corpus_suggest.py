@@ -8,7 +8,7 @@ import click
 import cloup
 
 from curate.cli.common import is_quiet, verbosity
-from curate.cli.exits import show
+from curate.cli.exits import show, writing
 from curate.cli.flags import config_flag, workspace_flag
 from curate.errors import CurateError
 
@@ -47,7 +47,8 @@ def suggest(workspace: Path, config_file: Path | None, min_share: float, everyth
     session = open_session(workspace, config_file=config_file)
     rows = suggested(session, AlikeOptions(min_share, Search(threads=available_threads())), everything=everything)
     text = suggestions_csv([video for video, _ in rows], [cells for _, cells in rows], COLUMNS)
-    write_atomic(output, text.encode("utf-8"))
+    with writing(output):
+        write_atomic(output, text.encode("utf-8"))
     if not is_quiet():
         titles = sum(bool(cells["suggested_procedures"]) for _, cells in rows)
         alike = sum(bool(cells["alike_procedures"]) for _, cells in rows)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import IntEnum
+from pathlib import Path
 
 import click
 
@@ -66,12 +68,28 @@ def exit_code_of(command: Callable[[], object]) -> int:
         return ExitCode.DONE
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
-        advice = "; free space or name another disk" if error.errno in FULL else ""
-        say(f"error: {error.strerror or error}{where}{advice}")
+        say(f"error: {error.strerror or error}{where}{_advice(error)}")
         return ExitCode.ERROR
     except Exception as error:
         return _report_bug(error)
     return code if isinstance(code, int) else ExitCode.DONE
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say of a file that the user named, and not of a temporary one beside it, that it cannot be written.
+
+    Raises:
+        CurateError: An ``OSError`` came out of the ``with`` block.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise CurateError(f"cannot write {path}: {error.strerror or error}{_advice(error)}") from error
+
+
+def _advice(error: OSError) -> str:
+    return "; free space or name another disk" if error.errno in FULL else ""
 
 
 def _report_bug(error: Exception) -> ExitCode:

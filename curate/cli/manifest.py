@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from curate.cli.common import verbosity
-from curate.cli.exits import leave
+from curate.cli.exits import leave, writing
 from curate.cli.flags import unstated_flags
 from curate.errors import CurateError
-from curate.files.atomic import write_atomic
+from curate.files.atomic import commit, temporary_beside, write_atomic
 from curate.files.text import printable
 from curate.manifests import FORMATS, ManifestReport, read_sources
 from curate.manifests.store import Kind, write_table
@@ -137,7 +137,8 @@ def suggest(
     words = shipped_title_words()
     videos = [video for video in report.videos if everything or is_unlabelled(video)]
     cells = [title_cells(words, video) for video in videos]
-    write_atomic(output, suggestions_csv(videos, cells).encode("utf-8"))
+    with writing(output):
+        write_atomic(output, suggestions_csv(videos, cells).encode("utf-8"))
     named = sum(bool(row["suggested_procedures"]) for row in cells)
     robotic = sum(row["suggested_robotic"] is not None for row in cells)
     unnamed = sum(not video.procedures for video in videos)
@@ -273,12 +274,11 @@ def _section(title: str, rows: Iterable[str]) -> None:
 
 
 def _write(report: ManifestReport, output: Path, kind: Kind) -> None:
-    from curate.files.atomic import commit
-
-    temporary = output.with_name(f".{output.name}.tmp")
-    try:
-        write_table(report.videos, temporary, kind)
-        commit({temporary: output})
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise CurateError(f"cannot write {output}: {error.strerror or error}") from error
+    with writing(output):
+        temporary = temporary_beside(output)
+        try:
+            write_table(report.videos, temporary, kind)
+            commit({temporary: output})
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise

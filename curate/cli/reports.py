@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curate.cli.common import is_quiet
-from curate.cli.exits import say, show
+from curate.cli.exits import say, show, writing
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ def show_missing(session: Session, path: Path) -> None:
     """Write the table of videos that are not downloaded; said on standard error, since the funnel may follow."""
     from curate.report.missing import write_missing
 
-    count = write_missing(session.pipeline, path)
+    with writing(path):
+        count = write_missing(session.pipeline, path)
     say(f"{count} videos that are not downloaded are listed in {path}")
 
 

@@ -9,7 +9,7 @@ import click
 from curate.acquire.search import Filters, Hit, merged, to_csv
 from curate.acquire.search import search as find
 from curate.cli.common import is_quiet, verbosity
-from curate.cli.exits import leave, say
+from curate.cli.exits import leave, say, writing
 from curate.cli.options import refuse_secret
 from curate.config import load_given, resolve, variable
 from curate.errors import CurateError
@@ -86,7 +86,8 @@ def search(
     if not hits:
         raise CurateError(broken or f"nothing found for {', '.join(queries)}: loosen the filters")
     found = merged(hits)
-    write_atomic(output, to_csv(found, shipped_title_words()).encode("utf-8", "backslashreplace"))
+    with writing(output):
+        write_atomic(output, to_csv(found, shipped_title_words()).encode("utf-8", "backslashreplace"))
     if broken:
         say(f"error: {broken}")
     if not is_quiet():

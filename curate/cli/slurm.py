@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from curate.cli.common import verbosity
+from curate.cli.exits import writing
 from curate.files.atomic import write_atomic
 from curate.run.session import open_session
 from curate.run.slurm import SlurmOptions, slurm_script
@@ -47,5 +48,6 @@ def slurm(
     if output is None:
         click.echo(script, nl=False)
         return
-    write_atomic(output, script.encode())
+    with writing(output):
+        write_atomic(output, script.encode())
     click.echo(f"{output}: {parts} parts and the export; submit them with 'bash {output}'")

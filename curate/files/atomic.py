@@ -11,7 +11,6 @@ cleared away is the link and never what it leads to.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import secrets
@@ -78,12 +77,19 @@ def temporary_beside(path: Path) -> Path:
 
     Returns:
         ``.{name}.{tag}.tmp`` with a `unique_tag`, for the caller to fill and to rename or remove.
+
+    Raises:
+        OSError: It cannot be made; the error names ``path``.
     """
     while True:
         temporary = path.with_name(f".{path.name}.{unique_tag()}.tmp")
-        with contextlib.suppress(FileExistsError):
+        try:
             os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666))
             return temporary
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def open_own(path: Path, flags: int) -> int:

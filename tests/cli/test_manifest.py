@@ -51,11 +51,17 @@ def test_convert_writes_what_reads_back(links, tmp_path, kind):
         assert [v.id for v in read_manifest(target)] == [A, B]
 
 
-def test_convert_names_what_it_cannot_write(links, tmp_path):
+def test_convert_names_the_endings_that_it_knows(links, tmp_path):
     with pytest.raises(CurateError, match=r"\.parquet, \.csv"):
         run("convert", links, "-o", tmp_path / "x.xlsx")
-    with pytest.raises(CurateError, match="cannot write"):
-        run("convert", links, "-o", tmp_path / "none" / "x.csv")
+
+
+@pytest.mark.parametrize("command", ["convert", "suggest"])
+def test_a_place_that_cannot_be_written_is_named_as_the_user_named_it(links, tmp_path, command):
+    output = tmp_path / "none" / "x.csv"
+    with pytest.raises(CurateError) as caught:
+        run(command, links, "-o", output)
+    assert str(caught.value) == f"cannot write {output}: No such file or directory"
 
 
 def test_stats_as_json_from_standard_input():
