@@ -96,8 +96,7 @@ class Changes:
             return Change(np.ones(GRID[::-1], dtype=bool), True)
         tiles = changed_tiles(self._known, reduced)
         self._frames += 1
-        grown = np.kron(tiles, np.ones((TILE, TILE), dtype=bool))
-        self._known[grown] = reduced[grown]
+        _by_tiles(self._known)[tiles] = _by_tiles(reduced)[tiles]
         return Change(tiles, False)
 
 
@@ -186,6 +185,11 @@ def with_parts(
         *stays,
         *(one for one in found if not any(share_inside(one.box, other.box) >= SAME for other in stays)),
     ]
+
+
+def _by_tiles(reduced: Image) -> Image:
+    """A view of a reduced picture: shape (rows, columns of `GRID`, `TILE`, `TILE`, 3)."""
+    return reduced.reshape(GRID[1], TILE, GRID[0], TILE, 3).swapaxes(1, 2)
 
 
 def _colours(reduced: Image) -> npt.NDArray[np.float64]:

@@ -76,12 +76,16 @@ def _patches(plain: npt.NDArray[np.bool_]) -> Iterator[Box]:
     import cv2
 
     rows, columns = plain.shape
-    if np.count_nonzero(plain) < FULL * SMALLEST * rows * columns:  # most pictures: naming patches costs most of it all
+    least, most = FULL * SMALLEST * rows * columns, LARGEST * rows * columns
+    if np.count_nonzero(plain) < least:  # most pictures: naming patches costs most of it all
         return
-    count, _, stats, _ = cv2.connectedComponentsWithStats(plain.astype(np.uint8), connectivity=4)
-    for left, top, across, down, pixels in stats[1:count].tolist():
+    # Without OpenCV's statistics of all patches, which take five times as long as naming them.
+    _, labels = cv2.connectedComponents(plain.view(np.uint8), connectivity=4)
+    sizes = np.bincount(labels.ravel())
+    for label in 1 + np.flatnonzero((sizes[1:] >= least) & (sizes[1:] <= most)):
+        left, top, across, down = cv2.boundingRect((labels == label).view(np.uint8))
         fits = across >= SIDES[0] and down >= SIDES[1] and across < BORDER * columns and down < BORDER * rows
-        if fits and pixels >= FULL * across * down and SMALLEST <= across * down / (rows * columns) <= LARGEST:
+        if fits and sizes[label] >= FULL * across * down and SMALLEST * rows * columns <= across * down <= most:
             yield left, top, left + across, top + down
 
 

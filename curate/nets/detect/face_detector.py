@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from curate.nets.detect.text_detector import STRIDE, network_size, scaled
+from curate.nets.detect.text_detector import STRIDE, network_size
 from curate.nets.onnx_session import open_session
 from curate.resources import models_folder
 from curate.vision.boxes import Box, ScoredBox, suppress
+from curate.vision.resizing import resized
 
 Image = npt.NDArray[np.uint8]
 
@@ -108,7 +109,7 @@ class FaceDetector:
         all_rows, all_columns = network_size(width, height, side)
         x1, x2, columns = _fitted(part[0], part[2], width, all_columns)
         y1, y2, rows = _fitted(part[1], part[3], height, all_rows)
-        small = scaled(image[y1:y2, x1:x2], rows, columns)
+        small = resized(image[y1:y2, x1:x2], (columns, rows))
         batch = np.ascontiguousarray(small.transpose(2, 0, 1)[None], dtype=np.float32)
         faces, sizes, offsets = self._session.run(["faces", "sizes", "offsets"], {"images": batch})
         boxes = centres_to_boxes(faces[0, 0], sizes[0], offsets[0], threshold)

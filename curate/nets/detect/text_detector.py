@@ -18,6 +18,7 @@ import numpy.typing as npt
 from curate.errors import CurateError
 from curate.nets.onnx_session import open_session
 from curate.vision.boxes import Box, ScoredBox, Size, scale
+from curate.vision.resizing import resized
 
 Image = npt.NDArray[np.uint8]
 
@@ -130,7 +131,7 @@ class TextDetector:
         """
         height, width = image.shape[:2]
         rows, columns = network_size(width, height, self._side)
-        small = scaled(image, rows, columns)
+        small = resized(image, (columns, rows))
         found: list[ScoredBox] = []
         for part in parts:
             x1, y1, x2, y2 = scale(part, (width, height), (columns, rows))
@@ -148,7 +149,7 @@ class TextDetector:
         """
         height, width = images[0].shape[:2]
         rows, columns = network_size(width, height, self._side)
-        return self._run([scaled(image, rows, columns) for image in images])
+        return self._run([resized(image, (columns, rows)) for image in images])
 
     def _run(self, pictures: Sequence[Image]) -> npt.NDArray[np.float32]:
         """Probability of text in pictures of one size, which is a multiple of `STRIDE`."""
@@ -160,14 +161,6 @@ class TextDetector:
         batch -= 1.0
         (output,) = self._session.run(None, {self._input: batch})
         return output[:, 0]
-
-
-def scaled(image: Image, rows: int, columns: int) -> Image:
-    """An image at another size."""
-    import cv2
-
-    method = cv2.INTER_AREA if rows * columns < image.shape[0] * image.shape[1] else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (columns, rows), interpolation=method), dtype=np.uint8)
 
 
 def _whole_steps(low: int, high: int, side: int) -> tuple[int, int]:
