@@ -98,7 +98,7 @@ def fit(features: Features, surgical: npt.NDArray[np.bool_], weights: npt.NDArra
     x = torch.from_numpy(features.astype(np.float32))
     shift, spread = x.mean(0), x.std(0, correction=0)
     scale = spread + 0.01 * spread.mean()
-    x = (x - shift) / scale
+    x.sub_(shift).div_(scale)
     y = torch.from_numpy(surgical).float() * (1 - 2 * recipe.smoothing) + recipe.smoothing
     w = torch.from_numpy(weights).float()
     weight, bias = torch.zeros(x.shape[1], requires_grad=True), torch.zeros(1, requires_grad=True)
