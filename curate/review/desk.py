@@ -33,6 +33,9 @@ Order = Literal["next", "sample", "video"]
 BATCH = 60
 """Frames of one queue."""
 
+LOOKED_AT_ONCE = 3000
+"""Pictures by which each further queue of suggestions looks at more, until all are looked at that are to be."""
+
 TIMELINE = 1000
 """Points of a timeline at most."""
 
@@ -86,6 +89,7 @@ class Desk:
         weights = session.pipeline.specs["classify"].make().fingerprint_extra()["model"]["sha256"]
         self._weights = weights[0] if len(weights) == 1 else digest(weights)
         self._looks: Looks = {}
+        self._looked_at = 0
         self._rows = lru_cache(maxsize=8)(self._read_rows)
         self._regions = lru_cache(maxsize=8)(self._read_regions)
 
@@ -152,7 +156,8 @@ class Desk:
                 left = list(itertools.islice(sample, BATCH))
                 note = "drawn at random, to estimate precision and recall from"
                 return _queue([_item(*frame, "drawn at random") for frame in left], note)
-        found = suggest(list(self._videos.values()), told, own, BATCH, self._looks)
+            self._looked_at = looked_at = self._looked_at + LOOKED_AT_ONCE
+        found = suggest(list(self._videos.values()), told, own, BATCH, self._looks, looked_at)
         wrong = expected(found)
         note = f"of these {len(found)} verdicts about {wrong:.0f} are expected to be wrong"
         return _queue([_item(s.video, s.frame.at, s.why, round(s.chance, 3)) for s in found], note, round(wrong, 2))

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.errors import BadArtefact
+from curate.files.digest import digest
 from curate.records import NON_SURGICAL, SURGICAL, UNCERTAIN
 from curate.review.judged import JudgedFrame, JudgedVideo, judged_frames
 from curate.review.lookalikes import LENGTH, Floats, describe, dissent
@@ -85,6 +86,7 @@ def suggest(
     labels: Mapping[tuple[str, int], str],
     count: int,
     looks: Looks | None = None,
+    looked_at: int | None = None,
 ) -> list[Suggestion]:
     """Order frames that nobody has decided yet, the most useful first.
 
@@ -94,12 +96,19 @@ def suggest(
         labels: What people said, by video and milliseconds.
         count: How many to suggest, at most `CANDIDATES`.
         looks: Descriptions that were made by an earlier call; those that this one makes are added.
+        looked_at: Pictures that are looked at, about; `LOOKED_AT` at most, or `FEWEST` of each video if that is more,
+            which is the default. Where they do not do for `FEWEST` of each video, only some videos are: those that
+            people looked into, and others drawn by their ids, which are among those of any larger number.
     """
     looks = {} if looks is None else looks
+    most = max(LOOKED_AT, FEWEST * len(videos))
+    looked_at = most if looked_at is None else min(looked_at, most)
+    videos = _some(videos, labels, max(looked_at // FEWEST, 2))
     if not _comparable(videos):
         videos = [replace(video, embeddings=None) for video in videos]
-    each = min(max(LOOKED_AT // max(len(videos), 1), FEWEST), MOST)
-    reference = _reference(videos, told, labels, max(REFERENCE // max(len(videos), 1), 2), looks)
+    each = min(max(looked_at // max(len(videos), 1), FEWEST), MOST)
+    references = min(REFERENCE, looked_at // 3)
+    reference = _reference(videos, told, labels, max(references // max(len(videos), 1), 2), looks)
     known = [described for described in reference if described.label]
     elsewhere = _asked(reference)
     suspects: list[tuple[float, int, _Described, float]] = []
@@ -115,6 +124,16 @@ def suggest(
             entry = (chance_of_error(item.frame, float(against)), -next(order), item, float(against))
             (heapq.heappush if len(suspects) < CANDIDATES else heapq.heappushpop)(suspects, entry)
     return _in_order(sorted(suspects, key=lambda entry: entry[:2], reverse=True), known, count)
+
+
+def _some(videos: Sequence[JudgedVideo], labels: Mapping[tuple[str, int], str], most: int) -> Sequence[JudgedVideo]:
+    """At most so many videos, in their order."""
+    if len(videos) <= most:
+        return videos
+    looked_into = {video for video, _ in labels}
+    drawn = sorted(videos, key=lambda video: (video.id not in looked_into, digest(video.id)))[:most]
+    chosen = {video.id for video in drawn}
+    return [video for video in videos if video.id in chosen]
 
 
 def chance_of_error(frame: JudgedFrame, against: float) -> float:

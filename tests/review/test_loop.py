@@ -13,7 +13,7 @@ import pytest
 from curate.cli import run_command
 from curate.review.desk import Desk, Refused
 from curate.review.judged import judged_videos
-from curate.review.suggest import suggest
+from curate.review.suggest import FEWEST, Looks, suggest
 from curate.run.session import open_session
 from curate.workspace.ledger import read_ledger
 from curate.workspace.tables.embeddings import EmbeddingModel, EmbeddingWriter
@@ -153,3 +153,25 @@ def test_embeddings_are_used_where_all_videos_have_those_of_one_model(
     found = suggest(videos, {}, {}, 60)
     assert erring[1] <= {(s.video, s.frame.at) for s in found}
     assert not suggest([videos[0], dataclasses.replace(videos[1], embeddings=None)], {}, {}, 60), "pictures are needed"
+
+
+def test_a_queue_of_suggestions_looks_at_some_videos_and_each_further_one_at_more(
+    erring: tuple[Path, set[tuple[str, int]]],
+) -> None:
+    (one, *_) = judged_videos(open_session(erring[0], write=False).pipeline)
+    videos = [dataclasses.replace(one, id=f"v{number}") for number in range(8)]
+    looks: Looks = {}
+    seen: list[set[str]] = []
+    for budget in (2 * FEWEST, 4 * FEWEST, 8 * FEWEST, None):
+        suggest(videos, {}, {("v7", 3000): "surgical"}, 60, looks, budget)
+        seen.append({video for video, _ in looks})
+    assert [len(videos) for videos in seen] == [2, 4, 8, 8]
+    assert "v7" in seen[0] and seen[0] < seen[1] < seen[2], "what was looked at is looked at again, and not read again"
+
+
+def test_a_desk_widens_its_look_with_every_queue(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("curate.review.desk.LOOKED_AT_ONCE", 2 * FEWEST)
+    desk = Desk(open_session(workspace), "anna")
+    videos = [len({item["video"] for item in desk.queue("next")["frames"]}) for _ in range(4)]
+    desk.close()
+    assert videos == [2, 4, 5, 5]
