@@ -13,7 +13,7 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Collection, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -41,6 +41,7 @@ class Classed(Protocol):
         """Procedures in the manifest's order."""
 
 
+@lru_cache(maxsize=1024)  # asked for every frame
 def class_name(procedure: str) -> str:
     """Name of a class by its procedure: letters and digits of any script in lower case, ``-`` between words.
 

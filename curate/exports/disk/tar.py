@@ -11,6 +11,9 @@ from curate.exports.disk.output import OutputFile
 
 BLOCK = 512
 _END = 2 * BLOCK
+_SMALL = 4096
+"""Bytes of a member that are sooner copied than handed over by themselves."""
+
 
 _TEMPLATE = tarfile.TarInfo().tobuf(tarfile.USTAR_FORMAT)
 _NAME, _SIZE, _CHECKSUM = slice(0, 100), slice(124, 136), slice(148, 155)
@@ -51,9 +54,9 @@ class TarWriter:
         Raises:
             ValueError: The name does not fit a plain header, or the data are too long for one.
         """
-        self._file.write(_header(name, len(data)))
-        self._file.write(data)
-        self._file.write(bytes(-len(data) % BLOCK))
+        parts = (_header(name, len(data)), data, bytes(-len(data) % BLOCK))
+        for part in parts if len(data) > _SMALL else (b"".join(parts),):
+            self._file.write(part)
         start = self.size + BLOCK
         self.size = start + len(data) + -len(data) % BLOCK
         return start

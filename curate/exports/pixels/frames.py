@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
-
-import pyarrow as pa
 
 from curate.errors import BadArtefact
 from curate.exports.plan.plan import BrokenVideo, FramePolicy, PlannedVideo
@@ -18,7 +14,7 @@ from curate.records import Finding, Region
 from curate.vision.boxes import contains
 from curate.vision.field_of_view import FieldOfView
 from curate.vision.shot_fields import ShotFields
-from curate.workspace.tables.frames import read_frame_groups, read_pictures
+from curate.workspace.tables.frames import Pictures, read_frame_groups
 from curate.workspace.tables.regions import ByFrame, read_findings, read_regions
 from curate.workspace.tables.verdicts import read_verdicts
 
@@ -78,7 +74,7 @@ def read_frames(
 ) -> Iterator[ExportFrame]:
     """Yield the exported frames of a video in order.
 
-    Images are read a row group at a time, when one of them is asked for.
+    A picture is read when it is asked for.
 
     Args:
         video: The video.
@@ -97,22 +93,6 @@ def read_frames(
         raise BrokenVideo.by(video.id, error) from error
 
 
-class _Pictures:
-    """The pictures of a row group, read once, when one is asked for."""
-
-    def __init__(self, path: Path, group: int) -> None:
-        self._path, self._group = path, group
-        self._read: pa.ChunkedArray | None = None
-        self._lock = threading.Lock()
-
-    def get(self, row: int) -> bytes:
-        with self._lock:
-            if self._read is None:
-                self._read = read_pictures(self._path, self._group)
-        picture: bytes = self._read[row].as_py()
-        return picture
-
-
 def _join(video: PlannedVideo, policy: FramePolicy, start: int, stop: int) -> Iterator[ExportFrame]:
     place = 0
     verdicts = read_verdicts(video.entry.verdicts)
@@ -127,7 +107,7 @@ def _join(video: PlannedVideo, policy: FramePolicy, start: int, stop: int) -> It
             policy.takes(row.verdict, row.kept, private=row.n in video.private) and row.n not in video.too_small
             for row in judged
         ]
-        pictures = _Pictures(video.entry.frames, index)
+        pictures = Pictures(video.entry.frames, index)
         for i, (row, verdict) in enumerate(zip(group.rows, judged, strict=True)):
             if not taken[i]:
                 continue

@@ -8,6 +8,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ class ExportEntry:
         """Title by the manifest, else by the source; untrusted text."""
         return self.video.title or _text(self.source_meta, "title")
 
-    @property
+    @cached_property  # asked for every frame
     def source(self) -> str:
         """URL without secrets, or the bare name of a local file.
 

@@ -27,8 +27,8 @@ from curate.exports.formats.tables import METADATA
 from curate.exports.formats.video_files import VIDEO_FORMATS
 from curate.exports.reading.lmdb_file import check_length
 from curate.exports.reading.open_files import OpenFiles
-from curate.exports.reading.parquet_pages import Places, locate
 from curate.files.parquet import open_parquet, read_columns
+from curate.files.parquet_pages import Places, locate
 
 _BLOCK = 256
 """Pictures of a block where the format has no blocks of its own."""

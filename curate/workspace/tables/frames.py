@@ -5,12 +5,16 @@ Row groups are small, so that no more than some 16 MB of pictures is ever held.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import os
+import threading
+import weakref
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from curate.errors import BadArtefact
 from curate.files.parquet import RowWriter, count_rows, open_parquet, read_errors, read_rows, require_columns
 from curate.workspace.tables.schemas import frame_schema
 
@@ -137,18 +141,58 @@ def count_frames(path: Path) -> int:
     return count_rows(path, frame_schema().names)
 
 
-def read_pictures(path: Path, index: int) -> pa.ChunkedArray:
-    """The pictures of one row group, opened for this alone.
+class Pictures:
+    """The pictures of one row group, each read when it is asked for, by any thread.
+
+    They are read one at a time from where they lie in the file; of a file that is laid out in another way than
+    `FrameWriter` has it, those of the whole group are read and held.
 
     Args:
         path: The table.
         index: Of the row group.
-
-    Raises:
-        BadArtefact: They cannot be read.
     """
-    with open_parquet(path) as file:
-        return FrameGroup(path, file, index).jpegs()
+
+    def __init__(self, path: Path, index: int) -> None:
+        self._path, self._index = path, index
+        self._lock = threading.Lock()
+        self._get: Callable[[int], bytes] | None = None
+
+    def get(self, row: int) -> bytes:
+        """The picture of a row of the group.
+
+        Raises:
+            BadArtefact: It cannot be read.
+        """
+        with self._lock:
+            if self._get is None:
+                self._get = self._open()
+        return self._get(row)
+
+    def _open(self) -> Callable[[int], bytes]:
+        from curate.files.parquet_pages import locate
+
+        with open_parquet(self._path) as file:
+            column = file.schema_arrow.get_field_index("image")
+            chunk, levels = file.metadata.row_group(self._index).column(column), file.schema.column(column)
+            if chunk.path_in_schema == "image":
+                descriptor = os.open(self._path, os.O_RDONLY)
+                weakref.finalize(self, os.close, descriptor)
+                if places := locate(descriptor, chunk, levels.max_definition_level):
+                    return partial(_read_at, self._path, descriptor, *(numbers.tolist() for numbers in places))
+            return partial(_take, FrameGroup(self._path, file, self._index).jpegs())
+
+
+def _read_at(path: Path, descriptor: int, offsets: Sequence[int], sizes: Sequence[int], row: int) -> bytes:
+    with read_errors(path):
+        picture = os.pread(descriptor, sizes[row], offsets[row])
+    if len(picture) != sizes[row]:
+        raise BadArtefact(path, "it ends within a picture")
+    return picture
+
+
+def _take(held: pa.ChunkedArray, row: int) -> bytes:
+    picture: bytes = held[row].as_py()
+    return picture
 
 
 def picture_bytes(path: Path) -> list[tuple[int, int]]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from curate.config import ExportOptions
 from curate.exports import export_dataset
-from curate.exports.reading.parquet_pages import locate
+from curate.files.parquet_pages import locate
 from tests.exports.making import make_entry
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
 
 _HEADER = 256
 """Bytes that the header of a page takes at most, without statistics."""
@@ -39,7 +41,7 @@ def locate(descriptor: int, chunk: pq.ColumnChunkMetaData, definition_levels: in
     Returns:
         `None` if values are compressed, in a dictionary or null, or if the pages are not as they should be.
     """
-    if chunk.compression != "UNCOMPRESSED" or chunk.has_dictionary_page:
+    if (chunk.physical_type, chunk.compression) != ("BYTE_ARRAY", "UNCOMPRESSED") or chunk.has_dictionary_page:
         return None
     at = chunk.data_page_offset
     end = at + chunk.total_compressed_size
