@@ -28,7 +28,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -36,9 +36,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import simplejpeg
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset
 
-from curate import FrameDataset, records
+from curate import records
 from curate.config import EngineOptions, ExportOptions, ParquetOptions, WebDatasetOptions
 from curate.engine import make_engine
 from curate.exports import ExportEntry, export_dataset, exporter
@@ -47,6 +46,9 @@ from curate.exports.formats.video_files import VIDEO_FORMATS
 from curate.records import Video
 from curate.run.export_work import EngineCrew
 from curate.workspace import tables
+
+if TYPE_CHECKING:
+    from curate import FrameDataset
 
 PICTURES = tuple(name for name in exporter.FORMATS if name not in VIDEO_FORMATS)
 LOOSE = ("folders", "surgenet")
@@ -197,7 +199,7 @@ def _print_writers(yardstick: str, times: dict[str, Timing], megabytes: float) -
         print(f"{shown:<18} {speed}  {timing.ratio:5.2f} of {yardstick}{note}", flush=True)
 
 
-class Held(Dataset[dict[str, Any]]):
+class Held:
     """Pictures of an export in memory, decoded as `FrameDataset` does."""
 
     def __init__(self, dataset: FrameDataset) -> None:
@@ -214,6 +216,9 @@ class Held(Dataset[dict[str, Any]]):
 
 def bench_readers(formats: Sequence[str], work: Path, workers: int, repeats: int) -> None:
     """Print the speed of the reader of each format that was written."""
+    from torch.utils.data import DataLoader  # not at the top: worker processes of the writers load this module
+
+    from curate import FrameDataset
 
     def passing(loader: DataLoader[Any]) -> Callable[[], None]:
         def read() -> None:
