@@ -50,7 +50,10 @@ class VideoReader:
 
 
 class VideoMaeRules:
-    """Reads by the rules of VideoMAE's ``kinetics.VideoMAE``: lines split at spaces, paths as seen from here."""
+    """Rebuilt rules of VideoMAE's ``kinetics.VideoMAE``: lines split at spaces, paths as seen from here.
+
+    For where there is no checkout, as `VJepaRules`; `tests.exports.test_consumers` runs the readers themselves.
+    """
 
     def __init__(self, setting: str, frames: int, step: int) -> None:
         self.clips = []
@@ -72,7 +75,7 @@ class VideoMaeRules:
 
 
 class VJepaRules:
-    """Reads by the rules of V-JEPA 2's ``src/datasets/video_dataset.py``."""
+    """Rebuilt rules of V-JEPA 2's ``src/datasets/video_dataset.py``."""
 
     def __init__(self, data_paths: list[str], weights: list[float], fps: int, frames: int) -> None:
         self.samples: list[str] = []

@@ -6,7 +6,6 @@ their repositories; what they import beside must be installed. ``docs/formats.md
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import json
 import os
@@ -27,18 +26,16 @@ from curate.exports import export_dataset
 from curate.records import Done, Video
 from curate.stage import Files
 from curate.stages.sample import SampleStage
+from tests.exports.consumers.finding import ROOT, checkout, require_open_clip
 from tests.exports.making import make_entry
 from tests.media.videos import encode
-
-ROOT = Path(__file__).parents[2]
-CHECKOUTS = os.environ.get("CURATE_CHECKOUTS", "")
 
 
 @pytest.fixture(scope="module")
 def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Videos of three classes in three splits, each of which lacks one."""
     folder = tmp_path_factory.mktemp("consumers")
-    size = (128, 96)
+    size = (640, 360)
     entries = [
         make_entry(folder / "in", "__3ca0Wrw1U", "s" * 8, size=size, procedures=("cholecystectomy",), title="One"),
         make_entry(folder / "in", "second", "nssssnssss", size=size, procedures=("胆囊切除术",)),
@@ -70,18 +67,9 @@ def run(name: str, exports: Path, scratch: Path, *arguments: str, code: Path | N
     return told
 
 
-def checkout(name: str, *packages: str) -> Path:
-    """Folder of a repository, or no test."""
-    if not CHECKOUTS or not (Path(CHECKOUTS) / name).is_dir():
-        pytest.skip(f"CURATE_CHECKOUTS names no folder with a checkout of {name}")
-    for package in packages:
-        if importlib.util.find_spec(package) is None:
-            pytest.skip(f"{name} needs {package}")
-    return Path(CHECKOUTS) / name
-
-
 def assert_learns(told: dict[str, Any]) -> None:
     assert told["steps"] == 100 and told["last"] < told["first"]
+    assert 0 < told["of_decoding"] <= 1
 
 
 def test_lemonfm(exports: Path, tmp_path: Path) -> None:
@@ -153,11 +141,19 @@ def test_surgenets_script_takes_the_frame_that_a_name_of_ours_tells(tmp_path: Pa
 
 
 def test_open_clip(exports: Path, tmp_path: Path) -> None:
-    if importlib.util.find_spec("open_clip_train") is None:
-        pytest.skip("the package open_clip_torch is not installed")
-    if tuple(map(int, importlib.metadata.version("webdataset").split("."))) > (0, 2, 86):
-        pytest.skip("open_clip_torch 3.3 reads with webdataset up to 0.2.86: later ones end a tar with an empty sample")
+    require_open_clip()
     assert_learns(run("open_clip", exports, tmp_path))
+
+
+PACKAGES = ("torchvision", "webdataset", "datasets", "lightly", "monai", "decord", "opencv", "torchcodec", "curate")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", PACKAGES)
+def test_packages(exports: Path, tmp_path: Path, kind: str) -> None:
+    if importlib.util.find_spec({"opencv": "cv2"}.get(kind, kind)) is None:
+        pytest.skip(f"the package {kind} is not installed")
+    assert_learns(run("packages", exports, tmp_path, kind))
 
 
 @pytest.mark.slow

@@ -14,7 +14,10 @@ from tests.exports.making import make_entry, sampled_jpeg
 
 
 class ImageNet22kRules:
-    """Reads by the rules of DINOv2's ``ImageNet22k``: memory-mapped tars, a 512-byte header skipped."""
+    """Rebuilt rules of DINOv2's ``ImageNet22k``: memory-mapped tars, a 512-byte header skipped.
+
+    For where there is no checkout; `tests.exports.test_consumers` runs the reader itself.
+    """
 
     def __init__(self, root: Path, extra: Path) -> None:
         self._root = root

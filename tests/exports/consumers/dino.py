@@ -16,5 +16,11 @@ package = sys.argv[3]
 ImageNet22k = importlib.import_module(f"{package}.data.datasets.image_net_22k").ImageNet22k
 root = Path(sys.argv[1]) / "dinov2"
 transform = v2.Compose([v2.PILToTensor(), v2.Resize((64, 64)), v2.ToDtype(torch.float32, scale=True)])
-frames = ImageNet22k(root=str(root / "train"), extra=str(root / "train-extra"), transform=transform)
-train(DataLoader(frames, batch_size=4, shuffle=True), of=lambda batch: batch[0])
+where = {"root": str(root / "train"), "extra": str(root / "train-extra")}
+frames = ImageNet22k(**where, transform=transform)
+plain = ImageNet22k(**where)
+train(
+    DataLoader(frames, batch_size=4, shuffle=True),
+    of=lambda batch: batch[0],
+    plain=(plain[i] for i in range(len(plain))),
+)

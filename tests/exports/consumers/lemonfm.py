@@ -29,4 +29,12 @@ keys = [row["key"] for row in metadata.to_pylist() if row["split"] == "train"]
 neighbours = Path(sys.argv[2]) / "neighbours.json"
 entries = {key: [[keys[(i + k) % len(keys)], 1.0] for k in range(6)] for i, key in enumerate(keys)}
 neighbours.write_text(json.dumps(entries))
-train(DataLoader(Dataset(str(root / "train.lmdb"), str(neighbours), tensor), batch_size=4, shuffle=True))
+frames = Dataset(str(root / "train.lmdb"), str(neighbours), tensor)
+
+
+def plain():
+    frames.transform = None
+    yield from (frames[i] for i in range(len(frames)))
+
+
+train(DataLoader(frames, batch_size=4, shuffle=True), plain=plain())

@@ -30,4 +30,6 @@ data = get_wds_dataset(args, transform, is_train=True, tokenizer=open_clip.Simpl
 assert data.dataloader.num_samples >= 12
 pictures, texts = next(iter(data.dataloader))
 assert pictures.shape[0] == texts.shape[0] == 4 and texts.any()
-train(data.dataloader, of=lambda batch: batch[0])
+args.workers = 0
+plain = get_wds_dataset(args, lambda picture: torch.zeros(1), is_train=True, tokenizer=open_clip.SimpleTokenizer())
+train(data.dataloader, of=lambda batch: batch[0], plain=plain.dataloader)

@@ -36,4 +36,12 @@ if int(lmdb.__version__.partition(".")[0]) >= 2:
         puzzle.env.close()
     else:
         raise AssertionError("lmdb opens an environment twice again: the page of PL-Stitch says otherwise")
-train(DataLoader(loader.Dataset(root, transform=tensor), batch_size=4, shuffle=True))
+frames = loader.Dataset(root, transform=tensor)
+
+
+def plain():
+    frames.transform = None
+    yield from (frames[i] for i in range(len(frames)))
+
+
+train(DataLoader(frames, batch_size=4, shuffle=True), plain=plain())

@@ -40,4 +40,9 @@ labels = [line.split(" ") for line in Path("videomae/val.csv").read_text().split
 assert [validation[i][1] for i in range(len(validation))] == [int(label) for _, label in labels]
 assert testing[0][0].shape[0] == 3
 chosen = pretraining if sys.argv[3] == "videomae" else training
-train(DataLoader(chosen, batch_size=2, shuffle=True), of=lambda batch: batch[0], per_item=shared["num_frames"])
+train(
+    DataLoader(chosen, batch_size=2, shuffle=True),
+    of=lambda batch: batch[0],
+    plain=(chosen[i] for i in range(len(chosen))),
+    per_item=shared["num_frames"],
+)

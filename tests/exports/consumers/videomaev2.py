@@ -32,4 +32,9 @@ args = argparse.Namespace(
 )
 clips = build_pretraining_dataset(args)
 assert all(start == 0 and frames == -1 for _, start, frames in clips.clips)
-train(DataLoader(clips, batch_size=2, shuffle=True), of=lambda batch: batch[0], per_item=args.num_frames)
+train(
+    DataLoader(clips, batch_size=2, shuffle=True),
+    of=lambda batch: batch[0],
+    plain=(clips[i] for i in range(len(clips))),
+    per_item=args.num_frames,
+)

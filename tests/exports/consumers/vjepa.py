@@ -32,4 +32,11 @@ dataset, loader, sampler = make_videodataset(
     pin_mem=False,
 )
 assert len(dataset) == len(Path("videomae/train.csv").read_text().splitlines())
-train(loader, of=lambda batch: batch[0][0], per_item=4)
+
+
+def plain():
+    dataset.transform = None
+    yield from (dataset[i] for i in range(len(dataset)))
+
+
+train(loader, of=lambda batch: batch[0][0], plain=plain(), per_item=4)
