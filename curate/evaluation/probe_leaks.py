@@ -15,6 +15,7 @@ import simplejpeg
 
 from curate.errors import CurateError
 from curate.exports.reading.stores import FrameStore, open_record, open_store
+from curate.exports.reading.whole import check_whole
 from curate.nets.preprocess import decode
 from curate.vision.perceptual_hash import BITS, CROPS, SIDE, hash_pictures, lit_part, small_picture
 
@@ -141,9 +142,11 @@ def stores(folder: Path) -> list[FrameStore]:
     """All splits of an export of pictures.
 
     Raises:
-        CurateError: The folder is not an export of pictures.
+        CurateError: The folder is not an export of pictures, or lacks some of its files.
     """
-    return [open_store(folder, split) for split in open_record(folder)["counts"]["splits"]]
+    record = open_record(folder)
+    check_whole(folder, record)
+    return [open_store(folder, split) for split in record["counts"]["splits"]]
 
 
 def _pictures(folder: Path, advance: Callable[[int], object]) -> Iterator[_Shown]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -338,6 +339,10 @@ def test_what_is_no_export_or_cannot_be_read_is_named(home: Path, tmp_path: Path
     twice = ["--export", home / "one/exports/webdataset"] * 2
     done = run("probe", labels, "--backbone", net, *twice, *FAST, "-o", tmp_path / "out")
     assert done.code == 1 and "given twice" in done.err
+    half = shutil.copytree(home / "one/exports/webdataset", tmp_path / "half")
+    next(half.glob("train-*.tar")).unlink()
+    done = run("probe", labels, "--backbone", net, "--export", half, *FAST, "-o", tmp_path / "out")
+    assert done.code == 1 and "half is not whole: train-0" in done.err
     damaged = leaking(home, tmp_path / "set", b"no picture")
     done = run("probe", damaged, "--backbone", net, *FAST, "-o", tmp_path / "out")
     assert done.code == 2 and "labels.csv:26: left out, the picture cannot be read" in done.err

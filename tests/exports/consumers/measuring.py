@@ -11,13 +11,16 @@ import cv2
 from PIL import ImageFile
 
 
-def share_of_decoding(items: Iterable[Any]) -> float:
+def share_of_decoding(items: Iterable[Any]) -> float | None:
     """CPU time inside the decoder while a consumer reads, divided by all of it; 1 for a reader that only decodes.
 
     Both are of the same reads, all threads of this process: others on the machine do not come into it.
 
     Args:
         items: Of the consumer's data set, read in this process; at least one is read before those that count.
+
+    Returns:
+        The share; ``None`` if none of the decoders that are known here was called.
     """
     reads = iter(items)
     next(reads)
@@ -27,7 +30,7 @@ def share_of_decoding(items: Iterable[Any]) -> float:
         pass
     whole = time.process_time() - began
     with_decoders.leave()
-    return with_decoders.seconds / whole
+    return with_decoders.seconds / whole or None
 
 
 class _Decoders:
