@@ -14,8 +14,8 @@ from curate.exports.disk.checksums import FileFacts
 PIECE = 1 << 18
 """Files are written in pieces of so many bytes that begin at a multiple of it. Linux then puts them into few large
 folios of the page cache; with pieces that begin anywhere it takes about twice the CPU time (ext4, Linux 6.18). A piece
-is smaller than a core's own cache, so that it is still there when it is summed and handed over: with pieces of 1 MiB
-the system took three times the CPU time."""
+is smaller than a core's own cache, to be still there when it is summed and handed over: no gain was seen on a machine
+at rest; beside other heavy work pieces of 1 MiB took up to twice the CPU time, in turns that differ much."""
 
 _PIECES = 512
 """Buffers handed over in one call; POSIX systems take at least 16, Linux 1024."""
