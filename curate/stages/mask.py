@@ -49,7 +49,7 @@ class MaskStage(Stage[MaskOptions]):
     """Regions of the frames of one video: text, logos, bars, inserts, redactions, and what the user's models find."""
 
     name = "mask"
-    version = 3
+    version = 4
     folder = "regions"
     inputs = ("sample", "trim")
 
