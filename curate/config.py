@@ -228,7 +228,7 @@ class MaskOptions:
     side: int = option(448, "Short side in pixels to which frames are scaled for the detector.", low=96, high=2160)
     overlays: bool = option(True, "Also find logos, interface bars and inserts, by what stands still over time.")
     overlay_threshold: float = option(
-        0.77, "Smallest score of an overlay; one seen in fewer than three frames needs 0.05 more.", low=0, high=1
+        0.75, "Smallest score of an overlay; one seen in fewer than three frames needs 0.05 more.", low=0, high=1
     )
     overlay_model: Path | None = option(
         None,

@@ -73,7 +73,7 @@ class OverlayNet:
         CurateError: The model cannot be loaded.
     """
 
-    def __init__(self, model: Path, *, threshold: float = 0.77, threads: int = 1) -> None:
+    def __init__(self, model: Path, *, threshold: float = 0.75, threads: int = 1) -> None:
         self._session = open_session(model, "overlay network", threads=threads)
         self.threshold = threshold
 
