@@ -87,6 +87,7 @@ def clip(seed: int) -> list[np.ndarray]:
 
 
 def test_the_shipped_network_finds_drawn_overlays_over_moving_scenes(network):
+    disc = cv2.circle(np.zeros((ROWS, COLUMNS), np.uint8), (290, 25), 16, 1, -1) > 0
     for seed in range(3):
         frames = clip(seed)
         for frame in frames:
@@ -98,7 +99,7 @@ def test_the_shipped_network_finds_drawn_overlays_over_moving_scenes(network):
         found, _ = network.find(statistics(frames))
         covered = cover([box[:4] for box in found], COLUMNS, ROWS)
         assert covered[178:192].mean() > 0.95
-        assert covered[9:41, 274:306].mean() > 0.85  # of the box around a disc, which fills 0.79 of it
+        assert covered[disc].mean() > 0.9
         assert covered[45:170].mean() < 0.01
 
 
