@@ -62,8 +62,8 @@ MISSED = 0.5
 """Share of what was seen in a glimpse that a region covers from which it is that."""
 
 UNSURE = 0.05
-"""What is added to the threshold for overlays found without evidence over time. On composed clips of the groups kept for
-validation at most 2 of 185 clean frames are touched with it when looked at alone, 4 without."""
+"""What is added to the threshold for overlays found without evidence over time. On composed clips of the groups kept
+for validation at most 2 of 185 clean frames are touched with it when looked at alone, 4 without."""
 
 
 @dataclass
