@@ -92,6 +92,11 @@ def temporary_beside(path: Path) -> Path:
             raise OSError(error.errno, error.strerror, str(path)) from error
 
 
+def is_temporary(path: Path) -> bool:
+    """Whether a file is half written by its name, ``.*.tmp`` or ``.*.new``, or was when its writer was killed."""
+    return path.name.startswith(".") and path.suffix in (".tmp", ".new")
+
+
 def open_own(path: Path, flags: int) -> int:
     """Open a file of curate's own for writing, made if missing; a link that stands there is taken away.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from curate.errors import CurateError
-from curate.files.atomic import clear
+from curate.files.atomic import clear, is_temporary
 from curate.run.pipeline import STAGES, stage_class
 from curate.run.session import Session
 
@@ -61,7 +61,7 @@ def needless(session: Session) -> list[Needless]:
         if path.name not in listed:
             found.append(_as(path, "unlisted"))
     for path in _inside(workspace.root):
-        if path.name.startswith(".") and path.suffix in (".tmp", ".new") and not path.is_dir():
+        if is_temporary(path) and not path.is_dir():
             found.append(_as(path, "leftover"))
     return found
 

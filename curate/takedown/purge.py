@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from curate.corpus.classes import class_of, forget_classes
 from curate.corpus.split_record import forget_in_records
 from curate.errors import CurateError
-from curate.files.atomic import clear
+from curate.files.atomic import clear, is_temporary
 from curate.manifests.opt_out import OptOuts
 from curate.records import Video
 from curate.report.pages.write import rewrite_lists
@@ -175,7 +175,7 @@ def _remove_artefacts(workspace: Workspace, videos: Collection[str]) -> list[Pat
     records = workspace.ledger_folder, workspace.logs_folder, workspace.decisions_folder, corpus_folder(workspace)
     for folder in (workspace.root, *records):
         for path in folder.glob(".*"):
-            if path.suffix in (".tmp", ".new") and path.is_file():
+            if is_temporary(path) and path.is_file():
                 path.unlink()
     return removed
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from curate import config as configuration
 from curate.errors import CurateError
-from curate.files.atomic import clear, temporary_beside, write_changed
+from curate.files.atomic import clear, is_temporary, temporary_beside, write_changed
 from curate.files.bounded import read_bounded
 from curate.workspace.locks import Shard, hold_gate, hold_report, hold_shard
 
@@ -234,6 +234,6 @@ class Workspace:
         """
         with hold_gate(self.root):
             for path in self.root.glob(".*"):
-                if path.suffix in (".tmp", ".new"):
+                if is_temporary(path):
                     clear(path)
             yield
