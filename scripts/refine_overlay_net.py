@@ -18,9 +18,8 @@ import cv2
 import numpy as np
 import torch
 from compose_overlays import Composer
-from draw_overlays import LOGOS
 from overlay_sequences import groups_of, write
-from train_overlay_net import INSERTS, SCENES, Clips, Sample, Schedule, composer_of, train
+from train_overlay_net import Clips, Sample, Schedule, train, training_composer
 
 from curate.config import MaskOptions
 from curate.evaluation.mask_report import table
@@ -98,15 +97,7 @@ def main() -> None:
     names = {frame.path: frame.path.relative_to(arguments.frames).as_posix() for frame in boxed}
     by_source = [dataclasses.replace(frame, video=source_of(names[frame.path])) for frame in boxed]
     by_group = [dataclasses.replace(frame, video=groups[names[frame.path]]) for frame in boxed]
-    composer = composer_of(
-        arguments.frames,
-        arguments.fonts,
-        SCENES,
-        INSERTS,
-        LOGOS,
-        validation=False,
-        kept_aside=frozenset(names.values()),
-    )
+    composer = training_composer(arguments.frames, arguments.fonts, names.values())
 
     def refined(left_out: Sequence[str]) -> UNet:
         torch.manual_seed(arguments.seed)

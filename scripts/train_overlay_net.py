@@ -14,7 +14,7 @@ import itertools
 import time
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,6 +146,11 @@ def composer_of(
     )
 
 
+def training_composer(frames: Path, fonts: Path, kept_aside: Iterable[str]) -> Composer:
+    """Composer of what is trained on, without the groups kept for validation and the files kept for tests."""
+    return composer_of(frames, fonts, SCENES, INSERTS, LOGOS, validation=False, kept_aside=frozenset(kept_aside))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("frames", type=Path, help="folder with labels.csv and the frames")
@@ -165,17 +170,8 @@ def main() -> None:
     cv2.setNumThreads(0)
     torch.use_deterministic_algorithms(True)
     try:
-        composer = composer_of(
-            arguments.frames,
-            arguments.fonts,
-            SCENES,
-            INSERTS,
-            LOGOS,
-            validation=False,
-            kept_aside=frozenset(row["file"] for _, row in read_csv(arguments.without, ("file",), "frames"))
-            if arguments.without
-            else frozenset(),
-        )
+        kept_aside = read_csv(arguments.without, ("file",), "frames") if arguments.without else ()
+        composer = training_composer(arguments.frames, arguments.fonts, (row["file"] for _, row in kept_aside))
     except ValueError as error:
         parser.error(str(error))
     print(

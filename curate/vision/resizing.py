@@ -28,8 +28,3 @@ def resized(image: Image, size: Size) -> Image:
         image = np.asarray(cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     method = cv2.INTER_AREA if rows * columns < image.shape[0] * image.shape[1] else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, size, interpolation=method), dtype=np.uint8)
-
-
-def _halves(side: int, target: int) -> bool:
-    """Whether half of a side is whole pixels, and no fewer than are asked for."""
-    return side % 2 == 0 and side >= 2 * target
