@@ -422,7 +422,7 @@ class _FormatExport:
                 **({"classes": list(self._labels)} if self._format.names_classes else {}),
                 "spans": [
                     [
-                        *(self._shown[span.video.id], span.start, span.stop, span.position),
+                        *(self._shown[span.video.id], span.start, span.stop),
                         *(span.video.first, span.video.split, span.video.covered, class_of(span.video)),
                         *(sorted(span.video.too_small), sorted(span.video.private)),
                         self._labels[class_of(span.video)] if self._format.labelled else "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +16,7 @@ from curate.config import ExportOptions
 from curate.corpus.classes import class_of
 from curate.errors import BadArtefact
 from curate.exports.disk.checksums import FileFacts
-from curate.exports.disk.folder import is_inner, link
+from curate.exports.disk.folder import PICTURE, is_inner, link
 from curate.exports.formats.dataset import Dataset
 from curate.exports.formats.making import Making
 from curate.exports.formats.tables import (
@@ -25,6 +26,7 @@ from curate.exports.formats.tables import (
     made_with,
     read_batches,
     read_places,
+    with_place,
     write_frame_table,
 )
 from curate.exports.pixels.frames import ExportFrame
@@ -41,6 +43,9 @@ VERSION = 2
 
 SURGENET_BATCH = 10_000
 """Indices of one ``Batch`` folder, by SurgeNet's ``create_SurgeNetXL.py``."""
+
+_SAMPLE = "_Sample"
+"""What the place of a frame follows in SurgeNet's names."""
 
 _AHEAD = 16
 """Files in the making."""
@@ -76,8 +81,8 @@ SURGENET_READING = (
 
 
 def shards(plan: Plan, options: ExportOptions) -> list[Shard]:
-    """Shards of some thousand pictures."""
-    return by_split(plan, PORTION)
+    """Shards of some hundred pictures, with many landmarks: there is no file to be filled."""
+    return by_split(plan, PORTION / 2, book=1)
 
 
 def write_folders(making: Making) -> dict[str, Any]:
@@ -93,16 +98,17 @@ def write_folders(making: Making) -> dict[str, Any]:
         BrokenVideo: The artefacts of a video cannot be read.
     """
 
-    def name(frame: ExportFrame, position: int) -> str:
+    def name(frame: ExportFrame, place: int) -> str:
         return f"{frame.video.split}/{class_of(frame.video)}/{frame.key}.jpg"
 
     return _write_files(making, name)
 
 
 def write_surgenet(making: Making) -> dict[str, Any]:
-    """Write ``{split}/{class}/Batch{k}/{video}_frame_{n}_Sample{i}.jpg``; the options tell what n counts.
+    """Write ``{split}/{class}/{video}_frame_{n}_Sample{i}.jpg``; the options tell what n counts.
 
-    Samples are what it counts where a video does not tell its frame rate, as imported frames do not.
+    Here i counts the exported frames of the video: where it is in its class is known when all shards are there. Samples
+    are what n counts where a video does not tell its frame rate, as imported frames do not.
 
     Args:
         making: What to write.
@@ -124,9 +130,8 @@ def write_surgenet(making: Making) -> dict[str, Any]:
         rate = rates[frame.video.id]
         return frame.n if rate is None else listed_number(frame.timestamp, rate)
 
-    def name(frame: ExportFrame, position: int) -> str:
-        file = f"{frame.video.id}_frame_{number(frame)}_Sample{position}.jpg"
-        return f"{frame.video.split}/{class_of(frame.video)}/Batch{position // SURGENET_BATCH}/{file}"
+    def name(frame: ExportFrame, place: int) -> str:
+        return f"{frame.video.split}/{class_of(frame.video)}/{frame.video.id}_frame_{number(frame)}{_SAMPLE}{place}.jpg"
 
     return _write_files(making, name)
 
@@ -157,30 +162,20 @@ def assemble(dataset: Dataset, folder: Path) -> dict[str, Any]:
     Returns:
         How many bytes the loose files have, for ``export.json``.
     """
-    made: set[Path] = set()
-    size = 0
-
-    def rows() -> Iterator[pa.RecordBatch]:
-        nonlocal size
-        for shard in dataset.shards:
-            for batch in read_batches(shard.folder):
-                for name in batch.column("file").to_pylist():
-                    parent = (folder / name).parent
-                    if parent not in made:
-                        parent.mkdir(parents=True, exist_ok=True)
-                        made.add(parent)
-                    link(shard.folder / name, folder / name)
-                size += sum(batch.column("size").to_pylist())
-                yield batch
-
-    write_frame_table(folder / METADATA, rows(), made_with(dataset.context), checksums=True)
-    (folder / CLASSES).write_text(classes_text(dataset.labels), encoding="utf-8")
-    return {"loose_bytes": size}
+    return _assemble(dataset, folder, lambda name: name)
 
 
 def assemble_surgenet(dataset: Dataset, folder: Path) -> dict[str, Any]:
-    """As `assemble`, and write the frame list of each split."""
-    facts = assemble(dataset, folder)
+    """As `assemble`, with the place of each frame in its class, and write the frame list of each split."""
+    counts: dict[str, int] = defaultdict(int)
+
+    def placed(name: str) -> str:
+        kind, _, file = name.rpartition("/")
+        position = counts[kind]
+        counts[kind] += 1
+        return f"{kind}/Batch{position // SURGENET_BATCH}/{file.rpartition(_SAMPLE)[0]}{_SAMPLE}{position}{PICTURE}"
+
+    facts = _assemble(dataset, folder, placed)
     rows = read_places(folder / METADATA, ("split", "file"))
     for split, lines in itertools.groupby(rows, key=lambda row: str(row[0])):
         with open(folder / f"{split}.txt", "w", encoding="ascii") as stream:
@@ -188,19 +183,41 @@ def assemble_surgenet(dataset: Dataset, folder: Path) -> dict[str, Any]:
     return facts
 
 
+def _assemble(dataset: Dataset, folder: Path, place: Callable[[str], str]) -> dict[str, Any]:
+    """As `assemble`; ``place`` tells the path of a picture in the export by its path in the shard, in order."""
+    made: set[Path] = set()
+    size = 0
+
+    def rows() -> Iterator[pa.RecordBatch]:
+        nonlocal size
+        for shard in dataset.shards:
+            for batch in read_batches(shard.folder):
+                names = batch.column("file").to_pylist()
+                finals = [place(name) for name in names]
+                for name, final in zip(names, finals, strict=True):
+                    parent = (folder / final).parent
+                    if parent not in made:
+                        parent.mkdir(parents=True, exist_ok=True)
+                        made.add(parent)
+                    link(shard.folder / name, folder / final)
+                size += sum(batch.column("size").to_pylist())
+                yield with_place(batch, file=finals)
+
+    write_frame_table(folder / METADATA, rows(), made_with(dataset.context), checksums=True)
+    (folder / CLASSES).write_text(classes_text(dataset.labels), encoding="utf-8")
+    return {"loose_bytes": size}
+
+
 def _write_files(making: Making, name_of: Callable[[ExportFrame, int], str]) -> dict[str, Any]:
     """Write every frame to a file of its own, and the rows that tell where it is and what its checksum is.
 
     Args:
         making: What to write.
-        name_of: Path of a frame, by the frame and its place in its class.
+        name_of: Path of a frame, by the frame and its place among the exported frames of its video.
     """
-    places = itertools.chain.from_iterable(
-        range(span.position, span.position + span.frames) for span in making.job.shard.spans
-    )
+    places = itertools.chain.from_iterable(range(span.start, span.stop) for span in making.job.shard.spans)
     named = (
-        (frame, name_of(frame, position), jpeg)
-        for position, (frame, jpeg) in zip(places, making.pictures(), strict=True)
+        (frame, name_of(frame, place), jpeg) for place, (frame, jpeg) in zip(places, making.pictures(), strict=True)
     )
     with RowsFile(making.folder, checksums=True) as rows:
         for frame, name, facts in _stored(named, making.folder):

@@ -24,7 +24,7 @@ from curate.exports.plan.plan import Plan
 from curate.exports.plan.shards import Shard, by_split
 from curate.files.parquet import RowWriter
 
-VERSION = 3
+VERSION = 4
 """Raised when the bytes written for the same input change."""
 
 READING = (

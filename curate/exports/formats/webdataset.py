@@ -36,7 +36,7 @@ from curate.exports.plan.classes import CLASSES, classes_text
 from curate.exports.plan.plan import Plan, PlannedVideo
 from curate.exports.plan.shards import Shard, by_split
 
-VERSION = 2
+VERSION = 3
 """Raised when the bytes written for the same input change."""
 
 _BESIDE = 5_000
@@ -84,7 +84,7 @@ def write_shard(making: Making) -> dict[str, Any]:
         making: What to write.
 
     Returns:
-        Samples in each tar.
+        Nothing to keep.
 
     Raises:
         BrokenVideo: The artefacts of a video cannot be read.
@@ -98,7 +98,7 @@ def write_shard(making: Making) -> dict[str, Any]:
             members = {"jpg": jpeg, "json": text, "cls": label, "txt": caption(frame.video).encode()}
             name, offset = tars.add(sample_key(frame.key), members)
             rows.add(row, file=name, offset=offset, size=len(jpeg))
-    return {"samples": tars.samples}
+    return {}
 
 
 def assemble(dataset: Dataset, folder: Path) -> dict[str, Any]:
@@ -119,13 +119,16 @@ def assemble(dataset: Dataset, folder: Path) -> dict[str, Any]:
                 final = f"{split}-{len(own):06d}.tar"
                 dataset.place(made, name, folder, final)
                 names[made.folder][name] = final
-                own[final] = made.record.facts["samples"][name]
+                own[final] = 0
 
     def rows() -> Iterator[pa.RecordBatch]:
         for made in dataset.shards:
             final = names[made.folder]
             for batch in read_batches(made.folder):
-                yield with_place(batch, file=[final[name] for name in batch.column("file").to_pylist()])
+                files = [final[name] for name in batch.column("file").to_pylist()]
+                for name in files:
+                    lengths[made.shard.part][name] += 1
+                yield with_place(batch, file=files)
 
     write_frame_table(folder / METADATA, rows(), made_with(dataset.context))
     _write_json(folder / "_info.json", {"splits": {split: _split_info(split, lengths[split]) for split in lengths}})
@@ -148,17 +151,13 @@ def _write_json(path: Path, data: dict[str, Any]) -> None:
 
 
 class _Tars:
-    """Writes samples to tars of a bounded size; a context manager.
-
-    Attributes:
-        samples: Samples in each tar.
-    """
+    """Writes samples to tars of a bounded size; a context manager."""
 
     def __init__(self, making: Making) -> None:
         self._making = making
         self._limit = making.job.options.webdataset.shard_size * 1_000_000
         self._tar: TarWriter | None = None
-        self.samples: dict[str, int] = {}
+        self._begun = 0
 
     def __enter__(self) -> _Tars:
         return self
@@ -166,22 +165,24 @@ class _Tars:
     def __exit__(self, *error: Any) -> None:
         self._finish(*error)
 
+    @property
+    def _name(self) -> str:
+        """Of the tar that was begun last."""
+        return f"{self._begun - 1}{_SUFFIX}"
+
     def add(self, key: str, members: dict[str, bytes]) -> tuple[str, int]:
         """Append a sample; returns the tar's name and the offset of the first member's data."""
         size = sum(BLOCK + len(data) + -len(data) % BLOCK for data in members.values())
         if self._tar is not None and self._tar.size + size + 20 * BLOCK > self._limit:
             self._finish(None, None, None)
         if self._tar is None:
-            name = f"{len(self.samples)}{_SUFFIX}"
-            self.samples[name] = 0
-            self._tar = TarWriter(self._making.folder / name)
-        name = next(reversed(self.samples))
-        self.samples[name] += 1
+            self._begun += 1
+            self._tar = TarWriter(self._making.folder / self._name)
         offsets = [self._tar.add(f"{key}.{extension}", data) for extension, data in members.items()]
-        return name, offsets[0]
+        return self._name, offsets[0]
 
     def _finish(self, *error: Any) -> None:
         if self._tar is not None:
             tar, self._tar = self._tar, None
             tar.__exit__(*error)
-            self._making.summed[next(reversed(self.samples))] = tar.facts()
+            self._making.summed[self._name] = tar.facts()

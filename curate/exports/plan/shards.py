@@ -3,11 +3,17 @@
 A shard is some frames in a row. Where it begins and ends follows from what the artefacts tell of the sizes of the
 sampled pictures: their footers are read and no picture is. Pictures that are encoded anew come out larger or smaller,
 so a shard may fill its files less than it could, or take one file more; no file gets larger than the options allow.
+
+Shards are filled one after the other, so a video that goes would move all cuts behind it. That ends at the next
+landmark: a video that begins a shard whatever came before. Which videos are landmarks follows from their ids and sizes
+alone, so an export with a video less, or more, has the same shards but for those between two landmarks.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,6 +27,9 @@ PORTION = 128_000_000
 _FILL = 0.98
 """Share of the limit up to which a shard is planned: sizes within a row group are taken as equal."""
 
+BOOK = 8
+"""Shards from a landmark to the next, on average: the last of them is half full."""
+
 
 @dataclass(frozen=True)
 class Span:
@@ -30,13 +39,11 @@ class Span:
         video: The video.
         start: Place of the first of them among the exported frames of the video.
         stop: Place after the last.
-        position: Place of the first of them among the exported frames of its class in its split.
     """
 
     video: PlannedVideo
     start: int
     stop: int
-    position: int = 0
 
     @property
     def frames(self) -> int:
@@ -70,19 +77,39 @@ class Shard:
         return dataclasses.replace(self, spans=tuple(span for span in self.spans if span.video.id != video))
 
 
-def cut(part: str, videos: Iterable[PlannedVideo], limit: float, *, beside: int = 0) -> Iterator[Shard]:
-    """Cut the frames of some videos into shards.
+def is_landmark(video: str, share: float) -> bool:
+    """Whether a video begins a shard whatever comes before it.
+
+    Args:
+        video: Its id.
+        share: Of all videos as large as it, how many are to be landmarks, from 0; from 1 on all are.
+    """
+    return int.from_bytes(hashlib.sha256(f"landmark {video}".encode()).digest()[:8]) < share * 2**64
+
+
+def cut(
+    part: str, videos: Iterable[PlannedVideo], limit: float, *, beside: int = 0, book: float = BOOK
+) -> Iterator[Shard]:
+    """Cut the frames of some videos into shards: one if they fit, else from landmark to landmark.
 
     Args:
         part: Their name.
         videos: In order.
         limit: Bytes of a shard.
         beside: Bytes that each frame takes beside its picture.
+        book: Shards from a landmark to the next, on average.
     """
+    taken = list(videos)
+    sizes = [sum(frames * (size + beside) for frames, size in video.sizes) for video in taken]
+    if sum(sizes) <= limit * _FILL:
+        book = math.inf
     spans: list[Span] = []
     room = limit * _FILL
     begun = False
-    for video in videos:
+    for video, whole in zip(taken, sizes, strict=True):
+        if spans and is_landmark(video.id, whole / (book * limit)):
+            yield Shard(part, tuple(spans))
+            spans, room, begun = [], limit * _FILL, False
         start = at = 0
         for frames, size in video.sizes:
             while frames:
@@ -127,28 +154,22 @@ def cut_evenly(part: str, videos: Iterable[PlannedVideo], count: int) -> Iterato
                 spans, shard = [], shard + 1
 
 
-def by_split(plan: Plan, limit: float, *, beside: int = 0, readers: int = 0) -> list[Shard]:
-    """Shards of every split, in order, with the places of their spans in their classes.
+def by_split(plan: Plan, limit: float, *, beside: int = 0, book: float = BOOK, readers: int = 0) -> list[Shard]:
+    """Shards of every split, in order.
 
     Args:
         plan: What is exported.
         limit: Bytes of a shard.
         beside: Bytes that each frame takes beside its picture.
+        book: As for `cut`.
         readers: How many shards a split has at least, as far as it has frames.
     """
-    found = []
+    found: list[Shard] = []
     for split, videos in plan.splits().items():
-        begins: dict[str, int] = {}
-        counts: dict[str, int] = defaultdict(int)
-        for video in videos:
-            begins[video.id] = counts[class_of(video)]
-            counts[class_of(video)] += video.frames
-        shards = list(cut(split, videos, limit, beside=beside))
+        shards = list(cut(split, videos, limit, beside=beside, book=book))
         if len(shards) < readers:
             shards = list(cut_evenly(split, videos, readers))
-        for shard in shards:
-            spans = (dataclasses.replace(span, position=begins[span.video.id] + span.start) for span in shard.spans)
-            found.append(Shard(split, tuple(spans)))
+        found += shards
     return found
 
 
