@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from curate.errors import CurateError
+from curate.errors import CurateError, why_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -152,7 +152,7 @@ def sample(
             max_short_side=max_short_side,
         )
     except (MediaError, OSError, ValueError) as error:
-        raise CurateError(f"{video}: {error}") from error
+        raise CurateError(f"{video}: {why_of(error)}") from error
 
 
 def classify(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 
@@ -35,3 +36,13 @@ class BadArtefact(Exception):
         super().__init__(f"cannot read {path}: {why}")
         self.path = path
         self.why = why
+
+
+def why_of(error: BaseException) -> str:
+    """What went wrong, as people say it: of an error of the system neither its number nor the name of the file.
+
+    Arrow puts both into the words, so the system is asked for its own.
+    """
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    return os.strerror(error.errno or 0) if "[errno " in error.strerror else error.strerror

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from pathlib import Path
@@ -75,3 +76,35 @@ def test_issue_forms_have_the_fields_that_the_host_asks_for():
         for field in form["body"]:
             assert field["type"] in {"markdown", "textarea", "input", "checkboxes"}
             assert field["type"] == "markdown" or field["attributes"]["label"]
+
+
+def raw_system_errors(source: str) -> list[int]:
+    """Lines of handlers of ``OSError`` that show it as Python does, with its number."""
+    lines = []
+    for handler in ast.walk(ast.parse(source)):
+        if not isinstance(handler, ast.ExceptHandler) or handler.type is None or not handler.name:
+            continue
+        if "OSError" not in {name.id for name in ast.walk(handler.type) if isinstance(name, ast.Name)}:
+            continue
+        for node in ast.walk(handler):
+            if isinstance(node, ast.FormattedValue):
+                shown = [node.value]
+            elif isinstance(node, ast.Call) and (
+                (isinstance(node.func, ast.Name) and node.func.id in {"str", "repr"})
+                or (isinstance(node.func, ast.Attribute) and node.func.attr in {"warning", "error", "info"})
+            ):
+                shown = node.args
+            else:
+                continue
+            lines += [value.lineno for value in shown if isinstance(value, ast.Name) and value.id == handler.name]
+    return lines
+
+
+@pytest.mark.parametrize("shown", ['f"{e}"', "str(e)", 'log.warning("%s", e)'])
+def test_an_error_of_the_system_that_is_shown_raw_would_be_found(shown):
+    assert raw_system_errors(f"try:\n    pass\nexcept (ValueError, OSError) as e:\n    print({shown})") == [4]
+
+
+def test_errors_of_the_system_are_told_in_words():
+    found = {str(path): raw_system_errors(path.read_text()) for path in sorted((ROOT / "curate").rglob("*.py"))}
+    assert {name: lines for name, lines in found.items() if lines} == {}, "say why_of(error), see curate/errors.py"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from curate.files.bounded import open_regular
 from curate.records import Reason
 
 if TYPE_CHECKING:
@@ -152,9 +153,13 @@ def digests(path: Path, progress: Callable[[], None] | None = None) -> Digests:
     Args:
         path: The file.
         progress: Called for every `READ_SIZE` bytes.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is a pipe, a device or a socket, which never end.
     """
     sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
-    with open(path, "rb") as stream:
+    with open_regular(path) as stream:
         while block := stream.read(READ_SIZE):
             sha256.update(block)
             md5.update(block)

@@ -11,7 +11,7 @@ import click
 from curate.cli.common import is_quiet, verbosity
 from curate.cli.exits import leave, say, show
 from curate.cli.meter import Meter
-from curate.errors import CurateError
+from curate.errors import CurateError, why_of
 
 if TYPE_CHECKING:
     from curate.evaluation.probe_leaks import Leak, ProbePictures
@@ -157,7 +157,7 @@ def _read(probe_set: ProbeSet, *, quiet: bool) -> tuple[ProbePictures, list[tupl
             try:
                 pictures.add(number, read_jpeg(frame))
             except (OSError, ValueError) as error:
-                broken.append((frame, getattr(error, "strerror", None) or str(error)))
+                broken.append((frame, why_of(error)))
             meter(1)
     return pictures, broken
 

@@ -9,7 +9,7 @@ import click
 from tqdm import tqdm
 
 from curate.cli.common import is_quiet, verbosity
-from curate.cli.exits import leave
+from curate.cli.exits import leave, say
 from curate.cli.terminal import unwrapped
 from curate.files.text import printable
 
@@ -48,6 +48,8 @@ def verify(export: tuple[Path, ...], decode: bool) -> None:
                         click.echo(f"{folder}: {problem.where} {problem.what}")
             if count > _SHOWN:
                 click.echo(f"{folder}: and {count - _SHOWN} more problems")
+            if count:
+                say(f"{folder} is not as it was written: export it again, or copy it again from where it is sound")
             if not (count or quiet):
                 click.echo(f"{folder}: sound")
             unsound |= count > 0

@@ -20,6 +20,7 @@ from typing import NamedTuple
 from curate.corpus.lists import Listed, ListSet
 from curate.corpus.names import PATTERNS, source_of
 from curate.corpus.splits import protection
+from curate.errors import why_of
 from curate.files.digest import file_sha256
 
 PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
@@ -182,7 +183,7 @@ class _Finder:
                     self._sha[_number(str(path))] = number
                     self._masks["picture"][number] |= self._bits[entry.split]
             except OSError as error:
-                self._unreadable[entry.origin] = error.strerror or str(error)
+                self._unreadable[entry.origin] = why_of(error)
 
     def _look_at_pictures(self) -> None:
         """Note for each picture the most alike one of each other split, and by how many bits they differ."""
@@ -201,7 +202,7 @@ class _Finder:
                 try:
                     hashes.add(number, self._bits[entry.split], path)
                 except (OSError, ValueError) as error:
-                    self._unreadable[entry.origin] = getattr(error, "strerror", None) or str(error)
+                    self._unreadable[entry.origin] = why_of(error)
         for pair in hashes.pairs(self._options.alike):
             if same[pair.one] == same[pair.other]:
                 continue

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from curate.corpus.balance import NO_PROCEDURE
-from curate.errors import CurateError
+from curate.errors import CurateError, why_of
 from curate.files.atomic import write_changed
 from curate.files.bounded import parse_json, read_bounded
 from curate.manifests.procedures import shipped_taxonomy
@@ -104,7 +104,7 @@ def read_classes(folder: Path) -> tuple[str, ...]:
         return ()
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CurateError(
-            f"the record of classes {path} cannot be read ({error}): "
+            f"the record of classes {path} cannot be read ({why_of(error)}): "
             "bring it back, or delete it to number all classes anew"
         ) from error
     return tuple(names)

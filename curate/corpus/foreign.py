@@ -23,7 +23,7 @@ import numpy as np
 
 from curate import records
 from curate.corpus.names import PATTERNS, source_of, stem_of
-from curate.errors import CurateError
+from curate.errors import CurateError, why_of
 from curate.files.atomic import commit, temporary_beside, write_atomic
 from curate.files.bounded import parse_json, read_bounded
 from curate.files.digest import digest
@@ -252,7 +252,7 @@ def _write_frames(
             try:
                 jpeg, width, height = read_picture(folder / name)
             except (OSError, ValueError) as error:
-                why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+                why = error.strerror if isinstance(error, OSError) and error.strerror else why_of(error)
                 unreadable[name] = why
                 continue
             size = size if times else (width, height)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from curate.config import ExportOptions
 from curate.corpus.splits import KINDS, Key, Record, split_name
-from curate.errors import CurateError
+from curate.errors import CurateError, why_of
 from curate.files.atomic import write_atomic, write_changed
 from curate.files.bounded import parse_json, read_bounded
 from curate.files.digest import digest
@@ -58,7 +58,8 @@ def read_record(path: Path) -> dict[Key, str]:
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CurateError(
-            f"the record of splits {path} cannot be read ({error}): bring it back, or delete it to draw all splits anew"
+            f"the record of splits {path} cannot be read ({why_of(error)}): "
+            "bring it back, or delete it to draw all splits anew"
         ) from error
 
 

@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 from curate.dataset.neighbours import Neighbours, NeighbourTable
 from curate.dataset.shares import Uneven
 from curate.dataset.stream import FrameStream
-from curate.errors import BadArtefact, CurateError
+from curate.errors import BadArtefact, CurateError, why_of
 from curate.exports.formats.tables import FRAME_SCHEMA, read_videos
 from curate.exports.reading.stores import open_record, open_store
 from curate.exports.reading.whole import check_whole
@@ -128,8 +128,8 @@ class FrameDataset(Dataset[dict[str, Any]]):
             image = Image.fromarray(simplejpeg.decode_jpeg(self.store.jpeg(index), colorspace=order))
         except (OSError, ValueError, KeyError, BadArtefact) as error:
             raise CurateError(
-                f"frame {index} of split {self.split!r} of {self.path} cannot be read ({error}): the export is damaged "
-                f"or was changed; 'curate verify {self.path}' tells all that is wrong"
+                f"frame {index} of split {self.split!r} of {self.path} cannot be read ({why_of(error)}): the export is "
+                f"damaged or was changed; 'curate verify {self.path}' tells all that is wrong"
             ) from error
         return image if self.transform is None else self.transform(image)
 

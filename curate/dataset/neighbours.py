@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import torch
 
 from curate.corpus.neighbours import ENTRIES
-from curate.errors import CurateError
+from curate.errors import CurateError, why_of
 
 FRAMES = 4
 """Frames that LemonFM takes beside each."""
@@ -155,7 +155,7 @@ def _entries(path: Path) -> Iterator[tuple[str, Any]]:
             stream.seek(0)
             whole = json.load(stream)
     except (OSError, ValueError, RecursionError) as error:
-        raise CurateError(f"cannot read the neighbours in {path}: {error}") from error
+        raise CurateError(f"cannot read the neighbours in {path}: {why_of(error)}") from error
     if not isinstance(whole, dict):
         raise CurateError(f"{path} is no file of neighbours: it is not an object of keys")
     yield from whole.items()

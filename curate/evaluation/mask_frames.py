@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.config import SampleOptions
-from curate.errors import CurateError
+from curate.errors import CurateError, why_of
 from curate.evaluation.mask_truth import ImagesTruth, Overlay, Truth, VideoTruth
 from curate.nets.preprocess import decode
 from curate.records import Done, Video
@@ -60,7 +60,7 @@ def _of_images(truth: ImagesTruth) -> Iterator[Judged]:
             data = path.read_bytes()
             image = decode(data) if path.suffix.lower() in JPEG_SUFFIXES else decode_image(data)
         except (OSError, ValueError) as error:
-            raise CurateError(f"cannot read the image {path}: {error}") from error
+            raise CurateError(f"cannot read the image {path}: {why_of(error)}") from error
         source = path.name if len(truth.images) == 1 else f"{truth.name}/{path.name}"
         yield Judged(source, index, float(index), image, overlays)
 

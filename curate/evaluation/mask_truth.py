@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from curate.errors import CurateError
+from curate.errors import CurateError, why_of
 from curate.files.csv_file import unguarded
 from curate.manifests.folder import VIDEO_SUFFIXES
 from curate.records import SURGICAL
@@ -120,7 +120,7 @@ def read_truth(path: Path, media: Path | None = None) -> list[Truth]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise CurateError(f"cannot read the ground truth {path}: {error}") from error
+        raise CurateError(f"cannot read the ground truth {path}: {why_of(error)}") from error
     if path.suffix.lower() == ".csv":
         return _from_csv(path, text, folder)
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from curate.corpus.foreign import read_picture
-from curate.errors import CurateError
+from curate.errors import CurateError, why_of
 from curate.evaluation.probe import Features, Floats
 from curate.evaluation.probe_leaks import stores
 from curate.evaluation.probe_set import ProbeFrame
@@ -151,7 +151,9 @@ def coverage(
             seen += len(vectors)
             advance(len(vectors))
     except (ValueError, OSError, KeyError) as error:
-        raise CurateError(f"{export}: a picture cannot be embedded: {error}; see 'curate verify {export}'") from error
+        raise CurateError(
+            f"{export}: a picture cannot be embedded: {why_of(error)}; see 'curate verify {export}'"
+        ) from error
     return best, seen
 
 
@@ -177,5 +179,5 @@ def _embed(made: Embedder, jpegs: Iterator[bytes], advance: Advance, model: str)
             parts.append(vectors.astype(np.float32))
             advance(len(vectors))
     except (ValueError, OSError) as error:
-        raise CurateError(f"{model}: a labelled frame cannot be embedded: {error}") from error
+        raise CurateError(f"{model}: a labelled frame cannot be embedded: {why_of(error)}") from error
     return np.concatenate(parts)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import simplejpeg
 
-from curate.errors import CurateError
+from curate.errors import CurateError, why_of
 from curate.exports.reading.stores import FrameStore, open_record, open_store
 from curate.exports.reading.whole import check_whole
 from curate.nets.preprocess import decode
@@ -171,7 +171,9 @@ def _jpeg(store: FrameStore, index: int) -> bytes:
     try:
         return store.jpeg(index)
     except (OSError, ValueError, KeyError, IndexError) as error:
-        raise CurateError(f"{store.folder}: picture {index} of {store.split} cannot be read: {error}") from error
+        raise CurateError(
+            f"{store.folder}: picture {index} of {store.split} cannot be read: {why_of(error)}"
+        ) from error
 
 
 def _batches(shown: Iterator[_Shown]) -> Iterator[list[_Shown]]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from curate.errors import why_of
 from curate.evaluation.classifier import Floats, Scored, figures, markdown
 from curate.evaluation.labels import LabelledFrame
 from curate.evaluation.plots import write_plots
@@ -47,7 +48,7 @@ def score(
             data = frame.path.read_bytes()
             return classifier.prepare(data if data.startswith(b"\xff\xd8") else decode_image(data))
         except (OSError, ValueError) as error:
-            return str(error)
+            return why_of(error)
 
     read: list[LabelledFrame] = []
     answers: list[npt.NDArray[np.float32]] = []

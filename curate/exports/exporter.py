@@ -21,7 +21,7 @@ import pyarrow as pa
 from curate.config import ExportOptions, format_fields
 from curate.corpus.classes import class_of
 from curate.corpus.splits import assign_splits
-from curate.errors import BadArtefact, CurateError
+from curate.errors import BadArtefact, CurateError, why_of
 from curate.exports.cards.about import About
 from curate.exports.cards.facts import CARDS
 from curate.exports.cards.write import knows, refresh_cards, with_cards
@@ -187,7 +187,10 @@ def export_dataset(
     try:
         return export.run(crew or InProcess())
     except OSError as error:
-        raise CurateError(f"cannot write the export in {folder}: {error}; check the disk and rights") from error
+        where = f" ({error.filename})" if error.filename else ""
+        raise CurateError(
+            f"cannot write the export in {folder}: {why_of(error)}{where}; check the disk and rights"
+        ) from error
 
 
 def _check_fields(entries: Sequence[ExportEntry], options: ExportOptions) -> None:

@@ -22,7 +22,7 @@ from typing import IO, Any
 import pyarrow as pa
 from pyarrow import fs
 
-from curate.errors import BadArtefact, CurateError
+from curate.errors import BadArtefact, CurateError, why_of
 from curate.exports.disk.checksums import FileFacts
 from curate.exports.disk.folder import RECORD, inner_path, is_inner
 from curate.exports.formats.tables import METADATA
@@ -145,7 +145,7 @@ class _Place:
         try:
             system, base = fs.FileSystem.from_uri(url)
         except (pa.ArrowException, OSError) as error:
-            why = str(error).replace(url, shown)
+            why = why_of(error).replace(url, shown)
             raise CurateError(f"{shown} cannot be used: {why}; known are s3://, gs:// and file://") from error
         place = cls(system, base.rstrip("/"), shown)
         place.check_bucket()
@@ -163,7 +163,7 @@ class _Place:
 
     def trouble(self, error: Exception) -> CurateError:
         """An error of the file system in the user's terms."""
-        text = redact(str(error))
+        text = redact(why_of(error))
         hint = next((hint for mark, hint in _HINTS if mark in text), "check the URL, the credentials and the network")
         return CurateError(f"{self.shown}: {hint} ({text})")
 

@@ -12,13 +12,14 @@ import os
 import stat
 import tomllib
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 
 _NESTED = "is nested too deep"
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open a file for reading, if it is one: opening a pipe would wait for its other end.
 
     Raises:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from curate.errors import CurateError
+from curate.errors import CurateError, why_of
 
 CELL_LIMIT = 16 << 20
 """Longest cell read, in characters."""
@@ -99,4 +99,4 @@ def read_csv(path: Path, columns: Sequence[str], what: str) -> Iterator[tuple[in
                     raise CurateError(f"{path}:{reader.line_num}: the row has {amount} cells than the header")
                 yield reader.line_num, {name: unguarded(cell) for name, cell in row.items()}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CurateError(f"cannot read the {what} {path}: {error}") from error
+        raise CurateError(f"cannot read the {what} {path}: {why_of(error)}") from error

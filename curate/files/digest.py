@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.errors import CurateError
+from curate.files.bounded import open_regular
 
 _DIGITS = 32
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
@@ -50,9 +52,13 @@ def file_sha256(path: Path) -> str:
     """Hex SHA-256 of a file's content, read piece by piece.
 
     Raises:
-        OSError: Unreadable.
+        OSError: Unreadable, or a pipe, a device or a socket, which never end.
     """
-    with open(path, "rb") as stream:
+    try:
+        stream = open_regular(path)
+    except ValueError as error:
+        raise OSError(errno.EINVAL, str(error), str(path)) from error
+    with stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from os import PathLike
 from typing import IO, TYPE_CHECKING, Any
 
-from curate.errors import BadArtefact
+from curate.errors import BadArtefact, why_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,7 +57,7 @@ def read_errors(path: Place) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise BadArtefact(path, str(error)) from error
+        raise BadArtefact(path, why_of(error)) from error
 
 
 def require_columns(path: Place, file: pq.ParquetFile, columns: Sequence[str]) -> None:
@@ -104,7 +104,7 @@ def read_columns(path: Place, columns: Sequence[str] | None = None, *, filters: 
             path, columns=chosen, filters=filters, use_threads=False, partitioning=None, pre_buffer=False
         )
     except (pa.ArrowException, OSError) as error:
-        raise BadArtefact(path, str(error)) from error
+        raise BadArtefact(path, why_of(error)) from error
 
 
 def count_rows(path: Place, columns: Sequence[str] = ()) -> int:

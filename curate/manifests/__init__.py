@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
-from curate.errors import CurateError
+from curate.errors import CurateError, why_of
 from curate.manifests import folder, gensurgery, json_lists, parquet_lists, separated, urls
 from curate.manifests.detect import FORMATS, Format, detect_content, detect_folder
 from curate.manifests.entries import BadRow, Entry, Ignored, LeftOut, Listed, Remark
@@ -111,7 +111,7 @@ def _check_exists(path: Path) -> None:
     try:
         path.stat()
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
+        reason = why_of(error)
         raise CurateError(f"cannot read {path}: {reason}") from error
 
 

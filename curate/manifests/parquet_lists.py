@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any
 
-from curate.errors import CurateError
+from curate.errors import CurateError, why_of
 from curate.manifests.cells import CELL_LIMIT
 from curate.manifests.columns import check_columns, entry, known_names
 from curate.manifests.entries import Entry, bad_row
@@ -57,7 +57,7 @@ def read(name: str, stream: IO[bytes]) -> Iterator[Entry]:
                 else:
                     yield entry(name, number, dict(zip(batch.schema.names, row, strict=True)))
     except (pa.ArrowException, OSError, OverflowError) as error:
-        raise CurateError(f"{name} cannot be read as Parquet: {error}") from error
+        raise CurateError(f"{name} cannot be read as Parquet: {why_of(error)}") from error
 
 
 def _holds_cells(kind: pa.DataType) -> bool:

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from curate.errors import CurateError
+from curate.errors import CurateError, why_of
 from curate.records import DOMAINS
 from curate.resources import labels_folder
 
@@ -135,7 +135,7 @@ def load_taxonomy(path: Path) -> Taxonomy:
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise CurateError(f"cannot read procedures from {path}: {error}") from error
+        raise CurateError(f"cannot read procedures from {path}: {why_of(error)}") from error
     return Taxonomy(tables, str(path))
 
 

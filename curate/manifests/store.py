@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from curate.errors import CurateError
+from curate.errors import CurateError, why_of
 from curate.files.csv_file import csv_text
 from curate.records import LATER_FIELDS, Video
 from curate.workspace.tables import manifest_schema
@@ -67,7 +67,7 @@ def read_manifest(path: Path) -> list[Video]:
         columns["procedures"] = [tuple(procedures or ()) for procedures in columns["procedures"]]
         return [Video(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
-        raise CurateError(f"{path} is not a usable manifest: {error}") from error
+        raise CurateError(f"{path} is not a usable manifest: {why_of(error)}") from error
 
 
 def _row(video: Video) -> dict[str, Any]:

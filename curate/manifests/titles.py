@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from curate.errors import CurateError
+from curate.errors import CurateError, why_of
 from curate.manifests.procedures import Taxonomy, shipped_taxonomy
 from curate.resources import labels_folder
 
@@ -172,7 +172,7 @@ def load_title_words(path: Path, taxonomy: Taxonomy) -> TitleWords:
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise CurateError(f"cannot read the words of titles from {path}: {error}") from error
+        raise CurateError(f"cannot read the words of titles from {path}: {why_of(error)}") from error
     return TitleWords(tables, taxonomy, str(path))
 
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from curate.config import Config
-from curate.errors import CurateError
+from curate.errors import CurateError, why_of
 from curate.manifests.folder import VIDEO_SUFFIXES
 from curate.nets.detect.regions import RegionFinder
 from curate.nets.device import available_threads
@@ -265,7 +265,7 @@ def decode_image(data: bytes) -> Image:
         with PIL.Image.open(io.BytesIO(data)) as header:
             width, height = header.size
     except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
-        raise ValueError(f"not a readable image: {error}") from error
+        raise ValueError(f"not a readable image: {why_of(error)}") from error
     if width * height > MAX_PIXELS:
         raise ValueError(f"image of {width}x{height} pixels is larger than {MAX_PIXELS} pixels")
     try:

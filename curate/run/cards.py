@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from curate.errors import BadArtefact, CurateError
+from curate.errors import BadArtefact, CurateError, why_of
 from curate.exports.cards.write import Cards, make_cards, refresh_cards
 from curate.exports.disk.folder import RECORD, load_record
 from curate.run.session import Session, store
@@ -51,7 +51,9 @@ def refresh_exports(session: Session, names: Sequence[str] = ()) -> Iterator[Ref
             except (BadArtefact, CurateError) as error:
                 yield Refreshed(folder, False, f"{error}; 'curate verify' says what is wrong with it")
             except OSError as error:
-                raise CurateError(f"cannot write the cards of {folder}: {error}; check the disk and rights") from error
+                raise CurateError(
+                    f"cannot write the cards of {folder}: {why_of(error)}; check the disk and rights"
+                ) from error
             else:
                 yield Refreshed(folder, written)
 
@@ -65,7 +67,9 @@ def cards_of(session: Session, name: str) -> Cards:
     (folder,) = export_folders(session, (name,))
     try:
         record = load_record(folder)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise CurateError(f"cannot read {folder / RECORD}: {why_of(error)}") from error
+    except ValueError as error:
         raise CurateError(f"{folder}: its {RECORD} {error}") from error
     try:
         return make_cards(folder, record, about_workspace(session.pipeline))

@@ -88,6 +88,8 @@ class DownloadStage(Stage[DownloadOptions]):
         try:
             if source.is_dir():
                 return _failed(Reason.NOT_A_VIDEO, f"{source} is a folder")
+            if source.exists() and not source.is_file():
+                return _failed(Reason.NOT_A_VIDEO, f"{source} is a pipe, a device or a socket")
             sums = digests(source, files.progress)
         except OSError as error:
             return _failed(Reason.FILE_MISSING, f"{source}: {error.strerror}")

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from curate.errors import BadArtefact
+from curate.errors import BadArtefact, why_of
 from curate.files.ahead import map_ahead
 from curate.files.machine import worker_threads
 from curate.files.parquet import open_parquet
@@ -114,7 +114,7 @@ def _look_at(path: Path, videos: Sequence[str], finder: _Finder) -> Search:
             if path.suffix == ".parquet":
                 mentions += _in_columns(path, videos)
         except OSError as error:
-            mentions.append(Mention(path, "", f"unreadable: {error}"))
+            mentions.append(Mention(path, "", f"unreadable: {why_of(error)}"))
         return Search(tuple(mentions), 1, size)
     return Search(tuple(mentions), 0, 0)
 

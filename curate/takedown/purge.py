@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from curate.corpus.classes import class_of, forget_classes
 from curate.corpus.split_record import forget_in_records
-from curate.errors import CurateError
+from curate.errors import CurateError, why_of
 from curate.files.atomic import clear, is_temporary
 from curate.manifests.opt_out import OptOuts
 from curate.records import Video
@@ -196,7 +196,7 @@ def _rewrite_report(root: Path) -> int | None:
     try:
         return rewrite_lists(open_session(root))
     except (CurateError, OSError) as error:
-        log.warning("the lists of the report are taken away, since they cannot be written anew: %s", error)
+        log.warning("the lists of the report are taken away, since they cannot be written anew: %s", why_of(error))
     for name in ("index.html", "worst.html", "data"):
         clear(root / "report" / name)
     return None

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.config import MaskOptions
-from curate.errors import CurateError
+from curate.errors import CurateError, why_of
 from curate.evaluation.mask_truth import ImagesTruth, Overlay
 from curate.evaluation.masks import WAYS, Figures, evaluate
 from curate.nets.detect import overlay
@@ -148,7 +148,7 @@ def pictures_of(frames: Sequence[BoxedFrame]) -> dict[str, list[tuple[Image, Ima
         try:
             picture = decode_image(frame.path.read_bytes())
         except (OSError, ValueError) as error:
-            raise CurateError(f"line {frame.line}: cannot read the picture {frame.path}: {error}") from error
+            raise CurateError(f"line {frame.line}: cannot read the picture {frame.path}: {why_of(error)}") from error
         target = np.zeros((ROWS, COLUMNS), np.uint8)
         for kind, box in sorted(frame.boxes, key=lambda one: one[0] in LEARNT_AS):
             x1, y1, x2, y2 = scale(box, frame.size, (COLUMNS, ROWS))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import simplejpeg
 
-from curate.errors import CurateError
+from curate.errors import CurateError, why_of
 from curate.evaluation.classifier import Scored, figures
 from curate.evaluation.labels import Families, LabelledFrame, even_weights
 from curate.evaluation.statistics import choose_operating_point, fit_temperature
@@ -92,7 +92,9 @@ def readable(frames: Sequence[LabelledFrame], labels: Path, folder: Path, advanc
                 return frame
             image = decode_image(data)
         except (OSError, ValueError) as error:
-            raise CurateError(f"{labels}:{frame.line}: cannot read the picture {frame.path}: {error}") from error
+            raise CurateError(
+                f"{labels}:{frame.line}: cannot read the picture {frame.path}: {why_of(error)}"
+            ) from error
         folder.mkdir(parents=True, exist_ok=True)
         copy = folder / f"{frame.line}-{frame.path.stem}.jpg"
         copy.write_bytes(simplejpeg.encode_jpeg(image, 98, "RGB", "444"))

@@ -73,6 +73,16 @@ def test_local_files_that_are_not_there(bench: Bench, tmp_path: Path, clip: byte
     assert isinstance(bench.get(str(tmp_path / "none.mp4")), Done)
 
 
+def test_pipes_and_devices_of_a_list_hold_nobody_up(bench: Bench, tmp_path: Path):
+    """`curate run list.csv` with rows that name them; of a folder they are left out."""
+    os.mkfifo(tmp_path / "pipe.mp4")
+    (tmp_path / "linked.mp4").symlink_to(tmp_path / "pipe.mp4")
+    for source in (tmp_path / "pipe.mp4", tmp_path / "linked.mp4", "/dev/zero"):
+        failed = bench.get(str(source))
+        assert isinstance(failed, Failed) and failed.reason is Reason.NOT_A_VIDEO and not failed.retryable
+        assert failed.detail == f"{source} is a pipe, a device or a socket"
+
+
 def test_local_files_know_no_pace(tmp_path: Path, local: Path):
     bench = Bench(tmp_path, sleep_interval=60.0, max_sleep_interval=60.0, sleep_interval_requests=60.0)
     before = time.monotonic()

@@ -72,6 +72,22 @@ def test_missing_and_extra_files_are_named(copy, name):
     assert ("stray.bin", "is not listed in export.json") in problems
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_any_file_that_is_missing_is_told_in_words(copy, name, capsys):
+    pictures = 0
+    for path in sorted(path for path in (copy / name).rglob("*") if path.is_file()):
+        pictures += path.suffix == ".jpg"
+        if pictures > 1 and path.suffix == ".jpg":
+            continue
+        aside = path.rename(copy / "aside")
+        for command in (["verify", str(copy / name)], ["push", str(copy / name), (copy / "there").as_uri()]):
+            assert run_command(command) == (1 if command[0] == "push" or path.name == "export.json" else 2)
+            said = "".join(capsys.readouterr())
+            assert "rrno" not in said and "Traceback" not in said, said
+            assert path.relative_to(copy / name).as_posix() in said
+        aside.rename(path)
+
+
 def test_a_key_without_a_picture_and_a_picture_without_a_key(copy):
     folder = copy / "lmdb"
     environment = lmdb.open(str(folder / "train.lmdb"), map_size=1 << 24, lock=False)

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.files.digest import DigestOfMany, digest
+from curate.errors import CurateError
+from curate.files.digest import DigestOfMany, digest, sha256_of
 
 values = st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.text(), max_size=2)
 
@@ -15,3 +20,10 @@ values = st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.tex
 )
 def test_digests_of_many_are_the_same_as_one_by_one(base: dict[str, object], key: str, fingerprints: list[str]) -> None:
     assert DigestOfMany(base, key).of(fingerprints) == digest({**base, key: fingerprints})
+
+
+def test_no_checksum_of_what_never_ends(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "weights.pth")
+    for path in (tmp_path / "weights.pth", Path("/dev/zero")):
+        with pytest.raises(CurateError, match=f"cannot read {path}: is not a file"):
+            sha256_of(path)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from curate.errors import BadArtefact
+from curate.errors import BadArtefact, why_of
 from curate.exports.cards.about import About
 from curate.exports.cards.croissant import croissant
 from curate.exports.cards.facts import CARDS, CROISSANT, README, read_facts
@@ -59,7 +59,9 @@ def make_cards(folder: Path, record: Mapping[str, Any], about: About) -> Cards:
         readme = dataset_card(facts, about, FORMATS[facts.format].reading)
         data = readme.encode("utf-8", "replace")
         return Cards(readme, croissant(facts, about, FileFacts(len(data), hashlib.sha256(data).hexdigest())))
-    except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
+    except OSError as error:
+        raise BadArtefact(folder, f"a file that its card tells of cannot be read: {why_of(error)}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadArtefact(folder, f"its record or tables do not tell what a card needs: {error!r}") from error
 
 

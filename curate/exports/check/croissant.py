@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from curate.errors import why_of
 from curate.exports.cards.croissant import read_checksums
 from curate.exports.cards.facts import CROISSANT
 from curate.exports.disk.folder import LARGEST_RECORD
@@ -27,7 +28,7 @@ def check_croissant(folder: Path, record: Mapping[str, Any]) -> Iterator[tuple[s
     try:
         told = read_checksums(read_bounded(folder / CROISSANT, LARGEST_RECORD))
     except (OSError, ValueError) as error:
-        yield CROISSANT, f"cannot be read: {error}"
+        yield CROISSANT, f"cannot be read: {why_of(error)}"
         return
     for name, checksum in sorted(told.items()):
         known = record["files"].get(name)

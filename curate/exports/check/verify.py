@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import simplejpeg
 
-from curate.errors import BadArtefact
+from curate.errors import BadArtefact, why_of
 from curate.exports.cards.facts import CROISSANT
 from curate.exports.check.croissant import check_croissant
 from curate.exports.check.tree import check_tree
@@ -98,8 +98,11 @@ def verify_export(
         except BadArtefact as error:
             yield Problem(part, f"cannot be read: {error.why}")
             damaged = True
+        except FileNotFoundError:
+            yield Problem(part, "is not looked at any further, since a file of it is missing")
+            damaged = True
         except (OSError, pa.ArrowException, lmdb.Error, LookupError, TypeError, AttributeError, ValueError) as error:
-            yield Problem(part, f"cannot be read: {error}")
+            yield Problem(part, f"cannot be read: {why_of(error)}")
             damaged = True
     if not damaged:
         yield from _check_videos(videos, found)
@@ -183,7 +186,7 @@ def _read(store: FrameStore, index: int) -> bytes | str:
     try:
         return store.jpeg(index)
     except (KeyError, OSError, TypeError, ValueError) as error:
-        return f"cannot be read: {error}"
+        return f"cannot be read: {why_of(error)}"
 
 
 def _check_picture(jpeg: bytes | str, size: tuple[int, int]) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.config import MOVED, ExportOptions, format_fields
-from curate.errors import BadArtefact
+from curate.errors import BadArtefact, why_of
 from curate.exports.disk.checksums import FileFacts
 from curate.exports.disk.folder import inner_path, link, read_record
 from curate.exports.formats.tables import METADATA
@@ -59,7 +59,7 @@ def recipe(video: PlannedVideo, options: ExportOptions, name: str, version: int)
     except BadArtefact as error:
         raise BrokenVideo.by(video.id, error) from error
     except OSError as error:
-        raise BrokenVideo(video.id, f"cannot read its artefacts: {error}") from error
+        raise BrokenVideo(video.id, f"cannot read its artefacts: {why_of(error)}") from error
     return digest(parts)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from curate.errors import CurateError
+from curate.errors import CurateError, why_of
 from curate.exports.disk.checksums import FileFacts
 from curate.exports.disk.folder import LARGEST_RECORD, RECORD, inner_path, link, load_record
 from curate.exports.formats.tables import METADATA
@@ -93,7 +93,7 @@ class _Pull:
         try:
             record = load_record(self.staging)
         except (OSError, ValueError) as error:
-            raise CurateError(f"{self.place.shown} holds no export of curate: its {RECORD} {error}") from error
+            raise CurateError(f"{self.place.shown} holds no export of curate: its {RECORD} {why_of(error)}") from error
         fetched: list[int] = []
         listed = {name: FileFacts(facts["size"], facts["sha256"]) for name, facts in record["files"].items()}
         self._bring(api, listed, there, commit, fetched)

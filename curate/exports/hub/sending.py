@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from curate.errors import BadArtefact, CurateError
+from curate.errors import BadArtefact, CurateError, why_of
 from curate.exports.cards.licences import asking
 from curate.exports.disk.checksums import FileFacts
 from curate.exports.disk.folder import RECORD, inner_path
@@ -192,7 +192,7 @@ class _Push:
         try:
             found = FileFacts.of(inner_path(self.folder, name))
         except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or str(error)
+            why = why_of(error)
             raise CurateError(f"{self.folder / name} {why}: see 'curate verify {self.folder}'") from error
         if found != file:
             raise CurateError(

@@ -21,7 +21,7 @@ import lmdb
 import numpy as np
 import pyarrow as pa
 
-from curate.errors import CurateError
+from curate.errors import CurateError, why_of
 from curate.exports.disk.folder import RECORD, load_record
 from curate.exports.formats.tables import METADATA
 from curate.exports.formats.video_files import VIDEO_FORMATS
@@ -292,7 +292,7 @@ def open_record(folder: Path) -> dict[str, Any]:
     try:
         return load_record(folder)
     except (OSError, ValueError) as error:
-        why = f"its {RECORD} {error}" if isinstance(error, ValueError) else f"it has no readable {RECORD}"
+        why = f"its {RECORD} {why_of(error)}" if isinstance(error, ValueError) else f"it has no readable {RECORD}"
         formats = [path.parent.name for path in sorted(folder.glob(f"*/{RECORD}"))] if folder.is_dir() else []
         hint = f"; it holds the exports {', '.join(formats)}: name one of them" if formats else ""
         raise CurateError(f"{folder} is not an export: {why}{hint}") from error

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from curate.errors import CurateError
+from curate.errors import CurateError, why_of
 from curate.files.csv_file import read_csv
 from curate.records import REGION_KINDS, Region
 from curate.vision.boxes import Box, Size, contains
@@ -133,7 +133,7 @@ def _size_of(folder: Path, name: str, where: str) -> Size:
         with PIL.Image.open(picture) as header:
             return header.size
     except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
-        raise CurateError(f"{where}: cannot read the picture {picture}: {error}") from error
+        raise CurateError(f"{where}: cannot read the picture {picture}: {why_of(error)}") from error
 
 
 def _kind(kind: str, where: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from curate.errors import CurateError
+from curate.errors import CurateError, why_of
 from curate.files.atomic import write_atomic
 from curate.files.bounded import read_bounded
 from curate.files.digest import sha256_of
@@ -38,7 +38,9 @@ def overlay_model(folder: Path | None) -> Path:
         raise CurateError(f"{folder}: no finished overlay network; curate train masks writes {MODEL} and {SEAL} there")
     try:
         said = json.loads(read_bounded(folder / SEAL, LARGEST_SEAL))["sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise CurateError(f"cannot read {folder / SEAL}: {why_of(error)}") from error
+    except (ValueError, KeyError, TypeError) as error:
         raise CurateError(f"{folder / SEAL} is damaged: {error!r}; train the network again") from error
     if said != sha256_of(graph):
         raise CurateError(f"{graph} is not the file that {SEAL} tells of; train the network again")

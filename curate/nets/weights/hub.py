@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from curate.errors import CurateError
+from curate.errors import CurateError, why_of
 from curate.files.atomic import write_atomic
 from curate.files.digest import sha256_of
 from curate.files.disk import DISK_ERRORS
@@ -84,7 +84,9 @@ def find_pulled(repository: str, cache: Path | None = None) -> Pulled | None:
         data = json.loads(path.read_text(encoding="utf-8"))
         return Pulled(folder, str(data["repository"]), str(data["commit"]), dict(data["sha256"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CurateError(f"{path} is damaged ({error}): delete {folder} and pull {repository} again") from error
+        raise CurateError(
+            f"{path} is damaged ({why_of(error)}): delete {folder} and pull {repository} again"
+        ) from error
 
 
 def pull(
