@@ -27,6 +27,7 @@ def list_survivors(pipeline: Pipeline) -> tuple[ListSurvivors, ...]:
     """What became of each list, in the order in which the manifest names them.
 
     A video whose last try failed is lost, whether or not there will be another: figures do not change with the clock.
+    Nor do days: what was lost and came back byte by byte was had on the day it was had first.
     """
     lists: dict[str, _Tally] = defaultdict(lambda: _Tally(list(pipeline.specs)))
     for video in pipeline.videos:
@@ -57,9 +58,11 @@ class _Tally:
             self._passed[status.stage] += status.state == "done"
         first, last = statuses[0], statuses[-1]
         if first.record is not None and first.record.last.outcome != "reset":
-            day = datetime.fromtimestamp(first.record.last.time, UTC).strftime("%Y-%m-%d")
+            had = first.record.last.outcome == "done"
+            told = first.record.made if had and first.record.made is not None else first.record.last
+            day = datetime.fromtimestamp(told.time, UTC).strftime("%Y-%m-%d")
             self._asked[day] += 1
-            self._had[day] += first.record.last.outcome == "done"
+            self._had[day] += had
         if last.state == "done":
             return
         if last.event is not None and last.event.reason is not None:

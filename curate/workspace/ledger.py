@@ -83,17 +83,21 @@ class Record:
         tries: Failures in a row up to and including the newest event that have its fingerprint and its reason, so that
             ten bot checks do not use up the tries of a broken connection.
         first_failure: Unix seconds of the first failure since the last success, 0.0 if there is none.
+        made: The event that first told of the files as the newest success left them; one that was lost and was made
+            again byte by byte is as old as it was. ``None`` before any success.
     """
 
     last: Event
     tries: int = 0
     first_failure: float = 0.0
+    made: Event | None = None
 
     @classmethod
     def first(cls, event: Event) -> Record:
         """The record of a (video, stage) whose only event this is."""
         failed = event.outcome == "failed"
-        return cls(event, tries=int(failed), first_failure=event.time if failed else 0.0)
+        made = event if event.outcome == "done" else None
+        return cls(event, tries=int(failed), first_failure=event.time if failed else 0.0, made=made)
 
     def add(self, event: Event) -> None:
         """Take a newer event into account."""
@@ -106,7 +110,14 @@ class Record:
             self.tries = 0
             if event.outcome != "reset":
                 self.first_failure = 0.0
+            if event.outcome == "done" and not _is_made_again(self.made, event):
+                self.made = event
         self.last = event
+
+
+def _is_made_again(made: Event | None, event: Event) -> bool:
+    """Whether a success left the very files that one before it had left."""
+    return made is not None and (made.fingerprint, made.files) == (event.fingerprint, event.files)
 
 
 def read_ledger(folder: Path) -> dict[tuple[str, str], Record]:

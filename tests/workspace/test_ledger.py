@@ -71,6 +71,14 @@ def test_tries_count_failures_in_a_row() -> None:
     assert (record.tries, record.first_failure) == (1, 5)
 
 
+def test_files_that_came_back_as_they_were_are_as_old_as_they_were() -> None:
+    sealed = dataclasses.replace(done(1), files={"v.mp4": Seal(5, "aa")})
+    record = unite([sealed, failed(3), dataclasses.replace(sealed, time=4)])["v", "download"]
+    assert record.made == sealed and record.last.time == 4
+    record.add(dataclasses.replace(sealed, time=5, files={"v.mp4": Seal(5, "bb")}))
+    assert record.made is record.last
+
+
 def test_a_changed_fingerprint_starts_the_count_anew() -> None:
     record = unite([failed(1, "a"), failed(2, "a"), failed(3, "b")])["v", "download"]
     assert record.tries == 1
