@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ PATIENCE = 0.1
 """Seconds after which a thread that waits for room looks whether it is still wanted."""
 
 
-def ahead(items: Iterable[ItemT], depth: int) -> Iterator[ItemT]:
+def ahead(items: Iterable[ItemT], depth: int) -> Generator[ItemT, None, None]:
     """The same items in the same order, made in a thread of their own, a few before they are asked for.
 
     It gains where making and using them release Python's lock, as decoders and networks do.

@@ -42,6 +42,20 @@ def test_pictures_are_the_same_however_the_file_is_laid_out(tmp_path, layout):
     write(tmp_path / "x.parquet", **layout)
     first, second = (Pictures(tmp_path / "x.parquet", index) for index in range(2))
     assert [pictures.get(row) for pictures in (first, second) for row in range(5)] == JPEGS
+    assert [pictures.size(row) for pictures in (first, second) for row in range(5)] == [len(jpeg) for jpeg in JPEGS]
+    for row, jpeg in enumerate(JPEGS[:5]):
+        target = bytearray(b"[") + bytes(len(jpeg)) + b"]"
+        first.read_into(row, memoryview(target)[1:-1])
+        assert target == b"[" + jpeg + b"]"
+
+
+def test_a_row_without_a_picture_is_named(tmp_path):
+    table = pa.table({"n": [0, 1], "image": pa.array([b"x", None])})
+    pq.write_table(table, tmp_path / "x.parquet")
+    pictures = Pictures(tmp_path / "x.parquet", 0)
+    assert pictures.get(0) == b"x"
+    with pytest.raises(BadArtefact, match=r"x\.parquet: row 1 of a row group has no picture"):
+        pictures.get(1)
 
 
 def test_a_file_that_is_cut_while_it_is_read_is_named_and_its_descriptor_closed(tmp_path):

@@ -7,11 +7,14 @@ small enough to be read one at a time, and a page index lets readers fetch singl
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from curate.config import ExportOptions
@@ -20,8 +23,10 @@ from curate.exports.disk.output import OutputFile
 from curate.exports.formats.dataset import Dataset
 from curate.exports.formats.making import Making
 from curate.exports.formats.tables import FRAME_SCHEMA, frame_row, made_with
+from curate.exports.pixels.frames import ExportFrame
 from curate.exports.plan.plan import Plan
 from curate.exports.plan.shards import Shard, by_split
+from curate.files.ahead import ahead
 from curate.files.parquet import RowWriter
 
 VERSION = 4
@@ -71,8 +76,8 @@ def write_shard(making: Making) -> dict[str, Any]:
     Raises:
         BrokenVideo: The artefacts of a video cannot be read.
     """
-    with _Files(making) as files:
-        for table, size in _groups(making):
+    with _Files(making) as files, contextlib.closing(ahead(_groups(making), 1)) as groups:
+        for table, size in groups:
             files.write(table, size)
     return {}
 
@@ -136,25 +141,50 @@ def _groups(making: Making) -> Iterator[tuple[pa.Table, int]]:
     kind, labels = schema(making.job.context, making.job.labels), making.job.labels
     limit = min(GROUP_BYTES, making.job.options.parquet.shard_size * 500_000)
     rows: list[dict[str, Any]] = []
-    jpegs: list[bytes] = []
+    pictures: list[_Picture] = []
     size = 0
-    for frame, jpeg in making.pictures():
-        if rows and (len(rows) == GROUP_ROWS or size + len(jpeg) > limit):
-            yield _table(rows, jpegs, kind), size
-            rows, jpegs, size = [], [], 0
+    for frame, jpeg in making.encoded():
+        picture = _Picture(frame, jpeg, frame.jpeg_size if jpeg is None else len(jpeg))
+        if rows and (len(rows) == GROUP_ROWS or size + picture.size > limit):
+            yield _table(rows, pictures, kind), size
+            rows, pictures, size = [], [], 0
         rows.append(frame_row(frame, making.renderer) | {LABEL: labels[class_of(frame.video)]})
-        jpegs.append(jpeg)
-        size += len(jpeg)
+        pictures.append(picture)
+        size += picture.size
     if rows:
-        yield _table(rows, jpegs, kind), size
+        yield _table(rows, pictures, kind), size
 
 
-def _table(rows: list[dict[str, Any]], jpegs: list[bytes], kind: pa.Schema) -> pa.Table:
+class _Picture(NamedTuple):
+    """A frame, its JPEG if it was made anew, and the size of that or of the sampled one."""
+
+    frame: ExportFrame
+    jpeg: bytes | None
+    size: int
+
+
+def _table(rows: list[dict[str, Any]], pictures: list[_Picture], kind: pa.Schema) -> pa.Table:
     """A row group; the pictures are handed over as one column, since dicts of them would be copied once more."""
     paths = pa.array([f"{row['key']}.jpg" for row in rows], pa.string())
-    images = pa.StructArray.from_arrays([pa.array(jpegs, pa.binary()), paths], fields=list(IMAGE))
+    images = pa.StructArray.from_arrays([_column(pictures), paths], fields=list(IMAGE))
     others = pa.Table.from_pylist(rows, kind.remove(kind.get_field_index("image")))
     return pa.Table.from_arrays([images, *others.columns], schema=kind)
+
+
+def _column(pictures: list[_Picture]) -> pa.Array:
+    """Pictures as a column; those that are copied are read straight into it."""
+    bounds = np.cumsum([0, *(picture.size for picture in pictures)], dtype=np.int32)
+    data = pa.allocate_buffer(int(bounds[-1]))
+    for (frame, jpeg, _), target in zip(pictures, _parts(memoryview(data).cast("B"), bounds), strict=True):
+        if jpeg is None:
+            frame.read_jpeg(target)
+        else:
+            target[:] = jpeg
+    return pa.Array.from_buffers(pa.binary(), len(pictures), [None, pa.py_buffer(bounds), data])
+
+
+def _parts(whole: memoryview, bounds: npt.NDArray[np.int32]) -> Iterator[memoryview]:
+    return (whole[start:stop] for start, stop in itertools.pairwise(bounds.tolist()))
 
 
 class _Files:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 from curate.errors import BadArtefact
@@ -33,7 +33,8 @@ class ExportFrame:
         verdict: As in the ``verdicts`` table.
         blank: Whether it only keeps the time: it is exported black.
         regions: What is painted over, or would be if the options painted regions.
-        load: Gives the sampled JPEG, which is read when it is asked for.
+        pictures: Of its row group; the sampled JPEG is read when it is asked for.
+        row: Its place in the row group.
         field: Field of view of its shot; ``None`` where nobody looked for it.
         private: Those of the regions that are covered although the options paint none.
     """
@@ -47,7 +48,8 @@ class ExportFrame:
     verdict: str
     blank: bool
     regions: tuple[Region, ...]
-    load: Callable[[], bytes]
+    pictures: Pictures
+    row: int
     field: FieldOfView | None = None
     private: tuple[Region, ...] = ()
 
@@ -63,8 +65,25 @@ class ExportFrame:
         Raises:
             BrokenVideo: It cannot be read.
         """
+        with self._named():
+            return self.pictures.get(self.row)
+
+    @property
+    def jpeg_size(self) -> int:
+        """Bytes of the sampled JPEG; raises as `jpeg`."""
+        with self._named():
+            return self.pictures.size(self.row)
+
+    def read_jpeg(self, target: memoryview) -> None:
+        """Put the sampled JPEG into a buffer of `jpeg_size`; raises as `jpeg`."""
+        with self._named():
+            self.pictures.read_into(self.row, target)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Says whose artefact cannot be read."""
         try:
-            return self.load()
+            yield
         except BadArtefact as error:
             raise BrokenVideo.by(self.video.id, error) from error
 
@@ -127,7 +146,8 @@ def _join(video: PlannedVideo, policy: FramePolicy, start: int, stop: int) -> It
                 verdict=verdict.verdict,
                 blank=row.n in video.private or not policy.is_surgical(verdict.verdict),
                 regions=told.regions,
-                load=partial(pictures.get, i),
+                pictures=pictures,
+                row=i,
                 field=fields.of(row.n, row.width, row.height),
                 private=told.private,
             )

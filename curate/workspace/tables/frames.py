@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from fractions import Fraction
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -106,21 +106,20 @@ def read_frame_groups(path: Path) -> Iterator[FrameGroup]:
 
 
 def read_frames(path: Path, wanted: Collection[int] | None = None) -> Iterator[Frame]:
-    """Frames in order, with their pictures; one row group of pictures is held.
+    """Frames in order, with their pictures, which are read one at a time; see `Pictures`.
 
     Args:
         path: The table.
-        wanted: Numbers of the frames; all if ``None``. Pictures of row groups without any of them are not read.
+        wanted: Numbers of the frames; all if ``None``. No other pictures are read.
 
     Raises:
         BadArtefact: The table cannot be read.
     """
-    for group in read_frame_groups(path):
-        chosen = [i for i, row in enumerate(group.rows) if wanted is None or row.n in wanted]
-        if chosen:
-            jpegs = group.jpegs()
-            for i in chosen:
-                yield Frame(group.rows[i].n, group.rows[i].timestamp, jpegs[i].as_py())
+    for index, group in enumerate(read_frame_groups(path)):
+        pictures = Pictures(path, index)
+        for i, row in enumerate(group.rows):
+            if wanted is None or row.n in wanted:
+                yield Frame(row.n, row.timestamp, pictures.get(i))
 
 
 def read_frame_sizes(path: Path) -> Iterator[FrameSize]:
@@ -145,7 +144,8 @@ class Pictures:
     """The pictures of one row group, each read when it is asked for, by any thread.
 
     They are read one at a time from where they lie in the file; of a file that is laid out in another way than
-    `FrameWriter` has it, those of the whole group are read and held.
+    `FrameWriter` has it, those of the whole group are read and held. All methods raise `BadArtefact` where the file
+    is damaged.
 
     Args:
         path: The table.
@@ -155,20 +155,27 @@ class Pictures:
     def __init__(self, path: Path, index: int) -> None:
         self._path, self._index = path, index
         self._lock = threading.Lock()
-        self._get: Callable[[int], bytes] | None = None
+        self._opened: _InPlace | _Held | None = None
+
+    def size(self, row: int) -> int:
+        """Bytes of the picture of a row of the group."""
+        return self._open().size(row)
 
     def get(self, row: int) -> bytes:
-        """The picture of a row of the group.
+        """The picture of a row of the group."""
+        return self._open().get(row)
 
-        Raises:
-            BadArtefact: It cannot be read.
-        """
+    def read_into(self, row: int, target: memoryview) -> None:
+        """Put the picture of a row into a buffer of its `size`."""
+        self._open().read_into(row, target)
+
+    def _open(self) -> _InPlace | _Held:
         with self._lock:
-            if self._get is None:
-                self._get = self._open()
-        return self._get(row)
+            if self._opened is None:
+                self._opened = self._locate()
+            return self._opened
 
-    def _open(self) -> Callable[[int], bytes]:
+    def _locate(self) -> _InPlace | _Held:
         from curate.files.parquet_pages import locate
 
         with open_parquet(self._path) as file:
@@ -178,21 +185,57 @@ class Pictures:
                 descriptor = os.open(self._path, os.O_RDONLY)
                 weakref.finalize(self, os.close, descriptor)
                 if places := locate(descriptor, chunk, levels.max_definition_level):
-                    return partial(_read_at, self._path, descriptor, *(numbers.tolist() for numbers in places))
-            return partial(_take, FrameGroup(self._path, file, self._index).jpegs())
+                    return _InPlace(self._path, descriptor, *(numbers.tolist() for numbers in places))
+            return _Held(self._path, FrameGroup(self._path, file, self._index).jpegs())
 
 
-def _read_at(path: Path, descriptor: int, offsets: Sequence[int], sizes: Sequence[int], row: int) -> bytes:
-    with read_errors(path):
-        picture = os.pread(descriptor, sizes[row], offsets[row])
-    if len(picture) != sizes[row]:
-        raise BadArtefact(path, "it ends within a picture")
-    return picture
+class _InPlace(NamedTuple):
+    """Pictures that are read from where they lie."""
+
+    path: Path
+    descriptor: int
+    offsets: Sequence[int]
+    sizes: Sequence[int]
+
+    def size(self, row: int) -> int:
+        return self.sizes[row]
+
+    def get(self, row: int) -> bytes:
+        with read_errors(self.path):
+            picture = os.pread(self.descriptor, self.sizes[row], self.offsets[row])
+        self._hold(row, len(picture))
+        return picture
+
+    def read_into(self, row: int, target: memoryview) -> None:
+        with read_errors(self.path):
+            count = os.preadv(self.descriptor, [target], self.offsets[row])
+        self._hold(row, count)
+
+    def _hold(self, row: int, count: int) -> None:
+        if count != self.sizes[row]:
+            raise BadArtefact(self.path, "it ends within a picture")
 
 
-def _take(held: pa.ChunkedArray, row: int) -> bytes:
-    picture: bytes = held[row].as_py()
-    return picture
+class _Held(NamedTuple):
+    """Pictures that were read."""
+
+    path: Path
+    pictures: pa.ChunkedArray
+
+    def size(self, row: int) -> int:
+        return len(self._buffer(row))
+
+    def get(self, row: int) -> bytes:
+        return bytes(self._buffer(row))
+
+    def read_into(self, row: int, target: memoryview) -> None:
+        target[:] = self._buffer(row)
+
+    def _buffer(self, row: int) -> memoryview:
+        held = self.pictures[row].as_buffer()
+        if held is None:
+            raise BadArtefact(self.path, f"row {row} of a row group has no picture")
+        return memoryview(held).cast("B")
 
 
 def picture_bytes(path: Path) -> list[tuple[int, int]]:
