@@ -6,6 +6,7 @@ the paths of its inputs and a folder to write into; it answers with one of three
 
 from __future__ import annotations
 
+import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -147,9 +148,13 @@ def temporaries(folder: Path) -> Iterator[tuple[Path, str, str, str]]:
     Yields:
         Path, stem of the video, attempt (empty in workspaces of a version that did not tell them apart), suffix.
     """
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if name := _TEMPORARY.fullmatch(path.name):
-            yield path, name[1], name[2] or "", name[3] or ""
+    if not folder.is_dir():
+        return
+    with os.scandir(folder) as entries:  # of a folder with an artefact a video; only names are made of all of them
+        hidden = sorted(entry.name for entry in entries if entry.name[0] == ".")
+    for each in hidden:
+        if name := _TEMPORARY.fullmatch(each):
+            yield folder / each, name[1], name[2] or "", name[3] or ""
 
 
 class Stage(ABC, Generic[OptionsT]):

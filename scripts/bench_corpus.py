@@ -9,6 +9,12 @@ and one video is purged. Told are seconds by the clock, and of the processor whe
 user starts (its workers not among them), and its resident memory; below, what a further video costs between the
 smallest and the largest size.
 
+With ``--made`` the workspaces are made without running the stages (`made_workspace`), which takes seconds, and
+``status``, ``plan`` and a run with nothing to do are measured: the least seconds of the processor of some repeats, each
+with the seconds by the clock and the most memory of that repeat.
+
+    python scripts/bench_corpus.py --made --sizes 2000,4194,10000 --scratch /tmp/bench-made --output made.md
+
 On a busy machine only the processor's seconds mean something.
 """
 
@@ -20,17 +26,17 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-
-import numpy as np
-import render_demo
 
 CLIPS = 4
 """Made clips that the videos are links to."""
 
 FLAGS = ("--no-audit-faces", "--no-audit-text", "--mask-detector", "none", "--no-mask-overlays")
 FORMATS = ("--formats", "parquet,lmdb,webdataset")
+
+CURATE = (sys.executable, "-c", "from curate.cli import main\nif __name__ == '__main__': main()")
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -65,18 +71,34 @@ class Row:
     purge: Cost
 
 
+@dataclass(frozen=True)
+class MadeRow:
+    """One size of a made workspace; costs of the commands that do nothing."""
+
+    videos: int
+    status: Cost
+    plan: Cost
+    resume: Cost
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", default="500,1000,2000,4194", help="numbers of videos (500,1000,2000,4194)")
     parser.add_argument("--scratch", type=Path, required=True, help="new folder to work in; removed at the end")
     parser.add_argument("--output", type=Path, help="file for the table")
+    parser.add_argument("--made", action="store_true", help="workspaces made without running the stages")
+    parser.add_argument("--repeats", type=int, default=5, help="with --made: how often each command is run (5)")
     arguments = parser.parse_args()
     arguments.scratch.mkdir(parents=True)
-    rows = []
+    rows: list[Row | MadeRow] = []
     try:
-        make_clips(arguments.scratch)
+        if not arguments.made:
+            make_clips(arguments.scratch)
         for count in map(int, arguments.sizes.split(",")):
-            rows.append(measure(arguments.scratch, count))
+            if arguments.made:
+                rows.append(measure_made(arguments.scratch, count, arguments.repeats))
+            else:
+                rows.append(measure(arguments.scratch, count))
             print(table(rows), flush=True)
     finally:
         shutil.rmtree(arguments.scratch)
@@ -86,6 +108,9 @@ def main() -> None:
 
 def make_clips(folder: Path) -> None:
     """Clips of two seconds of drawn surgery."""
+    import numpy as np
+    import render_demo
+
     for i in range(CLIPS):
         render_demo.encode(folder / f"clip{i}.mp4", render_demo.surgery(np.random.default_rng(i), 2))
 
@@ -110,6 +135,49 @@ def measure(scratch: Path, count: int) -> Row:
     return row
 
 
+def measure_made(scratch: Path, count: int, repeats: int) -> MadeRow:
+    """A made workspace of ``count`` videos asked what there is to do."""
+    workspace = scratch / f"made{count}"
+    # In a process of its own: the memory of this one would count as that of all that it starts.
+    script = Path(__file__).with_name("made_workspace.py")
+    subprocess.run([sys.executable, str(script), str(workspace), "--videos", str(count)], check=True)
+    at = ("-w", str(workspace), "-q")
+    row = MadeRow(
+        count,
+        status=least("status", *at, scratch=scratch, repeats=repeats),
+        plan=least("plan", *at, scratch=scratch, repeats=repeats),
+        resume=least("run", *at, "--until", "audit", scratch=scratch, repeats=repeats),
+    )
+    shutil.rmtree(workspace)
+    return row
+
+
+def least(*words: str, scratch: Path, repeats: int) -> Cost:
+    """Run a command some times, with its modules compiled, and give what took the processor the least.
+
+    Args:
+        words: The command.
+        scratch: Folder for the compiled modules.
+        repeats: How often, beside once to compile them.
+
+    Raises:
+        RuntimeError: It did not end with 0.
+    """
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(scratch / "compiled")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    found = []
+    for _ in range(repeats + 1):
+        started = time.monotonic()
+        process = subprocess.Popen([*CURATE, *words], stdout=subprocess.DEVNULL, env=environment)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            raise RuntimeError(f"curate {' '.join(words)} ended with {process.returncode}")
+        memory = used.ru_maxrss * 1024 / 1e6
+        found.append(Cost(time.monotonic() - started, used.ru_utime + used.ru_stime, memory, memory))
+    return min(found[1:], key=lambda cost: cost.cpu)
+
+
 def cost(*words: str) -> Cost:
     """Run a command and look at its process, some times a second, until it ends.
 
@@ -117,8 +185,7 @@ def cost(*words: str) -> Cost:
         RuntimeError: It did not end with 0.
     """
     started = time.monotonic()
-    code = "from curate.cli import main\nif __name__ == '__main__': main()"
-    process = subprocess.Popen([sys.executable, "-c", code, *words], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([*CURATE, *words], stdout=subprocess.DEVNULL)
     cpu, seen = 0.0, [(0.0, 0.0)]
     while process.poll() is None:
         try:
@@ -136,16 +203,18 @@ def cost(*words: str) -> Cost:
     return Cost(wall, cpu, max(memory for _, memory in seen), early[-1])
 
 
-def table(rows: list[Row]) -> str:
+def table(rows: Sequence[Row | MadeRow]) -> str:
     """Markdown: a row a size, and what a further video costs."""
-    names = [field.name for field in fields(Row) if field.name != "videos"]
-    head = ["videos", *(f"{name}: s, CPU s, MB" for name in names), "memory of run: after a quarter, at most"]
+    names = [field.name for field in fields(rows[0]) if field.name != "videos"]
+    grows = "run" in names
+    head = ["videos", *(f"{name}: s, CPU s, MB" for name in names)]
+    head += ["memory of run: after a quarter, at most"] if grows else []
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in rows:
         costs = [getattr(row, name) for name in names]
         cells = [f"{c.wall:.1f}, {c.cpu:.2f}, {c.memory:.0f}" for c in costs]
-        grown = f"{row.run.early:.0f}, {row.run.memory:.0f}"
-        lines.append("| " + " | ".join([str(row.videos), *cells, grown]) + " |")
+        cells += [f"{row.run.early:.0f}, {row.run.memory:.0f}"] if isinstance(row, Row) else []
+        lines.append("| " + " | ".join([str(row.videos), *cells]) + " |")
     if len(rows) > 1:
         first, last = rows[0], rows[-1]
         further = last.videos - first.videos
@@ -154,8 +223,9 @@ def table(rows: list[Row]) -> str:
             a, b = getattr(first, name), getattr(last, name)
             slopes = [(b.wall - a.wall), (b.cpu - a.cpu), (b.memory - a.memory)]
             wall, cpu, memory = (slope / further * 1000 for slope in slopes)
-            cells.append(f"{wall:.1f} ms, {cpu:.2f} ms, {memory:.1f} kB")
-        lines.append("| " + " | ".join(["each further", *cells, ""]) + " |")
+            cells.append(f"{wall:.2f} ms, {cpu:.3f} ms, {memory:.1f} kB")
+        cells += [""] if grows else []
+        lines.append("| " + " | ".join(["each further", *cells]) + " |")
     return "\n".join(lines)
 
 

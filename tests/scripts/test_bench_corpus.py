@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from curate.run.session import open_session
+from curate.workspace.ledger import read_ledger
+
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 
@@ -22,7 +25,7 @@ def test_the_table_tells_what_a_further_video_costs(bench) -> None:
 
     lines = bench.table([row(500), row(1000)]).splitlines()
     assert lines[2].startswith("| 500 | 6.0, 1.50, 101 |") and lines[2].endswith("| 100, 101 |")
-    assert lines[-1].startswith("| each further | 10.0 ms, 1.00 ms, 2.0 kB |")
+    assert lines[-1].startswith("| each further | 10.00 ms, 1.000 ms, 2.0 kB |")
 
 
 def test_a_command_is_measured_while_it_runs_and_one_that_fails_is_said(bench) -> None:
@@ -30,3 +33,20 @@ def test_a_command_is_measured_while_it_runs_and_one_that_fails_is_said(bench) -
     assert 0 < cost.wall < 60 and 0 <= cost.memory < 1000 and cost.cpu <= cost.wall + 1
     with pytest.raises(RuntimeError, match="curate nothing-like-it ended with 1"):
         bench.cost("nothing-like-it")
+
+
+def test_made_workspaces_are_as_if_every_stage_had_run(bench, tmp_path: Path) -> None:
+    import made_workspace
+
+    made_workspace.make_workspace(tmp_path / "w", 3)
+    session = open_session(tmp_path / "w")
+    assert len(session.pipeline.complete()) == 3
+    assert [record.last.outcome for record in read_ledger(tmp_path / "w" / "ledger").values()] == ["done"] * 21
+    assert {path.stat().st_size for path in (tmp_path / "w" / "frames").iterdir()} == {10}
+
+
+def test_what_is_asked_of_a_made_workspace_is_measured(bench, tmp_path: Path) -> None:
+    row = bench.measure_made(tmp_path, 2, repeats=1)
+    for cost in (row.status, row.plan, row.resume):
+        assert 0 < cost.cpu < 60 and 10 < cost.memory < 1000
+    assert bench.table([row]).splitlines()[0].endswith("| resume: s, CPU s, MB |")
