@@ -21,6 +21,7 @@ from curate.config import DownloadOptions
 from curate.errors import CurateError
 from curate.files.atomic import temporary_beside
 from curate.files.machine import usable_cores
+from curate.nets.onnx_session import CUDA
 from curate.resources import labels_folder, models_folder
 
 OLD_YT_DLP_DAYS = 90
@@ -161,15 +162,20 @@ def check_javascript() -> Check:
 
 
 def check_gpu() -> Check:
-    """CUDA devices that torch sees."""
+    """CUDA devices that torch sees, and whether ONNX Runtime, which runs the detectors, can use them."""
     try:
+        import onnxruntime
         import torch
     except Exception as error:
-        return Check("gpu", "error", f"torch does not load ({error})", "install torch again")
+        return Check("gpu", "error", f"torch or ONNX Runtime does not load ({error})", "install them again")
     if not torch.cuda.is_available():
         return Check("gpu", "ok", f"none visible to torch {torch.__version__}: networks run on the CPU")
     names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
-    return Check("gpu", "ok", f"{names} (torch {torch.__version__})")
+    text = f"{names} (torch {torch.__version__})"
+    if CUDA not in onnxruntime.get_available_providers():
+        told = f"{text}, but ONNX Runtime {onnxruntime.__version__} has no CUDA: mask and audit run on the CPU"
+        return Check("gpu", "warning", told, "pip install onnxruntime-gpu")
+    return Check("gpu", "ok", text)
 
 
 def check_cookies(options: DownloadOptions) -> Iterator[Check]:

@@ -19,7 +19,16 @@ from curate.acquire.refusals import shipped_refusals
 from curate.cli import run_command
 from curate.config import DownloadOptions
 from curate.errors import CurateError
-from curate.run.doctor import check_cookies, check_disk, check_javascript, check_machine, check_refusals, check_writable
+from curate.nets.onnx_session import CUDA
+from curate.run.doctor import (
+    check_cookies,
+    check_disk,
+    check_gpu,
+    check_javascript,
+    check_machine,
+    check_refusals,
+    check_writable,
+)
 from curate.run.pipeline import estimate_pending
 from curate.run.retry import parse_age
 from curate.run.session import open_session
@@ -183,6 +192,17 @@ def test_doctor_says_which_javascript_runtime_was_found(monkeypatch, found, stat
     check = check_javascript()
     assert check.state == state
     assert not found or found[0].version in check.text
+
+
+@pytest.mark.parametrize(("offered", "state"), [(["CPUExecutionProvider"], "warning"), ([CUDA], "ok")])
+def test_doctor_says_if_the_detectors_cannot_use_the_gpu(monkeypatch, offered, state):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda i: "NVIDIA X")
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: offered)
+    check = check_gpu()
+    assert (check.state, check.advice) == (state, "pip install onnxruntime-gpu" if state == "warning" else "")
+    assert check.text.startswith("NVIDIA X")
 
 
 def test_doctor_says_how_old_the_table_of_refusals_is():

@@ -12,7 +12,6 @@ import simplejpeg
 
 from curate.errors import CurateError
 from curate.nets.detect.text_detector import TALLEST, TextDetector, boxes_of, network_size, packaged_model
-from curate.nets.onnx_session import providers
 
 
 @pytest.fixture(scope="module")
@@ -113,23 +112,6 @@ def test_a_file_that_is_no_model_is_the_users_mistake(tmp_path):
     broken.write_bytes(b"not a model")
     with pytest.raises(CurateError, match=r"broken\.onnx"):
         TextDetector(broken)
-
-
-def test_devices():
-    assert providers("cpu") == [("CPUExecutionProvider", {})]
-    assert providers("auto")[-1] == ("CPUExecutionProvider", {})
-    for wrong in ("gpu", "cuda:x", "auto:1", "cuda:-1"):
-        with pytest.raises(CurateError, match="unknown device"):
-            providers(wrong)
-
-
-def test_asking_for_cuda_where_there_is_none_is_said():
-    import onnxruntime
-
-    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-        pytest.skip("this ONNX Runtime has CUDA")
-    with pytest.raises(CurateError, match="onnxruntime-gpu"):
-        providers("cuda:1")
 
 
 def test_real_surgical_frames_without_text_are_left_alone(detector, shared_data):
