@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
@@ -13,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from curate.errors import CurateError
+from curate.errors import CurateError, why_of
 from curate.files.disk import FULL
 
 
@@ -34,11 +32,8 @@ def say(text: object) -> None:
 
 
 def show(text: str) -> None:
-    """Print a line of the result. Where nobody reads it any more, as after ``| head -1``, the work goes on unheard."""
-    try:
-        click.echo(text)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Print a line of the result."""
+    click.echo(text)
 
 
 def leave(*, failures: object) -> None:
@@ -63,12 +58,11 @@ def exit_code_of(command: Callable[[], object]) -> int:
     except (click.Abort, KeyboardInterrupt):
         say("interrupted; what was finished is kept, run the same command again to go on")
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # of a command that has nothing to do where nobody listens
         return ExitCode.DONE
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
-        say(f"error: {error.strerror or error}{where}{_advice(error)}")
+        say(f"error: {why_of(error)}{where}{_advice(error)}")
         return ExitCode.ERROR
     except Exception as error:
         return _report_bug(error)
@@ -85,7 +79,7 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise CurateError(f"cannot write {path}: {error.strerror or error}{_advice(error)}") from error
+        raise CurateError(f"cannot write {path}: {why_of(error)}{_advice(error)}") from error
 
 
 def _advice(error: OSError) -> str:

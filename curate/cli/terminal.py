@@ -3,10 +3,14 @@
 Whatever a command writes, by ``click.echo``, the log or an error's own text, may quote titles, file names, an export or
 a website. So while a command runs its two streams are wrapped: each text passes `curate.files.text.printable`. Progress
 bars, which move the cursor themselves and show no foreign text, get the stream as it is (`unwrapped`).
+
+Where nobody reads a stream any more, as after ``| head -1``, the command goes on unheard: what it does and its exit
+code do not depend on who listens.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,15 +24,35 @@ class PrintableStream:
 
     Args:
         stream: What is written to.
+
+    Attributes:
+        unheard: Whether its reader was found to be gone; what is written since goes nowhere.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
+        self.unheard = False
 
     def write(self, text: str) -> int:
         """Write a text; returns the number of characters that were given."""
-        self.stream.write(printable(text, lines=True))
+        with self._whoever_listens():
+            self.stream.write(printable(text, lines=True))
         return len(text)
+
+    def flush(self) -> None:
+        """Hand on what is held back."""
+        with self._whoever_listens():
+            self.stream.flush()
+
+    @contextmanager
+    def _whoever_listens(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            self.unheard = True
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.stream.fileno())
+            os.close(nowhere)
 
     def __getattr__(self, name: str) -> Any:
         if name == "buffer":  # bytes would pass by
@@ -45,6 +69,11 @@ def printable_streams() -> Iterator[None]:
         yield
     finally:
         sys.stdout, sys.stderr = before
+
+
+def is_unheard(stream: TextIO) -> bool:
+    """Whether the reader of a stream was found to be gone."""
+    return isinstance(stream, PrintableStream) and stream.unheard
 
 
 def unwrapped(stream: TextIO) -> TextIO:

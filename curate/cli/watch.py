@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from curate.cli.exits import show
-from curate.cli.terminal import unwrapped
+from curate.cli.terminal import is_unheard, unwrapped
 from curate.files.text import printable
 from curate.report.funnel import Funnel, funnel, render, render_troubles
 from curate.run.session import Session, open_session
@@ -95,6 +95,8 @@ def _pause(seconds: float) -> None:
     Raises:
         BrokenPipeError: It went.
     """
+    if is_unheard(sys.stdout):
+        raise BrokenPipeError
     poll = select.poll()
     poll.register(sys.stdout.fileno(), 0)
     if any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(seconds * 1000)):

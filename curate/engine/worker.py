@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.engine.protocol import Attempt, Fault, Finished, Task, Work
-from curate.errors import CurateError, StageHalted
+from curate.errors import CurateError, StageHalted, why_of
 from curate.files.disk import DISK_ERRORS
 from curate.files.text import PrintableFormatter
 from curate.records import Reason
@@ -179,7 +179,7 @@ def _judge(error: Exception, seconds: float) -> Reply:
     """Whether an exception speaks of the disk, of the machine, or of the task."""
     if isinstance(error, OSError) and error.errno in DISK_ERRORS:
         where = f" while writing {error.filename}" if error.filename else ""
-        return Stop(f"{error.strerror}{where}: free space, then run the same command again")
+        return Stop(f"{why_of(error)}{where}: free space, then run the same command again")
     text = in_words(error)
     if isinstance(error, ImportError) or (isinstance(error, OSError) and error.errno in MACHINE_ERRORS):
         return Trouble(text, seconds=seconds)

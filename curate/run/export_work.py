@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable
 
 from curate.engine.protocol import Answer, Attempt, Engine, Finished, Halt, Task
-from curate.errors import CurateError, StageHalted
+from curate.errors import CurateError, StageHalted, why_of
 from curate.exports.exporter import Settle, Trouble
 from curate.exports.formats.making import Job
 from curate.exports.formats.registry import FORMATS, do_job
@@ -43,7 +43,7 @@ class ShardWork:
             if error.errno not in DISK_ERRORS | {errno.EFBIG}:
                 raise
             where = f": {error.filename}" if error.filename else ""
-            raise StageHalted(f"{error.strerror}{where}; free space, or raise the limit") from error
+            raise StageHalted(f"{why_of(error)}{where}; free space, or raise the limit") from error
 
     def close(self) -> None:
         """Nothing was taken."""

@@ -24,6 +24,7 @@ import pytest
 
 from curate.cli import run_command
 from curate.workspace.ledger import read_ledger
+from tests.disks import enlarge, small_disk
 from tests.rendered import render_operation, render_slides
 
 CURATE = (sys.executable, "-c", "from curate.cli import main; main()")
@@ -225,21 +226,14 @@ def test_urls_on_standard_input_are_downloaded_and_a_dead_one_is_named(
 def test_a_full_disk_stops_the_run_and_loses_nothing(
     finished: Path, videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    small = tmp_path / "small"
-    small.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1600k", "tmpfs", str(small)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("needs the right to mount a small disk")
-    arguments = ["run", str(videos), "-w", str(small / "w"), *FORMATS]
-    try:
+    with small_disk(tmp_path / "small", "1600k") as small:
+        arguments = ["run", str(videos), "-w", str(small / "w"), *FORMATS]
         assert run_command(arguments) in (1, 2)
         captured = capsys.readouterr()
-        assert "No space left" in captured.err and "Traceback" not in captured.err
-        subprocess.run(["mount", "-o", "remount,size=64m", str(small)], check=True)
+        assert "No space left" in captured.err and "Traceback" not in captured.err and "rrno" not in captured.err
+        enlarge(small, "64m")
         assert run_command(arguments) == 0
         assert contents(small / "w" / "exports") == contents(finished / "exports")
-    finally:
-        subprocess.run(["umount", "-l", str(small)], check=True)
 
 
 @pytest.mark.parametrize(

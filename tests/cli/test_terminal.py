@@ -93,3 +93,24 @@ def test_the_streams_come_back(capsys: pytest.CaptureFixture[str]) -> None:
         raise ValueError
     assert (sys.stdout, sys.stderr) == before
     assert is_plain(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("both", [False, True], ids=["the output", "both"])
+def test_a_reader_that_is_gone_changes_neither_work_nor_exit_code(root: Path, both: bool) -> None:
+    """As after ``| head -1`` and ``2>&1 | head -1``."""
+
+    def code_of(*arguments: str) -> int:
+        reader, writer = os.pipe()
+        os.close(reader)
+        command = [sys.executable, "-c", "from curate.cli import main; main()", *arguments]
+        ended = subprocess.run(command, stdout=writer, stderr=writer if both else subprocess.PIPE)
+        os.close(writer)
+        assert both or b"Traceback" not in ended.stderr
+        return ended.returncode
+
+    assert code_of("verify", str(root / "exports")) == 0
+    assert code_of("status", "-w", str(root)) == 0
+    assert code_of("purge", "-w", str(root), "--id", "one", "--yes") == 0
+    assert not (root / "frames" / "one.parquet").exists()
+    (root / "exports" / "lmdb" / "stray").touch()
+    assert code_of("verify", str(root / "exports")) == 2

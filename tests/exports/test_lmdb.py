@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import errno
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -14,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from curate.exports.formats.lmdb import write_environment
+from tests.disks import small_disk
 from tests.exports.making import make_entry, picture, sampled_jpeg
 
 
@@ -110,6 +114,30 @@ def test_any_keys_come_back_and_the_bytes_do_not_depend_on_the_order(tmp_path_fa
     again.mkdir()
     write_environment(forwards, again / "a.lmdb")
     assert (again / "a.lmdb" / "data.mdb").read_bytes() == (folder / "a.lmdb" / "data.mdb").read_bytes()
+
+
+@pytest.mark.parametrize("size", ["3m", "12m"], ids=["while it is filled", "while it is copied"])
+def test_a_full_disk_is_called_a_full_disk(tmp_path, size):
+    """LMDB itself calls it an input/output error."""
+    items = ((f"v_{n}".encode(), bytes([n % 251]) * 20_000) for n in range(450))
+    with small_disk(tmp_path / "small", size) as disk, pytest.raises(OSError, match="No space left") as full:
+        write_environment(items, disk / "train.lmdb")
+    assert full.value.errno == errno.ENOSPC
+
+
+def test_a_file_that_may_not_get_so_large_is_called_that(tmp_path):
+    code = """
+import resource, sys
+from pathlib import Path
+from curate.exports.formats.lmdb import write_environment
+resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))
+try:
+    write_environment(((b"v_%d" % n, bytes(20_000)) for n in range(450)), Path(sys.argv[1]))
+except OSError as error:
+    print(error.strerror)
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "train.lmdb")], capture_output=True, text=True)
+    assert done.stdout == "File too large, while train.lmdb was written\n", done.stderr
 
 
 def test_a_failing_source_leaves_no_scratch_behind(tmp_path):
