@@ -454,6 +454,8 @@ class _FormatExport:
         """Take note of what became of a job; returns those that it makes possible."""
         if isinstance(answer, Unreadable):
             return self._leave_out(answer.video, answer.why) if answer.video not in self.left_out else []
+        for video in job.shard.videos:
+            video.entry.sealed.trust(answer.sound.get(video.id, {}))
         if answer.token:
             self._staging.commit(answer.token, job.key)
         if job.joins:

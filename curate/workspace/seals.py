@@ -66,10 +66,27 @@ class DamagedArtefact(CurateError):
         self.path, self.video, self.stage = path, video, stage
 
 
+class Stamp(NamedTuple):
+    """What the system tells of a file: another stamp after any write, whatever times are set afterwards."""
+
+    size: int
+    modified_ns: int
+    changed_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, path: Path) -> Stamp:
+        """The stamp of a file as it is now; raises `OSError` if there is none."""
+        status = path.stat()
+        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
 class SealedFiles:
     """The files of one video, each read against its seal once as long as it does not change.
 
-    For the many readers of one export; not a guard against a file that changes while it is read.
+    For the many readers of one export; not a guard against a file that changes while it is read. What one process has
+    read is told to others of the same export: it travels with this object, and back by `sound` and `trust`. It is kept
+    nowhere else, so another export reads all files again.
 
     Args:
         video: Id of the video.
@@ -79,7 +96,16 @@ class SealedFiles:
     def __init__(self, video: str = "", files: Mapping[Path, tuple[str, Seal]] | None = None) -> None:
         self._video = video
         self._files = dict(files or {})
-        self._sound: set[tuple[Path, int, int]] = set()
+        self._sound: dict[Path, Stamp] = {}
+
+    @property
+    def sound(self) -> Mapping[Path, Stamp]:
+        """Files that were found to be as their stages left them, as they were then."""
+        return dict(self._sound)
+
+    def trust(self, sound: Mapping[Path, Stamp]) -> None:
+        """Take another process of the same export at its word for what it found to be `sound`."""
+        self._sound.update(sound)
 
     def seal(self, path: Path | None) -> Seal | None:
         """The seal of a file, if it has one."""
@@ -103,12 +129,12 @@ class SealedFiles:
 
     def _holds(self, path: Path, seal: Seal) -> bool:
         try:
-            status = path.stat()
+            stamp = Stamp.of(path)
         except OSError:
             return False
-        seen = (path, status.st_mtime_ns, status.st_ino)
-        if seen not in self._sound:
-            if not seal.holds(path):
-                return False
-            self._sound.add(seen)
+        if self._sound.get(path) == stamp:
+            return True
+        if not seal.holds(path):
+            return False
+        self._sound[path] = stamp
         return True

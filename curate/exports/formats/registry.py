@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +18,7 @@ from curate.exports.formats.dataset import Dataset
 from curate.exports.formats.making import Job, Making
 from curate.exports.plan.plan import BrokenVideo, Plan
 from curate.exports.plan.shards import Shard
-from curate.workspace.seals import DamagedArtefact
+from curate.workspace.seals import DamagedArtefact, Stamp
 
 WriteShard = Callable[[Making], dict[str, Any]]
 """Fills the folder of an attempt; returns what is needed to put the export together."""
@@ -171,10 +171,12 @@ class Written:
     Attributes:
         record: What is known of it.
         token: Of the attempt whose folder holds it; empty if it was there already.
+        sound: Files of the workspace that are as their stages left them, by video.
     """
 
     record: ShardRecord
     token: str
+    sound: Mapping[str, Mapping[Path, Stamp]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -234,7 +236,7 @@ def do_job(job: Job, token: str, tick: Callable[[], None]) -> Answer:
     except BaseException:
         drop_attempt(folder)
         raise
-    return Written(record, token)
+    return Written(record, token, {video.id: video.entry.sealed.sound for video in job.shard.videos})
 
 
 def _files(making: Making) -> dict[str, FileFacts]:

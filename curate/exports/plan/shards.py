@@ -68,6 +68,11 @@ class Shard:
         """Frames in it."""
         return sum(span.frames for span in self.spans)
 
+    @property
+    def videos(self) -> tuple[PlannedVideo, ...]:
+        """Its videos."""
+        return tuple({span.video.id: span.video for span in self.spans}.values())
+
     def shows(self, video: str) -> bool:
         """Whether it holds frames of a video."""
         return any(span.video.id == video for span in self.spans)
