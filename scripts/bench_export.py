@@ -30,12 +30,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import simplejpeg
-from PIL import Image
 
 from curate import records
 from curate.config import EngineOptions, ExportOptions, ParquetOptions, WebDatasetOptions
@@ -56,7 +54,9 @@ LOOSE = ("folders", "surgenet")
 
 
 def synthetic_frames(path: Path, count: int) -> None:
-    """Write ``count`` pictures of 1280x720 with the grain of video frames, about 150 kB each."""
+    """Write ``count`` pictures of 1280x720 with the grain of video frames, about 290 kB each."""
+    import cv2  # not at the top, like others below: worker processes of the writers load this module
+
     draw = np.random.default_rng(0)
     with pq.ParquetWriter(path, tables.frame_schema(), compression="none", use_dictionary=False) as writer:
         for first in range(0, count, 50):
@@ -210,13 +210,15 @@ class Held:
         return len(self._jpegs)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
+        from PIL import Image
+
         pixels = simplejpeg.decode_jpeg(self._jpegs[index], colorspace=self._order)
         return {"image": size_of(Image.fromarray(pixels))}
 
 
 def bench_readers(formats: Sequence[str], work: Path, workers: int, repeats: int) -> None:
     """Print the speed of the reader of each format that was written."""
-    from torch.utils.data import DataLoader  # not at the top: worker processes of the writers load this module
+    from torch.utils.data import DataLoader
 
     from curate import FrameDataset
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 import pyarrow as pa
 
@@ -49,8 +48,12 @@ from curate.files.digest import digest
 from curate.version import __version__
 from curate.workspace.seals import DamagedArtefact
 
-_MADE_BY = (__version__, pa.__version__, cv2.__version__, np.__version__)
-"""What the bytes may depend on beside the input: shards that were made by others are not taken over."""
+
+def _made_by() -> list[str]:
+    """What the bytes may depend on beside the input: shards that were made by others are not taken over."""
+    import cv2  # not at the top: workers load this module, and few of them shrink pictures
+
+    return [__version__, pa.__version__, cv2.__version__, np.__version__]
 
 
 @dataclass(frozen=True)
@@ -418,7 +421,7 @@ class _FormatExport:
         """Fingerprint of all that the bytes of a shard depend on."""
         return digest(
             {
-                "made_by": [*_MADE_BY, dict(self._export.context)],
+                "made_by": [*_made_by(), dict(self._export.context)],
                 "format": [self.name, self._format.version],
                 "options": {name: value for name, value in self._options.items() if name not in ELSEWHERE},
                 "part": shard.part,

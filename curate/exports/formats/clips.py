@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from curate.config import ClipsOptions, ExportOptions
 from curate.corpus.classes import class_of
@@ -19,11 +19,12 @@ from curate.exports.formats.dataset import Dataset
 from curate.exports.formats.encoding import assemble, encode_shard
 from curate.exports.formats.making import Making
 from curate.exports.formats.video_files import SUFFIX, FrameCounts, VideoFile, read_video_files
-from curate.exports.pixels.source_video import OutputFrame, SourceVideo
 from curate.exports.plan.plan import NothingToExport, Plan, PlannedVideo
-from curate.media.mp4 import Mp4Writer
 from curate.media.select import TOLERANCE, AtTimes
 from curate.records import Region
+
+if TYPE_CHECKING:
+    from curate.exports.pixels.source_video import OutputFrame
 
 VERSION = 2
 """Raised when the bytes written for the same input change."""
@@ -157,6 +158,8 @@ def starts_of(runs: Sequence[tuple[float, float]], options: ClipsOptions) -> lis
 
 def _encode(video: PlannedVideo, options: ExportOptions, scratch: Path, tick: Callable[[], None]) -> list[VideoFile]:
     """Write the clips of a video in one pass; as many are open at a time as overlap."""
+    from curate.exports.pixels.source_video import SourceVideo  # not at the top: shards of pictures need no decoder
+
     limits = [side for side in (options.clips.size, options.short_side) if side]
     source = SourceVideo(video, options, short_side=min(limits, default=0))
     rate, count = _rate(options.clips), _frames_of(options.clips)
@@ -190,6 +193,8 @@ class _Clip:
     """
 
     def __init__(self, key: str, folder: Path, rate: Fraction, crf: int) -> None:
+        from curate.media.mp4 import Mp4Writer
+
         self._key, self._rate = key, rate
         self._path = folder / f"{key}{SUFFIX}"
         self._writer = Mp4Writer(self._path, fps=rate, time_base=Fraction(1, rate.numerator), crf=crf)

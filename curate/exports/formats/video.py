@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -21,12 +21,12 @@ from curate.exports.formats.encoding import assemble, encode_shard
 from curate.exports.formats.making import Making
 from curate.exports.formats.tables import REGION
 from curate.exports.formats.video_files import SUFFIX, FrameCounts, VideoFile
-from curate.exports.pixels.source_video import OutputFrame, SourceVideo
 from curate.exports.plan.plan import BrokenVideo, Plan, PlannedVideo
 from curate.files.parquet import RowWriter
-from curate.media.mp4 import Mp4Writer
-from curate.media.select import During
 from curate.records import NON_SURGICAL, SURGICAL
+
+if TYPE_CHECKING:
+    from curate.exports.pixels.source_video import OutputFrame
 
 VERSION = 2
 """Raised when the bytes written for the same input change."""
@@ -104,6 +104,10 @@ def frame_key(video_id: str, number: int) -> str:
 
 
 def _encode(video: PlannedVideo, options: ExportOptions, scratch: Path, tick: Callable[[], None]) -> VideoFile:
+    from curate.exports.pixels.source_video import SourceVideo  # not at the top: shards of pictures need no decoder
+    from curate.media.mp4 import Mp4Writer
+    from curate.media.select import During
+
     source = SourceVideo(video, options, short_side=options.short_side)
     begin, end = source.segments[0].start, source.segments[-1].end
     path = scratch / f"{video.id}{SUFFIX}"

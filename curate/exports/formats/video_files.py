@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from curate.exports.formats.tables import METADATA, REGION
-from curate.exports.pixels.source_video import OutputFrame
 from curate.files.parquet import read_rows
 from curate.records import Region
+
+if TYPE_CHECKING:
+    from curate.exports.pixels.source_video import OutputFrame
 
 VIDEO_FORMATS = frozenset({"video", "clips"})
 """Formats whose files are videos."""
