@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from curate.cli import COMMANDS
 from curate.config import ExportOptions
 from curate.exports.exporter import FORMATS as EXPORT_FORMATS
 from curate.manifests import FORMATS as LIST_FORMATS
@@ -54,6 +55,11 @@ def test_every_format_has_one_row():
     first = [name for row in rows(DOCS / "formats.md") for name in re.findall(r"`([^`]+)`", row[0])]
     for name in (*LIST_FORMATS, *EXPORT_FORMATS):
         assert first.count(name) == (2 if name in LIST_FORMATS and name in EXPORT_FORMATS else 1), name
+
+
+def test_the_readme_names_every_command():
+    named = {name for row in rows(ROOT / "README.md") for name in re.findall(r"`curate (\w+)", row[0])}
+    assert named == set(COMMANDS)
 
 
 def test_the_tree_names_whatever_a_workspace_holds(tmp_path):
