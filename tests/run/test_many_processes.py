@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ import pytest
 from curate.workspace.ledger import read_ledger
 from curate.workspace.locks import overlap, shard_of
 from curate.workspace.tree import Workspace
-from tests.rendered import render_slides
+from tests.exports.making import tree_bytes
+from tests.rendered import render_operation, render_slides
 from tests.run.processes import CLOCK, LOCKS_OF_NFS, NO_LOCKS, end, preloaded, run, start
 
 LIGHT = ("--until", "sample", "--workers", "1")
@@ -82,6 +84,46 @@ def test_an_edited_list_does_not_move_a_video_to_another_shard(videos: Path, tmp
     assert after - {"a-new-one"} == before - set(names[:3])
     with workspace.lock((1, 4)), workspace.lock((0, 4)), workspace.lock((3, 4)):
         pass
+
+
+@pytest.mark.slow
+def test_shards_of_a_list_that_was_edited_between_them_do_each_video_once(videos: Path, tmp_path: Path) -> None:
+    listed = tmp_path / "list.csv"
+
+    def write(names: list[str]) -> None:
+        listed.write_text("id,path\n" + "".join(f"{name},{videos / name}.mp4\n" for name in names))
+
+    names = [path.stem for path in sorted(videos.iterdir())]
+    write(names[:8])
+    assert run("run", listed, "-w", tmp_path / "w", *LIGHT, "--shard", "0/2")[0] == 0
+    write(names[:1:-1])
+    shards = [start("run", listed, "-w", tmp_path / "w", *LIGHT, "--shard", f"{i}/2") for i in range(2)]
+    assert [end(shard)[0] for shard in shards] == [0, 0]
+    wanted = {*names[2:], *(name for name in names[:2] if shard_of(name, 2) == 0)}
+    assert done_once(tmp_path / "w") == {(name, stage): 1 for name in wanted for stage in ("download", "sample")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pause", [0.0, 3.0])
+def test_a_run_an_export_and_a_purge_at_once(tmp_path: Path, pause: float) -> None:
+    """Whoever comes first works and the others say so; in the end it is as if they had come one by one."""
+    source, workspace = tmp_path / "in", tmp_path / "w"
+    source.mkdir()
+    render_operation(source / "stays.mp4", before=1, surgery=3, after=1)
+    shutil.copy(source / "stays.mp4", source / "goes.mp4")
+    more = ("--export-formats", "folders,lmdb", "--sample-quality", "90")
+    assert run("run", source, "-w", workspace, "--export-formats", "folders,lmdb")[0] == 0
+    together = [start("run", "-w", workspace, *more)]
+    time.sleep(pause)
+    together += [start("export", "-w", workspace), start("purge", "-w", workspace, "--id", "goes", "--yes")]
+    for code, said in map(end, together):
+        assert code == 0 or (code == 1 and said.count("error: ") == 1 and "another curate is at work" in said), said
+    assert run("purge", "-w", workspace, "--id", "goes", "--yes")[0] == 0
+    assert run("run", "-w", workspace, *more)[0] == 0
+    assert [str(path) for path in workspace.rglob("*") if "goes" in path.name] == leftovers(workspace) == []
+    (source / "goes.mp4").unlink()
+    assert run("run", source, "-w", tmp_path / "alone", *more)[0] == 0
+    assert tree_bytes(workspace / "exports") == tree_bytes(tmp_path / "alone" / "exports")
 
 
 @pytest.mark.slow
