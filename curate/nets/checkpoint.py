@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import pickle
 import re
 import sys
 import zipfile
@@ -17,7 +18,7 @@ from typing import Any
 
 import torch
 
-from curate.errors import CurateError
+from curate.errors import CurateError, why_of
 
 State = dict[str, torch.Tensor]
 
@@ -57,8 +58,13 @@ def read_state(path: Path) -> State:
         else:
             with torch.serialization.safe_globals([argparse.Namespace]):
                 content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except pickle.UnpicklingError as error:  # torch's words advise to run what is in the file
+        raise CurateError(
+            f"{path} is not a readable checkpoint: damaged, or with more than tensors in it, which is never loaded"
+        ) from error
     except Exception as error:  # both readers let through whatever a damaged file sets off
-        raise CurateError(f"{path} is not a readable checkpoint: {error}") from error
+        said = " ".join(why_of(error).split())[:200]
+        raise CurateError(f"{path} is not a readable checkpoint: {said or 'it ends too early'}") from error
     for wrapping in WRAPPINGS:
         if isinstance(content, dict) and isinstance(content.get(wrapping), dict):
             content = content[wrapping]
