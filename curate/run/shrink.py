@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from curate.errors import BadArtefact
+from curate.exports.disk.folder import load_record
 from curate.exports.reading.contents import videos_in
 from curate.run.exclusions import Exclusions
 from curate.run.pipeline import Pipeline
@@ -26,8 +27,8 @@ def lost_videos(folder: Path, pipeline: Pipeline, exclusions: Exclusions) -> Map
     """
     try:
         shown = videos_in(folder)
-    except BadArtefact:  # not an export, or one that cannot be read: nothing to lose
-        return {}
+    except BadArtefact:
+        shown = _may_be_shown(folder, pipeline)
     videos = {video.id: video for video in pipeline.videos}
     lost = {}
     for name in shown:
@@ -41,3 +42,12 @@ def lost_videos(folder: Path, pipeline: Pipeline, exclusions: Exclusions) -> Map
             why = f", {status.event.reason}" if status.event is not None and status.event.reason else ""
             lost[name] = f"{status.state} at {status.stage}{why}"
     return lost
+
+
+def _may_be_shown(folder: Path, pipeline: Pipeline) -> list[str]:
+    """Videos that an export may show whose table of videos cannot be read: all, if it counts more than are complete."""
+    try:
+        count = load_record(folder)["counts"]["videos"]
+    except (OSError, ValueError):  # not an export, or one of which nothing can be read: nothing to lose
+        return []
+    return [video.id for video in pipeline.videos] if count > len(pipeline.complete()) else []

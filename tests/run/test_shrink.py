@@ -48,6 +48,18 @@ def test_an_incomplete_workspace_does_not_replace_a_full_export(workspace: Path)
     assert len(summary.formats) == 2 and exported(workspace) == {"one"}
 
 
+def test_an_export_whose_table_of_videos_is_damaged_is_not_replaced_by_a_smaller_one(workspace: Path) -> None:
+    for name in ("folders", "lmdb"):
+        (workspace / "exports" / name / "videos.parquet").write_bytes(b"PAR1 no table")
+    before = tree_bytes(workspace / "exports")
+    frames = (workspace / "frames" / "two.parquet").rename(workspace / "aside")
+    summary = run_export(open_session(workspace))
+    assert summary.formats == () and summary.kept["folders"] == {"two": "pending at sample"}
+    assert tree_bytes(workspace / "exports") == before
+    frames.rename(workspace / "frames" / "two.parquet")
+    assert len(run_export(open_session(workspace)).formats) == 2 and exported(workspace) == set(WEB)
+
+
 def test_formats_that_lose_nothing_are_written(workspace: Path) -> None:
     (workspace / "frames" / "two.parquet").unlink()
     session = open_session(workspace, given={"export": {"formats": ("folders", "webdataset")}})
