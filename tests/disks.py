@@ -27,3 +27,8 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 def enlarge(folder: Path, size: str) -> None:
     """Give a small disk another size."""
     subprocess.run(["mount", "-o", f"remount,size={size}", str(folder)], check=True)
+
+
+def read_only(folder: Path) -> None:
+    """Let nothing more be written to a small disk."""
+    subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)

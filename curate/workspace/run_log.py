@@ -43,7 +43,10 @@ class RunLog:
             folder.mkdir(exist_ok=True)
             self._descriptor = open_own(self.path, os.O_WRONLY | os.O_APPEND)
         except OSError as error:
-            raise CurateError(f"the log of the run, {self.path}, cannot be written: {error.strerror}") from error
+            raise CurateError(
+                f"the log of the run, {self.path}, cannot be written: {error.strerror}; check the disk and rights, or "
+                f"move {folder.name} away: nothing depends on it"
+            ) from error
 
     def add(self, event: str, **facts: Any) -> None:
         """Write a line. Where the disk does not take it, that is said once, and the run goes on without a log."""

@@ -145,14 +145,16 @@ LedgerWriter.append = die
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize(("version", "ahead"), [(1, 0), (2, 0), (2, 7200)], ids=["version 1", "version 2", "odd clock"])
 def test_what_a_run_with_other_options_put_there_before_it_was_killed_is_not_exported(
-    workspace: Path, finished: Path, version: int
+    workspace: Path, finished: Path, tmp_path: Path, version: int, ahead: int
 ) -> None:
+    """The killed run's clock may be ahead by some seconds."""
     if version == 1:
         without_seals(workspace)
     good = (workspace / KINDS["frames"]).read_bytes()
-    code, _ = run("run", "-w", workspace, "--sample-quality", "30", before=DIES_BEFORE_ITS_LINE)
+    clock = preloaded(tmp_path, CLOCK, SECONDS=ahead) if ahead else None
+    code, _ = run("run", "-w", workspace, "--sample-quality", "30", env=clock, before=DIES_BEFORE_ITS_LINE)
     assert code == -9
     assert (workspace / KINDS["frames"]).read_bytes() != good
     shutil.rmtree(workspace / "exports")

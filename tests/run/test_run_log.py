@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from curate.cli import run_command
 from curate.manifests.opt_out import OptOuts
 from curate.takedown.purge import purge
 from curate.workspace.run_log import RunLog, forget_in_logs
+from tests.disks import read_only, small_disk
 from tests.finished import make_finished
 from tests.run.processes import end, start
 
@@ -59,6 +61,19 @@ def test_an_export_is_told_too_and_a_log_that_cannot_be_written_stops_it(
     assert run_command(["export", "-w", str(root), "-q", "--quality", "90"]) == 1
     said = capsys.readouterr().err
     assert said.startswith("error: the log of the run, ") and "cannot be written: " in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [("run", "--sample-rate", "2"), ("export", "--quality", "90")])
+def test_a_folder_of_logs_that_cannot_be_written_is_one_sentence(
+    tmp_path: Path, capsys, command: tuple[str, ...]
+) -> None:
+    root = make_finished(tmp_path / "w", {"one": "https://example.org/one.mp4"}, ["lmdb"])
+    shutil.rmtree(root / "logs")
+    with small_disk(root / "logs", "64k") as logs:
+        read_only(logs)
+        assert run_command([*command, "-w", str(root), "-q"]) == 1
+        (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert "cannot be written: Read-only file system" in line and "check the disk and rights" in line
 
 
 def test_secrets_and_signed_addresses_are_not_written(tmp_path: Path) -> None:
