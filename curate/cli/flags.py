@@ -15,6 +15,10 @@ from curate.manifests import FORMATS, Unstated
 Command = Callable[..., Any]
 
 
+_DIGITS = 6
+"""Of the number of a shard, at most."""
+
+
 class Shard(click.ParamType):
     """``i/n`` with 0 <= i < n."""
 
@@ -25,8 +29,9 @@ class Shard(click.ParamType):
         if isinstance(value, tuple):
             return value
         index, _, count = str(value).partition("/")
-        if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
-            self.fail(f"{value!r} is not i/n with 0 <= i < n, such as 0/8", param, ctx)
+        plain = index.isdecimal() and count.isdecimal() and len(count) <= _DIGITS and len(index) <= _DIGITS
+        if not (plain and int(index) < int(count)):
+            self.fail(f"{value!r} is not i/n with 0 <= i < n < 10^{_DIGITS}, such as 0/8", param, ctx)
         return int(index), int(count)
 
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -265,7 +265,8 @@ def test_a_bad_manifest_is_a_clear_error_and_leaves_no_workspace(
         ["sample", "-w", "nowhere"],
         ["status", "-w", "nowhere"],
         ["run", "x", "-w", "w", "--sample-rate", "0"],
-        ["run", "x", "-w", "w", "--shard", "3/2"],
+        *(["run", "x", "-w", "w", "--shard", s] for s in ("3/2", "4/4", "-1/4", "0/0", "a/b", "1", f"0/{'9' * 5000}")),
+        ["run", "x", "-w", "w", "--engine", "slurm"],
         ["no-such-command"],
         [],
     ],
@@ -276,7 +277,7 @@ def test_wrong_usage_exits_with_1(
     monkeypatch.chdir(tmp_path)
     assert run_command(arguments) == 1
     captured = capsys.readouterr()
-    assert captured.err + captured.out and "Traceback" not in captured.err
+    assert captured.err + captured.out and "Traceback" not in captured.err and "unexpected" not in captured.err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -317,7 +318,7 @@ def test_status_shows_the_funnel(finished: Path, capsys: pytest.CaptureFixture[s
 def start_run(videos: Path, workspace: Path) -> subprocess.Popen[bytes]:
     """``curate run`` in a process of its own, both its outputs in pipes."""
     command = [sys.executable, "-c", "from curate.cli import main; main()", "run", str(videos), "-w", str(workspace)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
 
 
 def test_a_reader_that_leaves_after_a_line_costs_nothing(videos: Path, tmp_path: Path) -> None:
@@ -332,13 +333,15 @@ def test_a_reader_that_leaves_after_a_line_costs_nothing(videos: Path, tmp_path:
     assert list((tmp_path / "w" / "exports" / "parquet").rglob("*.parquet"))
 
 
-def test_a_closed_terminal_ends_a_run_as_an_interrupt_does(videos: Path, tmp_path: Path) -> None:
-    """SIGHUP of the parent alone."""
+@pytest.mark.parametrize("tell", [os.kill, os.killpg], ids=["the parent alone", "its workers too"])
+def test_a_closed_terminal_ends_a_run_as_an_interrupt_does(
+    videos: Path, tmp_path: Path, tell: Callable[[int, int], None]
+) -> None:
     with start_run(videos, tmp_path / "w") as process:
         while not list((tmp_path / "w" / "frames").glob("*.parquet")):
             assert process.poll() is None
             time.sleep(0.02)
-        process.send_signal(signal.SIGHUP)
+        tell(process.pid, signal.SIGHUP)
         _, error = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "interrupted" in error.decode() and "Traceback" not in error.decode()
