@@ -17,7 +17,7 @@ import numpy as np
 from curate.config import ExportOptions
 from curate.exports.disk.tar import BLOCK, TarWriter
 from curate.exports.formats.dataset import Dataset
-from curate.exports.formats.joining import joined
+from curate.exports.formats.joining import StagedPictures, joined
 from curate.exports.formats.making import Making
 from curate.exports.formats.tables import (
     METADATA,
@@ -60,15 +60,16 @@ def write_tar(making: Making) -> dict[str, Any]:
 
     Raises:
         BrokenVideo: The artefacts of a video cannot be read.
+        DamagedArtefact: The frames are not the ones that were sampled.
     """
     name = f"{making.job.shard.part}.tar"
-    with RowsFile(making.folder) as rows, TarWriter(making.folder / _TAR) as tar:
+    with RowsFile(making.folder) as rows, TarWriter(making.folder / _TAR) as tar, StagedPictures() as pictures:
         for group in joined(making):
-            offsets, sizes = [], []
-            for key, picture in zip(group.keys, group.pictures, strict=True):
-                offsets.append(tar.add(f"{key}.jpg", picture))
-                sizes.append(len(picture))
-            rows.add_batch(with_place(group.batch, file=[name] * len(sizes), offset=offsets, size=sizes))
+            offsets = []
+            for place in group.places:
+                offsets.append(tar.add(f"{place.key}.jpg", pictures.read(place)))
+                making.tick()
+            rows.add_batch(with_place(group.batch, file=[name] * len(offsets), offset=offsets))
     making.summed[_TAR] = tar.facts()
     return {}
 

@@ -177,7 +177,8 @@ class RowsFile:
         checksums: As for `place_schema`.
     """
 
-    _PIECE = 1_000
+    PIECE = 1_000
+    """Rows that are held and written together."""
 
     def __init__(self, folder: Path, *, checksums: bool = False) -> None:
         self._schema = place_schema(checksums=checksums)
@@ -195,7 +196,7 @@ class RowsFile:
     def add(self, row: dict[str, Any], **place: Any) -> None:
         """Append the row of a frame, with ``file``, ``offset``, ``size`` and, where asked for, ``sha256``."""
         self._rows.append(row | place)
-        if len(self._rows) == self._PIECE:
+        if len(self._rows) == self.PIECE:
             self._flush()
 
     def add_batch(self, batch: pa.RecordBatch) -> None:
@@ -214,6 +215,14 @@ def read_batches(folder: Path) -> Iterator[pa.RecordBatch]:
     with pa.ipc.open_file(str(folder / ROWS)) as file:
         for index in range(file.num_record_batches):
             yield file.get_batch(index)
+
+
+def read_rows_between(folder: Path, start: int, stop: int, columns: Sequence[str]) -> pa.Table:
+    """Some columns of some rows of a shard that were added one by one; the others are not read."""
+    piece = RowsFile.PIECE
+    with pa.memory_map(str(folder / ROWS)) as source, pa.ipc.open_file(source) as file:
+        batches = [file.get_batch(index).select(columns) for index in range(start // piece, -(-stop // piece))]
+        return pa.Table.from_batches(batches).slice(start % piece, stop - start)
 
 
 def with_place(batch: pa.RecordBatch, **columns: Any) -> pa.RecordBatch:

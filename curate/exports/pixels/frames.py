@@ -74,6 +74,12 @@ class ExportFrame:
         with self._named():
             return self.pictures.size(self.row)
 
+    @property
+    def jpeg_place(self) -> int | None:
+        """Offset of the sampled JPEG in the video's table of frames, if it lies there as it is; raises as `jpeg`."""
+        with self._named():
+            return self.pictures.place(self.row)
+
     def read_jpeg(self, target: memoryview) -> None:
         """Put the sampled JPEG into a buffer of `jpeg_size`; raises as `jpeg`."""
         with self._named():

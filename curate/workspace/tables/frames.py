@@ -161,6 +161,10 @@ class Pictures:
         """Bytes of the picture of a row of the group."""
         return self._open().size(row)
 
+    def place(self, row: int) -> int | None:
+        """Offset in the file of the picture of a row; ``None`` if it does not lie there as it is."""
+        return self._open().place(row)
+
     def get(self, row: int) -> bytes:
         """The picture of a row of the group."""
         return self._open().get(row)
@@ -200,6 +204,9 @@ class _InPlace(NamedTuple):
     def size(self, row: int) -> int:
         return self.sizes[row]
 
+    def place(self, row: int) -> int | None:
+        return self.offsets[row]
+
     def get(self, row: int) -> bytes:
         with read_errors(self.path):
             picture = os.pread(self.descriptor, self.sizes[row], self.offsets[row])
@@ -224,6 +231,9 @@ class _Held(NamedTuple):
 
     def size(self, row: int) -> int:
         return len(self._buffer(row))
+
+    def place(self, row: int) -> int | None:
+        return None
 
     def get(self, row: int) -> bytes:
         return bytes(self._buffer(row))
