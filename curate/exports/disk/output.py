@@ -28,13 +28,14 @@ class OutputFile:
     """A file that is only appended to; a context manager, and a sink for PyArrow.
 
     Data are held until a piece is full and not copied; they are summed in a thread of its own. Leaving the block by an
-    error drops what is held.
+    error drops what is held. An `OSError` of a write names the file.
 
     Args:
         path: File to write.
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_TRUNC, 0o666)
         self._held: list[memoryview] = []
         self._size = 0
@@ -73,7 +74,11 @@ class OutputFile:
         if held:
             self._summing.append(self._summer.submit(_update, self._sum, list(held)))
         while held:
-            written = os.writev(self._file, held)
+            try:
+                written = os.writev(self._file, held)
+            except OSError as error:
+                error.filename = str(self._path)
+                raise
             while held and written >= len(held[0]):
                 written -= len(held.pop(0))
             if held:
