@@ -287,8 +287,11 @@ def test_with_damaged_tombstones_no_work_is_done(workspace: Path, damage: Callab
             attempt()
     path.write_bytes(whole)
     assert {video.id for video in open_session(workspace).pipeline.videos} == {"stays_here1", "stays_here2"}
-    path.write_bytes(whole[: whole.index(GONE.encode())])
     (workspace / "purged.sha256").unlink()
+    path.write_bytes(whole.replace(GONE.encode(), b"\xff" + GONE.encode()))
+    with pytest.raises(CurateError, match=r"purged\.txt"):  # as of a version that kept no checksums
+        open_session(workspace)
+    path.write_bytes(whole[: whole.index(GONE.encode())])
     assert open_session(workspace).exclusions.purged.ids == set(), "taken away on purpose"
 
 
