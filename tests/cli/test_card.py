@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from curate.cli import run_command
 from tests.exports.making import tree_bytes
 from tests.finished import make_finished
+from tests.run.processes import CLOCK, preloaded, run
 
 CARDS = {"README.md", "croissant.json", "export.json"}
 
@@ -79,3 +81,15 @@ def test_a_purge_keeps_the_counts_of_the_cards_true(workspace: Path, capsys: pyt
     assert "num_examples: 4" in card and "4 frames of 1 surgical videos" in card and "bbbb" not in card
     assert "| standard input | 1 | 1 |" in card
     assert run_command(["verify", str(workspace / "exports")]) == 0
+
+
+def test_the_day_on_which_it_is_exported_changes_no_byte(workspace: Path, tmp_path: Path) -> None:
+    made = []
+    for days in (0, 400):
+        shutil.rmtree(workspace / "exports")
+        odd = tmp_path / str(days)
+        odd.mkdir()
+        code, said = run("export", "-w", workspace, env=preloaded(odd, CLOCK, SECONDS=days * 86_400))
+        assert code == 0, said
+        made.append(tree_bytes(workspace / "exports"))
+    assert made[0] == made[1]
