@@ -172,7 +172,8 @@ def _jpeg(store: FrameStore, index: int) -> bytes:
         return store.jpeg(index)
     except (OSError, ValueError, KeyError, IndexError) as error:
         raise CurateError(
-            f"{store.folder}: picture {index} of {store.split} cannot be read: {why_of(error)}"
+            f"{store.folder}: picture {index} of {store.split} cannot be read: {why_of(error)}; "
+            f"'curate verify {store.folder}' tells all that is wrong"
         ) from error
 
 

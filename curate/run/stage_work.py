@@ -126,6 +126,8 @@ def record(task: StageTask, answer: Finished | Fault, ledger: LedgerWriter) -> E
 
     Where they replace files without a seal, a line one attempt earlier voids those first.
 
+    What cannot get its name, because somebody put a folder there, is a failure of its video.
+
     Raises:
         OSError: The disk is full or gone.
     """
@@ -145,6 +147,13 @@ def record(task: StageTask, answer: Finished | Fault, ledger: LedgerWriter) -> E
             artefact = task.files.final(outcome.artefact).name
     except FileNotFoundError as error:
         outcome = Failed(Reason.ERROR, f"{error.filename}, which a worker wrote, is not there", retryable=True)
+        seals = {}
+    except IsADirectoryError as error:
+        for temporary in _temporaries(outcome):
+            temporary.unlink(missing_ok=True)
+        outcome = Failed(
+            Reason.ERROR, f"there is a folder in the place of {error.filename2}: remove it", retryable=True
+        )
         seals = {}
     event = event_of(
         outcome,

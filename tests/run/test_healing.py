@@ -163,6 +163,19 @@ def test_what_a_run_with_other_options_put_there_before_it_was_killed_is_not_exp
     assert whole(workspace, finished, sealed=version == 2)
 
 
+def test_a_folder_in_the_place_of_an_artefact_costs_that_video_only(workspace: Path, finished: Path, capsys) -> None:
+    path = workspace / KINDS["fields"]
+    path.unlink()
+    path.mkdir()
+    assert run_command(["run", "-w", str(workspace)]) == 2
+    said = capsys.readouterr().err
+    assert f"there is a folder in the place of {path}: remove it" in said and "unexpected" not in said
+    assert not list(path.parent.glob(".*"))
+    path.rmdir()
+    assert run_command(["run", "-w", str(workspace)]) == 0
+    assert whole(workspace, finished)
+
+
 def test_a_workspace_of_version_1_goes_on_and_redoes_nothing(workspace: Path, finished: Path) -> None:
     without_seals(workspace)
     before = {p.name: p.read_bytes() for p in (workspace / "ledger").iterdir()}
