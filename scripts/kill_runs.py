@@ -120,6 +120,7 @@ def kill_runs(folder: Path, kills: int, seconds: float, seed: str, engine: str =
         if time.monotonic() - started > seconds:
             break
         workspace = folder / f"w{tally.workspaces}"
+        told = len(tally.faults)
         for _ in range(rng.randint(1, 4)):
             shard = ["--shard", f"{rng.randrange(2)}/2"] if rng.random() < 0.3 else []
             process = command("run", source, "-w", workspace, *flags, *shard)
@@ -136,8 +137,9 @@ def kill_runs(folder: Path, kills: int, seconds: float, seed: str, engine: str =
         tally.faults += [f"{workspace.name}: {fault}" for fault in faults_of(workspace, code, said, wanted)]
         tally.workspaces += 1
         shutil.rmtree(workspace)
-        made = tally.hits
-        print(f"{made} kills, {tally.workspaces} workspaces, {len(tally.faults)} faults", flush=True)
+        print(f"{tally.hits} kills, {tally.workspaces} workspaces, {len(tally.faults)} faults", flush=True)
+        for fault in tally.faults[told:]:
+            print(f"- {fault}", flush=True)
     return tally
 
 
