@@ -205,7 +205,8 @@ def workers_of(pid: int) -> list[int]:
 def faults_of(workspace: Path, code: int, said: str, wanted: dict[str, str]) -> list[str]:
     """What is wrong with a workspace that was run to its end."""
     if code != 0:
-        return [f"the last run ended with {code}: {said[-500:]}"]
+        errors = [line for line in said.splitlines() if line.startswith("error")]
+        return [f"the last run ended with {code}: {' '.join(errors)}; its last words: {said[-500:]}"]
     found = contents(workspace / "exports")
     names = sorted(found.keys() | wanted.keys())
     faults = [f"exports/{name} differs" for name in names if found.get(name) != wanted.get(name)]

@@ -173,33 +173,39 @@ def _own_signals() -> Iterator[None]:
 
 _PROBE = ".seen-"
 
+_MAKING = ".making-"
+"""Of a probe that is not locked yet."""
+
 _BEING_MADE = 60.0
-"""Seconds for which a probe that nobody holds may be one that is about to be held."""
+"""Seconds for which a probe that nobody holds may be one that is about to be held, by its name."""
 
 
 @contextmanager
 def _seen_by_all(folder: Path) -> Iterator[Path]:
     """A file by which a node shows that it sees ``folder``; those of runs that were killed go."""
-    for left in folder.glob(f"{_PROBE}*"):
+    for left in (*folder.glob(f"{_PROBE}*"), *folder.glob(f"{_MAKING}*")):
         _forget(left)
-    probe = folder / f"{_PROBE}{secrets.token_hex(8)}"
-    with open(probe, "xb") as held:
+    name = secrets.token_hex(8)
+    making, probe = folder / f"{_MAKING}{name}", folder / f"{_PROBE}{name}"
+    with open(making, "xb") as held:
         with contextlib.suppress(OSError):  # a disk without locks: what a killed run leaves stays
             fcntl.flock(held, fcntl.LOCK_EX)
+        making.rename(probe)
         try:
             yield probe
         finally:
             probe.unlink(missing_ok=True)
 
 
-def _forget(probe: Path) -> None:
+def _forget(left: Path) -> None:
     """Remove the file of a run that is no more: nobody holds its lock."""
     with contextlib.suppress(OSError):
-        handle = os.open(probe, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+        handle = os.open(left, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
-            if time.time() - os.fstat(handle).st_mtime > _BEING_MADE:
+            held_soon = left.name.startswith(_MAKING) and time.time() - os.fstat(handle).st_mtime < _BEING_MADE
+            if not held_soon:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                probe.unlink()
+                left.unlink()
         finally:
             os.close(handle)
 
@@ -306,7 +312,7 @@ class _Troupe:
         import ray
 
         self._ray = ray
-        self._works = ray.put(dict(works))
+        self._works = dict(works)
         self._needs = needs
         self._options = options
         self._probe = probe

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from curate.engine.ray import _seen_by_all
@@ -26,8 +27,9 @@ def test_probes_of_killed_runs_go_and_those_of_living_ones_stay(tmp_path: Path) 
         for _ in range(2)
     ]
     names = [run.stdout.readline().strip() for run in runs if run.stdout is not None]
-    for name in names:
-        os.utime(tmp_path / name, (1, 1))
+    for name, age in ((".making-old", 100), (".making-now", 0)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
     runs[0].send_signal(signal.SIGKILL)
     runs[0].wait()
     outside = tmp_path / "outside"
@@ -35,6 +37,7 @@ def test_probes_of_killed_runs_go_and_those_of_living_ones_stay(tmp_path: Path) 
     (tmp_path / ".seen-link").symlink_to(outside)
     with _seen_by_all(tmp_path) as probe:
         assert {path.name for path in tmp_path.glob(".seen-*")} == {names[1], probe.name, ".seen-link"}
+        assert [path.name for path in tmp_path.glob(".making-*")] == [".making-now"]
     assert not probe.exists() and outside.read_bytes() == b"kept"
     runs[1].kill()
     for run in runs:
