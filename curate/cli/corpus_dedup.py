@@ -43,9 +43,9 @@ def dedup(workspace: Path, config_file: Path | None, given: Layer) -> None:
 
     switched_on: Layer = {**given, "signature": {"method": "hashes"}}
     session = open_session(workspace, given=switched_on, config_file=config_file)
-    progress = Progress(session.pipeline.pending(["signature"], (0, 1)), quiet=is_quiet())
+    progress = Progress(["signature"], quiet=is_quiet())
     try:
-        run_stages(session, ["signature"], progress, shard=(0, 1))
+        run_stages(session, ["signature"], progress, expect=progress.expect)
     finally:
         progress.close()
     for halt in progress.halts:

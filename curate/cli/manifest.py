@@ -13,7 +13,7 @@ import click
 
 from curate.cli.common import verbosity
 from curate.cli.exits import leave, writing
-from curate.cli.flags import unstated_flags
+from curate.cli.source_flags import unstated_flags
 from curate.errors import CurateError
 from curate.files.atomic import commit, temporary_beside, write_atomic
 from curate.files.text import printable

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-import cloup
 
 from curate.cli.common import verbosity
 from curate.cli.exits import show
@@ -13,7 +12,7 @@ from curate.cli.flags import config_flag, workspace_flag
 from curate.run.pipeline import STAGES
 
 
-@cloup.command()
+@click.command()
 @workspace_flag
 @config_flag
 @click.option("--stage", type=click.Choice(list(STAGES)), help="List the videos whose next step this is, with why.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Never
 
 from tqdm import tqdm
@@ -25,13 +25,13 @@ class Progress:
     """Shows how far each stage is, with rate and time left, and names every failure as it happens.
 
     Args:
-        pending: Videos that will reach each stage if none is dropped on the way.
+        stages: Names of the stages, in order.
         quiet: Show nothing but failures.
     """
 
-    def __init__(self, pending: Mapping[str, int], *, quiet: bool) -> None:
-        self._totals = dict(pending)
-        self._order = list(pending)
+    def __init__(self, stages: Sequence[str], *, quiet: bool) -> None:
+        self._totals = dict.fromkeys(stages, 0)
+        self._order = list(stages)
         self._finished: Counter[str] = Counter()
         self._seconds: dict[str, float] = {}
         self._quiet = quiet
@@ -39,6 +39,10 @@ class Progress:
         self._bars: dict[str, tqdm[Never]] = {}
         self._said: dict[str, float] = {}
         self.halts: list[str] = []
+
+    def expect(self, pending: Mapping[str, int]) -> None:
+        """Take note of how many videos will reach each stage if none is dropped on the way."""
+        self._totals.update(pending)
 
     def __call__(self, task: StageTask, answer: StageAnswer) -> None:
         """Take note of an answer."""

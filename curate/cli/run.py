@@ -11,8 +11,9 @@ import cloup
 from curate.cli.brief import BriefCommand, help_all_flag
 from curate.cli.common import verbosity
 from curate.cli.exits import leave, say
-from curate.cli.flags import config_flag, partial_flag, shard_flag, source_flags, workspace_flag
+from curate.cli.flags import config_flag, partial_flag, shard_flag, workspace_flag
 from curate.cli.options import Layer, say_unused_formats, stage_flags
+from curate.cli.source_flags import source_flags
 from curate.run.pipeline import STAGES
 
 if TYPE_CHECKING:
@@ -73,7 +74,6 @@ def run(
     Exit codes: 0 all done, 1 wrong usage or configuration, 2 finished with failures, which are listed.
     """
     from curate.cli.work import do_stages
-    from curate.exports.formats.registry import check_formats
     from curate.run.session import Sources, open_session
 
     sources = Sources(source, source_format, opt_out, unstated)
@@ -82,6 +82,8 @@ def run(
     asked = UNTIL[: UNTIL.index(until) + 1]
     stages = [stage for stage in asked if stage in session.pipeline.specs]
     if "export" in asked:
+        from curate.exports.formats.registry import check_formats
+
         check_formats(session.config.export.formats)
     leave(failures=do_stages(session, stages, shard, export="export" in asked, partial=partial))
 

@@ -13,8 +13,9 @@ import cloup
 from curate.cli import reports
 from curate.cli.common import verbosity
 from curate.cli.exits import leave
-from curate.cli.flags import config_flag, shard_flag, source_flags, workspace_flag
+from curate.cli.flags import config_flag, shard_flag, workspace_flag
 from curate.cli.options import Layer, stage_flags
+from curate.cli.source_flags import source_flags
 from curate.errors import CurateError
 
 if TYPE_CHECKING:

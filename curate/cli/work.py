@@ -28,9 +28,9 @@ def do_stages(
     bad_rows = _report_manifest(session)
     if "download" in stages and not is_quiet():
         _say_estimate(session)
-    progress = Progress(session.pipeline.pending(stages, shard), quiet=is_quiet())
+    progress = Progress(stages, quiet=is_quiet())
     try:
-        run_stages(session, stages, progress, shard=shard)
+        run_stages(session, stages, progress, shard=shard, expect=progress.expect)
     finally:
         progress.close()
     result = funnel(session.pipeline)
@@ -114,7 +114,7 @@ def _export_if_any(
                 return do_export(session, partial=partial)
             except DamagedArtefact as damage:
                 say(f"{damage.path} is not as {damage.stage} left it: it is made again")
-                run_stages(session, stages, Progress(session.pipeline.pending(stages, shard), quiet=True), shard=shard)
+                run_stages(session, stages, Progress(stages, quiet=True), shard=shard)
         return do_export(session, partial=partial)
     else:
         say("no video is complete, so no shards were written")

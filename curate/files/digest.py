@@ -38,13 +38,13 @@ class DigestOfMany:
         before = _canonical({name: value for name, value in base.items() if name < key})[:-1]
         after = _canonical({name: value for name, value in base.items() if name > key})[1:]
         name = _canonical(key)
-        self._before = hashlib.sha256(before + (b"," if len(before) > 1 else b"") + name + b":")
-        self._after = (b"," if len(after) > 1 else b"") + after
+        self._before = hashlib.sha256(before + (b"," if len(before) > 1 else b"") + name + b':["')
+        self._after = '"]' + ("," if len(after) > 1 else "") + after.decode()
 
     def of(self, fingerprints: Sequence[str]) -> str:
         """The same as ``digest({**base, key: fingerprints})``."""
         state = self._before.copy()
-        state.update(b'["' + '","'.join(fingerprints).encode() + b'"]' + self._after)
+        state.update(('","'.join(fingerprints) + self._after).encode())
         return state.hexdigest()[:_DIGITS]
 
 

@@ -13,6 +13,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -32,7 +33,7 @@ from curate.workspace.events import Event
 from curate.workspace.ledger import LedgerReader, LedgerWriter, Record
 from curate.workspace.locks import Shard, shard_of
 from curate.workspace.retry_policy import may_retry
-from curate.workspace.seals import Seal
+from curate.workspace.seals import Seal, have_sizes
 from curate.workspace.tree import Workspace
 
 STAGES: Mapping[str, str] = {
@@ -157,11 +158,11 @@ class Pipeline:
 
     def fingerprints(self, video: Video) -> dict[str, str]:
         """Fingerprint of every stage for one video."""
-        return {name: after for name, (_, after) in self._fingerprints(video).items()}
+        return {name: after for name, _, after in self._fingerprints(video)}
 
     def undecided_fingerprint(self, video: Video, stage: str) -> str:
         """Fingerprint of a stage for one video, had nobody decided anything about this stage's output."""
-        return self._fingerprints(video)[stage][0]
+        return next(before for name, before, _ in self._fingerprints(video) if name == stage)
 
     def decisions(self, video: Video) -> list[journal.Decision]:
         """What people decided about a video and did not take back, by reviewer and number."""
@@ -176,7 +177,7 @@ class Pipeline:
         record = self._records.get((video.id, stage))
         if record is None or record.last.outcome not in ("done", "dropped") or not self._is_there(stage, record.last):
             return None
-        before, after = self._fingerprints(video)[stage]
+        before, after = next((before, after) for name, before, after in self._fingerprints(video) if name == stage)
         made = record.last.fingerprint
         if made in (before, after):
             return record.last
@@ -188,12 +189,12 @@ class Pipeline:
                 return record.last
         return None
 
-    def _fingerprints(self, video: Video) -> dict[str, tuple[str, str]]:
-        """Fingerprint of every stage for one video, without decisions about the stage's output and with them."""
-        found: dict[str, tuple[str, str]] = {}
+    def _fingerprints(self, video: Video) -> Iterator[tuple[str, str, str]]:
+        """Each stage with its fingerprint for one video, without decisions about the stage's output and with them."""
+        found: dict[str, str] = {}
         decided = self.settled.of.get(video.id)
         for name, base in self._base.items():
-            inputs = [found[upstream][1] for upstream in self._upstream[name]]
+            inputs = [found[upstream] for upstream in self._upstream[name]]
             own = self._stages[name].video_extra(video)
             if inputs and not own:
                 before = self._digests[name].of(inputs)
@@ -201,16 +202,15 @@ class Pipeline:
                 own = {"video": own} if own else {}
                 before = digest({**base, "inputs": inputs or _source_identity(video), **own})
             heeded = self._stages[name].heeded(decided, before) if decided else []
-            found[name] = before, digest([before, heeded]) if heeded else before
-        return found
+            found[name] = digest([before, heeded]) if heeded else before
+            yield name, before, found[name]
 
     def statuses(self, video: Video) -> Iterator[StageStatus]:
         """Walk a video down the stages, as far as the first that is not done."""
-        fingerprints = self.fingerprints(video)
-        for name in self.specs:
+        for name, _, fingerprint in self._fingerprints(video):
             record = self._records.get((video.id, name))
-            state = self._state(name, record, fingerprints[name])
-            yield StageStatus(name, state, fingerprints[name], record)
+            state = self._state(name, record, fingerprint)
+            yield StageStatus(name, state, fingerprint, record)
             if state != "done":
                 return
 
@@ -229,11 +229,7 @@ class Pipeline:
     def _is_there(self, stage: str, event: Event) -> bool:
         """Whether the files that an event speaks of are there, in the size that they had; of unsealed ones, whether."""
         if event.files:
-            folder = self._folders[stage]
-            for name, seal in event.files.items():  # noqa: SIM110 (asked for every file of a workspace)
-                if not seal.has_size(folder + name):
-                    return False
-            return True
+            return have_sizes(self._folders[stage], event.files)
         return event.outcome == "dropped" or not event.artefact or self._artefact(stage, event).exists()
 
     def _artefact(self, stage: str, event: Event) -> Path:
@@ -308,6 +304,7 @@ class Pipeline:
         shard: Shard,
         engine: Engine,
         observe: Callable[[StageTask, StageAnswer], None],
+        expect: Callable[[Mapping[str, int]], None] | None = None,
     ) -> None:
         """Do all that is pending in some stages; the caller holds the shard.
 
@@ -319,6 +316,7 @@ class Pipeline:
             shard: ``(i, n)``: only videos whose id falls into the i-th of n parts, from 0.
             engine: Runs the tasks.
             observe: Told of every answer.
+            expect: Told once how many videos will reach each stage if nothing is dropped or fails on the way.
 
         Raises:
             CurateError: Something that the user can mend keeps the run from going on.
@@ -349,8 +347,10 @@ class Pipeline:
             return ready(payload.video) if event.outcome == "done" else ()
 
         works = {name: StageWork(spec) for name, spec in self.specs.items() if name in wanted}
-        tasks = (task for video in self.of_shard(shard) for task in ready(video))
         self._sweep(shard)
+        tasks = [task for video in self.of_shard(shard) for task in ready(video)]
+        if expect is not None:
+            expect(_expected(stages, tasks))
         try:
             engine.run(works, tasks, on_answer)
         finally:
@@ -383,16 +383,6 @@ class Pipeline:
     def _may_resume(self, video: str, stage: str) -> bool:
         record = self._records.get((video, stage))
         return record is None or record.last.outcome == "reset" or record.last.retryable
-
-    def pending(self, stages: Sequence[str], shard: Shard) -> dict[str, int]:
-        """How many videos will reach each stage if nothing is dropped or fails on the way."""
-        counts = dict.fromkeys(stages, 0)
-        for video in self.of_shard(shard):
-            status = list(self.statuses(video))[-1]
-            if status.state == "pending" and status.stage in counts:
-                for name in list(counts)[list(counts).index(status.stage) :]:
-                    counts[name] += 1
-        return counts
 
     def _note(self, event: Event) -> None:
         self._ledger.start_over()
@@ -447,6 +437,12 @@ class Pipeline:
             log.warning("%s %s; what the source said about the video is not used", path, why)
             return {}
         return data
+
+
+def _expected(stages: Sequence[str], tasks: Iterable[Task]) -> dict[str, int]:
+    """How many videos will reach each of some stages, given what is to be done first of each."""
+    first = Counter(task.kind for task in tasks)
+    return dict(zip(stages, accumulate(first[stage] for stage in stages), strict=True))
 
 
 def _sizes(folder: Path) -> dict[str, int]:

@@ -247,6 +247,7 @@ def run_stages(
     observe: Callable[[StageTask, StageAnswer], None],
     *,
     shard: tuple[int, int] = (0, 1),
+    expect: Callable[[Mapping[str, int]], None] | None = None,
 ) -> None:
     """Do all that is pending in ``stages``, with the engine of the options.
 
@@ -255,6 +256,7 @@ def run_stages(
         stages: Stage names.
         observe: Told of every answer.
         shard: ``(i, n)``, from 0: only videos whose id falls into that part.
+        expect: Told, before anything is done, how many videos will reach each stage if none is dropped on the way.
 
     Raises:
         CurateError: Another run is at work, the engine does not answer, or a stage cannot be set up.
@@ -275,7 +277,7 @@ def run_stages(
                 observe(task, answer)
 
             try:
-                session.pipeline.run(stages, shard, engine, note)
+                session.pipeline.run(stages, shard, engine, note, expect)
             finally:
                 tally.close()
 

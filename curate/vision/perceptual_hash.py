@@ -14,7 +14,6 @@ from __future__ import annotations
 import functools
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -74,6 +73,8 @@ def small_picture(grey: Grey, shown: npt.NDArray[np.bool_] | None = None) -> npt
     Returns:
         float32, (64, 64), 0..255; all zero where no pixel counts.
     """
+    import cv2
+
     if shown is None or shown.all():
         return cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
     if not shown.any():

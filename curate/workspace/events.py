@@ -7,15 +7,13 @@ and only where something is odd is each line looked at by itself.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
-from operator import itemgetter
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from curate.files.bounded import parse_json
 from curate.records import VIDEO_ID, Done, Dropped, Failed, Outcome, Reason
@@ -30,8 +28,7 @@ _ARTEFACT = re.compile(r"|[A-Za-z0-9_-]{1,64}(?:\.[A-Za-z0-9_-]{1,32}){1,3}")
 EventKind = Literal["done", "dropped", "failed", "reset"]
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """One line of the ledger.
 
     Attributes:
@@ -61,20 +58,14 @@ class Event:
     detail: str = ""
     retryable: bool = False
     artefact: str = ""
-    figures: Mapping[str, int | float] = field(default_factory=dict)
+    figures: Mapping[str, int | float] = {}
     seconds: float = 0.0
     attempt: int = 0
-    files: Mapping[str, Seal] = field(default_factory=dict)
+    files: Mapping[str, Seal] = {}
 
     def to_json(self) -> str:
         """One line of JSON without the line break; fields at their default are left out."""
-        data: dict[str, Any] = {}
-        for spec in dataclasses.fields(self):
-            value = getattr(self, spec.name)
-            if value or spec.name in _REQUIRED:
-                data[spec.name] = value
-        if self.files:
-            data["files"] = {name: [seal.size, seal.sha256] for name, seal in self.files.items()}
+        data = {name: value for name, value in self._asdict().items() if value or name in _REQUIRED}
         return json.dumps(data, ensure_ascii=True, separators=(",", ":"))
 
     @classmethod
@@ -87,11 +78,6 @@ class Event:
         data = parse_json(line.decode() if isinstance(line, bytes) else line)
         if not isinstance(data, dict):
             raise ValueError("is not an object")
-        return cls._of(data)
-
-    @classmethod
-    def _of(cls, data: dict[str, Any]) -> Event:
-        """The event that an object of JSON tells; the object is used up."""
         for name, value in data.items():
             if name not in _CHECKS:
                 raise ValueError(f"is not an event: it has {name!r}")
@@ -99,29 +85,13 @@ class Event:
                 raise ValueError(f"has something under {name!r} that curate does not write there")
         if missing := _REQUIRED - data.keys():
             raise ValueError(f"is not an event: it lacks {min(missing)!r}")
-        return cls._made_of(data)
-
-    @classmethod
-    def _made_of(cls, data: dict[str, Any]) -> Event:
-        """The event of an object whose fields have been checked, one by one; the object is used up."""
-        reason = data.get("reason")
+        reason = data.pop("reason", "")
         if reason and reason not in _REASONS:
             raise ValueError(f"is not an event: {reason!r} is not a reason")
-        if not reason and data["outcome"] in ("failed", "dropped"):
+        if not _has_its_reason(data["outcome"], reason):
             raise ValueError("is not an event: it names no reason")
-        if "reason" in data:
-            data["reason"] = _REASONS[reason] if reason else None
-        for each in "figures", "files":
-            if each not in data:
-                data[each] = {}
-        files = data["files"]
-        for name in files:
-            files[name] = Seal._make(files[name])
-        # What __init__ of a frozen class does field by field, of which there are a million in a large workspace; what
-        # else is missing is an attribute of the class.
-        event = cls.__new__(cls)
-        object.__setattr__(event, "__dict__", data)
-        return event
+        files = {name: Seal._make(seal) for name, seal in data.pop("files", {}).items()}
+        return cls(**data, reason=_REASONS.get(reason), files=files)
 
 
 def _is_number(value: Any) -> bool:
@@ -172,14 +142,18 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "files": _are_seals,
 }
 _REASONS: Mapping[str, Reason] = {str(reason): reason for reason in Reason}
-_REQUIRED = {
-    spec.name
-    for spec in dataclasses.fields(Event)
-    if spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
-}
+_REQUIRED = set(Event._fields) - Event._field_defaults.keys()
+_ABSENT: Mapping[str, Any] = {**dict.fromkeys(Event._fields), **Event._field_defaults, "reason": ""}
+"""What stands in an object for a field that it lacks; for one that it needs, what no check lets pass."""
+_SHARED = ("video", "stage", "outcome", "artefact")
+"""Fields whose values are the same in many lines: they are kept once, and quick to look up."""
 
 
-def events_of_block(lines: Sequence[bytes]) -> list[Event]:
+def _has_its_reason(outcome: str, reason: str) -> bool:
+    return bool(reason) or outcome not in ("failed", "dropped")
+
+
+def events_of_block(block: bytes) -> list[Event]:
     """The events of some lines of a ledger, if each line is a whole one that looks as curate writes it.
 
     Lines that begin and end with a brace are parsed as one array, which lets nothing pass that is no event by itself. A
@@ -187,21 +161,35 @@ def events_of_block(lines: Sequence[bytes]) -> list[Event]:
     stands in a list, and no field has a list of objects; and as many lines as objects leave none with two.
 
     Args:
-        lines: With their line breaks.
+        block: The lines, each with its line break.
 
     Raises:
         ValueError: One is not, or there is something unusual; which one, `Event.from_json` tells of each line.
     """
-    if not all(line.startswith(b"{") and line.endswith(b"}\n") for line in lines):
+    lines = block.count(b"\n")
+    listed = block.replace(b"}\n{", b"},\n{")
+    if not (block.startswith(b"{") and block.endswith(b"}\n") and len(listed) - len(block) == lines - 1):
         raise ValueError("a line is not a whole one")
-    rows = parse_json(f"[{b','.join(lines).decode()}]")
-    if len(rows) != len(lines) or set(map(type, rows)) - {dict}:
+    objects = parse_json((b"[%b]" % listed).decode())
+    if len(objects) != lines or set(map(type, objects)) - {dict}:
         raise ValueError("there are not as many objects as lines")
-    for name in _REQUIRED.union(*rows):
-        column = [row[name] for row in rows if name in row]
-        if name not in _CHECKS or (name in _REQUIRED and len(column) < len(rows)) or not _is_usual(name, column):
+    rows = [_ABSENT | row for row in objects]
+    if set(map(len, rows)) != {len(_ABSENT)}:
+        raise ValueError("there are fields that curate does not write")
+    columns: dict[str, Sequence[Any]] = dict(zip(_ABSENT, zip(*map(dict.values, rows), strict=True), strict=True))
+    for name, column in columns.items():
+        if not _is_usual(name, column):
             raise ValueError(f"{name!r} is not in order")
-    return [Event._made_of(row) for row in rows]
+    reasons = columns["reason"]
+    if not all(_has_its_reason(*each) for each in set(zip(columns["outcome"], reasons, strict=True))):
+        raise ValueError("a reason is missing")
+    columns["reason"] = [*map(_REASONS.get, reasons)]
+    for name in _SHARED:
+        columns[name] = [*map(sys.intern, columns[name])]
+    for files in columns["files"]:
+        for name in files:
+            files[name] = Seal._make(files[name])
+    return [*map(Event._make, zip(*columns.values(), strict=True))]
 
 
 def _is_usual(name: str, column: Sequence[Any]) -> bool:
@@ -216,6 +204,8 @@ def _is_usual(name: str, column: Sequence[Any]) -> bool:
             return kinds <= {dict} and _are_usual_seals(column)
         case "stage" | "fingerprint" | "detail":
             return kinds <= {str}
+        case "reason":
+            return kinds <= {str} and set(column) <= {"", *_REASONS}
         case _:  # few values, each looked at once; equal ones of different kinds, such as 1 and true, are not one
             return kinds <= {str, bool, int} and len(kinds) == 1 and all(map(_CHECKS[name], set(column)))
 
@@ -234,13 +224,15 @@ def _are_usual_numbers(values: Sequence[Any]) -> bool:
 
 
 def _are_usual_seals(column: Iterable[dict[str, Any]]) -> bool:
-    names = [*chain.from_iterable(column)]
+    names = {*chain.from_iterable(column)}
     seals = [*chain.from_iterable(map(dict.values, column))]
     if not all(names) or not all(map(_ARTEFACT.fullmatch, names)):
         return False
+    if not seals:
+        return True
     if set(map(type, seals)) - {list} or set(map(len, seals)) - {2}:
         return False
-    sizes, sums = ([*map(itemgetter(place), seals)] for place in (0, 1))
+    sizes, sums = zip(*seals, strict=True)
     return set(map(type, sums)) <= {str} and set(map(type, sizes)) <= {int} and all(map(_is_count, set(sizes)))
 
 

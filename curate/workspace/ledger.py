@@ -17,7 +17,7 @@ import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
+from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,8 +30,8 @@ log = logging.getLogger(__name__)
 
 _LONGEST_LINE = 1_000_000
 """Bytes of a line, at most: a message of two thousand characters, every one escaped, is a tenth of it."""
-_BLOCK = 1 << 20
-"""Bytes of lines that are read at once, about."""
+_BLOCK = _LONGEST_LINE // 10
+"""Bytes of lines that are read at once, and what the last of them may have beyond: small blocks stay in caches."""
 
 
 class LedgerWriter:
@@ -159,11 +159,11 @@ class LedgerReader:
             found = self._places()
             if any(not _goes_on(read, found.get(path)) for path, read in self._read.items()):
                 self.start_over()
-            events = sorted(self._added(found, damaged), key=_order)
+            events = self._added(found, damaged)
             if self._records and any(self._is_late(event) for event in events):
                 self.start_over()
                 damaged.clear()
-                events = sorted(self._added(found, damaged), key=_order)
+                events = self._added(found, damaged)
             _fold(events, self._records)
         _tell(damaged)
         return self._records
@@ -177,13 +177,18 @@ class LedgerReader:
                 found[path] = status.st_ino, status.st_size
         return found
 
-    def _added(self, found: Mapping[Path, tuple[int, int]], damaged: list[str]) -> Iterator[Event]:
+    def _added(self, found: Mapping[Path, tuple[int, int]], damaged: list[str]) -> list[Event]:
+        """What was written since the last look, in order."""
+        events: list[Event] = []
         for path, (inode, size) in found.items():
             if self._read.get(path) == (inode, size):
                 continue
             place = _Place(self._read.get(path, (inode, 0))[1])
-            yield from _events(path, damaged, place)
+            for some in _events(path, damaged, place):
+                events += some
             self._read[path] = inode, place.offset
+        events.sort(key=_order)
+        return events
 
     def _is_late(self, event: Event) -> bool:
         """Whether it may stand before what is known: of events that are as late, the order of the files decides."""
@@ -203,7 +208,7 @@ class _Place:
     offset: int = 0
 
 
-_order: Callable[[Event], tuple[int, float]] = attrgetter("attempt", "time")
+_order: Callable[[Event], tuple[int, float]] = itemgetter(*map(Event._fields.index, ("attempt", "time")))
 
 
 def _tell(damaged: Sequence[str]) -> None:
@@ -212,50 +217,47 @@ def _tell(damaged: Sequence[str]) -> None:
         log.warning("%s damaged and passed over; what they told is done again. The first: %s", lines, damaged[0])
 
 
-def _events(path: Path, damaged: list[str], place: _Place) -> Iterator[Event]:
+def _events(path: Path, damaged: list[str], place: _Place) -> Iterator[Sequence[Event]]:
     """The events of one file from a place on, which moves behind the last whole line; adds what is wrong to others."""
     try:
         with open_regular(path) as stream:
             stream.seek(place.offset)
             where = "" if place.offset == 0 else f", counted from byte {place.offset}"
             number = 1
-            for block in _blocks(stream):
+            while block := stream.read(_BLOCK) + stream.readline(_BLOCK):
                 try:
-                    events = events_of_block([line or b"" for line in block])
+                    yield events_of_block(block)
                 except ValueError:
-                    for at, line in enumerate(block, start=number):
-                        place.offset = stream.tell() if line is None else place.offset + len(line)
+                    lines = _lines_of_block(stream, place.offset, place.offset + len(block))
+                    for at, (line, end) in enumerate(lines, start=number):
+                        place.offset = end
                         try:
                             if line is None:
                                 raise ValueError(f"has more than {_LONGEST_LINE / 1e6:g} MB")
-                            yield Event.from_json(line)
+                            yield (Event.from_json(line),)
                         except ValueError as error:
                             torn = line is not None and not line.rstrip().endswith(b"}")
                             if not torn:
                                 damaged.append(f"{path}:{at}{where} {error}")
                             elif line is not None and not line.endswith(b"\n"):
                                 place.offset -= len(line)  # perhaps its other half is still to come
+                                return
+                        number = at + 1
                 else:
-                    yield from events
-                    place.offset = stream.tell()
-                number += len(block)
+                    place.offset += len(block)
+                    number += block.count(b"\n")
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         log.warning("%s cannot be read (%s): passed over", path, why)
 
 
-def _blocks(stream: BinaryIO) -> Iterator[list[bytes | None]]:
-    """Lines of a file by about `_BLOCK` bytes; one of more than `_LONGEST_LINE`, which is ``None``, ends its block."""
-    block: list[bytes | None] = []
-    size = 0
+def _lines_of_block(stream: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes | None, int]]:
+    """Lines that begin in a part of a file, and where they end; ``None`` for one of more than `_LONGEST_LINE`."""
+    stream.seek(start)
     for line in lines_bounded(stream, _LONGEST_LINE):
-        block.append(line)
-        size += len(line or b"")
-        if line is None or size >= _BLOCK:
-            yield block
-            block, size = [], 0
-    if block:
-        yield block
+        yield line, stream.tell()
+        if stream.tell() >= end:
+            return
 
 
 def forget(folder: Path, videos: Collection[str]) -> int:
@@ -308,9 +310,10 @@ def unite(events: Iterable[Event]) -> dict[tuple[str, str], Record]:
 def _fold(events: Iterable[Event], records: dict[tuple[str, str], Record]) -> None:
     """Add events, in their order, to records."""
     for event in events:
-        key = (event.video, event.stage)
-        known = records.get(key)
-        if known is None:
-            records[key] = Record.first(event)
+        key: tuple[str, str] = event[1:3]  # video and stage, in the quickest way: there may be a million events
+        if key in records:
+            records[key].add(event)
+        elif event.outcome == "done":
+            records[key] = Record(event, 0, 0.0, event)
         else:
-            known.add(event)
+            records[key] = Record.first(event)

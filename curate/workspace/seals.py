@@ -52,6 +52,22 @@ class Seal(NamedTuple):
             return False
 
 
+def have_sizes(folder: str, files: Mapping[str, Seal]) -> bool:
+    """Whether all files of an outcome are there and have the right sizes; asked for every video of a workspace.
+
+    Args:
+        folder: Their folder, with the slash.
+        files: Their seals by name.
+    """
+    try:
+        for name, seal in files.items():
+            if os.stat(folder + name).st_size != seal.size:  # noqa: PTH116
+                return False
+    except OSError:
+        return False
+    return True
+
+
 class DamagedArtefact(CurateError):
     """A file of the workspace is gone or is not the one that its stage left there.
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import subprocess
@@ -72,10 +71,10 @@ def test_tries_count_failures_in_a_row() -> None:
 
 
 def test_files_that_came_back_as_they_were_are_as_old_as_they_were() -> None:
-    sealed = dataclasses.replace(done(1), files={"v.mp4": Seal(5, "aa")})
-    record = unite([sealed, failed(3), dataclasses.replace(sealed, time=4)])["v", "download"]
+    sealed = done(1)._replace(files={"v.mp4": Seal(5, "aa")})
+    record = unite([sealed, failed(3), sealed._replace(time=4)])["v", "download"]
     assert record.made == sealed and record.last.time == 4
-    record.add(dataclasses.replace(sealed, time=5, files={"v.mp4": Seal(5, "bb")}))
+    record.add(sealed._replace(time=5, files={"v.mp4": Seal(5, "bb")}))
     assert record.made is record.last
 
 
@@ -167,7 +166,7 @@ def test_every_writer_has_a_file_of_its_own_even_where_host_and_process_are_the_
 
 
 def numbered(event: Event, attempt: int) -> Event:
-    return dataclasses.replace(event, attempt=attempt)
+    return event._replace(attempt=attempt)
 
 
 def test_a_new_success_wins_over_an_old_failure_whatever_the_clocks_say() -> None:
@@ -217,7 +216,7 @@ def test_every_event_that_was_acknowledged_survives_kill_9(tmp_path: Path) -> No
     assert {(f"v{i}", "sample") for i in range(acknowledged)} <= set(records)
 
 
-@example([(0, done(1)), (1, dataclasses.replace(done(1), detail="other")), (0, done(1))])
+@example([(0, done(1)), (1, done(1)._replace(detail="other")), (0, done(1))])
 @given(st.lists(st.tuples(st.integers(0, 2), events), max_size=12))
 def test_reading_on_ends_where_reading_anew_does(tmp_path_factory: pytest.TempPathFactory, written) -> None:
     folder = tmp_path_factory.mktemp("ledger")
