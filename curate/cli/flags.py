@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-
 _DIGITS = 6
 """Of the number of a shard, at most."""
 
