@@ -126,20 +126,27 @@ def connect(options: EngineOptions) -> bool:
             f"no Ray answers at {address}: start one there with 'ray start --head', or name another --address"
         )
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "configure_logging": True}
+    own: dict[str, Any] = {
+        "num_cpus": options.workers or usable_cores(),
+        "resources": {DOWNLOAD_RESOURCE: 1},
+        "include_dashboard": False,
+    }
     with _own_signals():
-        try:
-            ray.init(address=address or "auto", **quiet)
-        except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-            if address:
+        if address:
+            try:
+                ray.init(address=address, **quiet)
+            except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
                 first = (str(error).strip().splitlines() or [type(error).__name__])[0]
                 raise CurateError(f"no Ray answers at {address}: {first}") from error
-            ray.init(
-                address="local",
-                num_cpus=options.workers or usable_cores(),
-                resources={DOWNLOAD_RESOURCE: 1},
-                include_dashboard=False,
-                **quiet,
-            )
+            return True
+        try:
+            # Not "auto": that would join the cluster which another run started for itself and takes along when it ends.
+            ray.init(**own, **quiet)
+        except ValueError:  # there is one that was begun with `ray start`, so nothing may be said about what it has
+            try:
+                ray.init(**quiet)
+            except (ConnectionError, RuntimeError, ray.exceptions.RayError):  # or there was
+                ray.init(address="local", **own, **quiet)
     return True
 
 

@@ -151,3 +151,37 @@ def test_without_ray_the_engine_says_what_to_install(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.strip().splitlines()[-1].startswith("error: Ray is not installed: pip install 'curate[ray]'")
+
+
+CONNECT = """
+import sys
+from curate.config import EngineOptions
+from curate.engine.ray import connect
+connect(EngineOptions(engine="ray", workers=1))
+import ray
+print(ray.get_runtime_context().gcs_address, flush=True)
+sys.stdin.read()
+print(len(ray.nodes()), flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_two_runs_on_one_machine_have_a_cluster_each() -> None:
+    """Else the one that ends would take the other's workers along."""
+    pytest.importorskip("ray")
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", CONNECT],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        for _ in range(2)
+    ]
+    addresses = [run.stdout.readline().strip() for run in runs if run.stdout is not None]
+    assert all(addresses) and len(set(addresses)) == 2
+    for run in runs:  # the second one still has its cluster when the first is gone
+        assert run.communicate("", timeout=60)[0].strip() == "1"
+        assert run.returncode == 0
