@@ -26,6 +26,7 @@ from curate.exports.cards.facts import CARDS
 from curate.exports.cards.write import knows, refresh_cards, with_cards
 from curate.exports.disk.checksums import files_below
 from curate.exports.disk.folder import is_whole, read_record, recover, restore, write_record
+from curate.exports.disk.previous import SHARDS, offers, told
 from curate.exports.disk.staging import ShardRecord, Staging
 from curate.exports.formats.dataset import Dataset, MadeShard
 from curate.exports.formats.making import Job
@@ -33,12 +34,13 @@ from curate.exports.formats.registry import (
     FORMATS,
     Answer,
     Damaged,
+    NotTaken,
     Unreadable,
     Written,
     check_formats,
     do_job,
 )
-from curate.exports.formats.tables import write_tables
+from curate.exports.formats.tables import METADATA, write_tables
 from curate.exports.pixels.too_small import TooSmallFrames
 from curate.exports.plan.classes import class_labels
 from curate.exports.plan.plan import ELSEWHERE, ExportEntry, NothingToExport, Plan, make_plan
@@ -413,6 +415,7 @@ class _FormatExport:
             if shard.spans:
                 self._shards[self._key(shard)] = shard
         self._joins = self._join_keys()
+        self._offers = offers(self._final, name, METADATA) if self._format.take is not None else {}
         self._staging.open(self._shards.keys() | set(self._joins.values()))
         if self.left_out:
             self._note_broken()
@@ -446,15 +449,30 @@ class _FormatExport:
         return {part: digest({"part": part, "joins": keys}) for part, keys in parts.items()}
 
     def first_jobs(self) -> Iterator[Job]:
-        """A job a shard, in the order of the export."""
-        return (self._job(key, shard) for key, shard in self._shards.items())
+        """A job a shard, in the order of the export, or one a part where that may be taken over as a whole."""
+        offered = {part for part, key in self._joins.items() if key in self._offers}
+        yield from (self._join(part) for part in sorted(offered))
+        yield from (self._job(key, shard) for key, shard in self._shards.items() if shard.part not in offered)
 
     def _job(self, key: str, shard: Shard, joins: tuple[tuple[str, Shard], ...] = ()) -> Job:
-        export = self._export
-        return Job(self.name, key, shard, export.options, export.context, self._final, self._labels, joins)
+        export, offer = self._export, self._offers.get(key)
+        return Job(self.name, key, shard, export.options, export.context, self._final, self._labels, joins, offer)
 
-    def settle(self, job: Job, answer: Written | Unreadable) -> list[Job]:
+    def _join(self, part: str) -> Job:
+        """The job that joins the shards of a part."""
+        shards = self._of(part)
+        whole = Shard(part, tuple(span for shard in shards.values() for span in shard.spans))
+        return self._job(self._joins[part], whole, tuple(shards.items()))
+
+    def _of(self, part: str) -> dict[str, Shard]:
+        return {key: shard for key, shard in self._shards.items() if shard.part == part}
+
+    def settle(self, job: Job, answer: Written | Unreadable | NotTaken) -> list[Job]:
         """Take note of what became of a job; returns those that it makes possible."""
+        if isinstance(answer, NotTaken):
+            del self._offers[job.key]
+            missing = [item for item in self._of(job.shard.part).items() if item[0] not in self._records]
+            return [self._job(key, shard) for key, shard in missing] or self._joinable(job.shard.part)
         if isinstance(answer, Unreadable):
             return self._leave_out(answer.video, answer.why) if answer.video not in self.left_out else []
         for video in job.shard.videos:
@@ -463,23 +481,24 @@ class _FormatExport:
             self._staging.commit(answer.token, job.key)
         if job.joins:
             self._records[job.key] = answer.record
+            if job.offer is not None:
+                self._count(job)
             return []
         if job.key not in self._shards:
             return []  # a video of it turned out to be broken in the meantime
         self._records[job.key] = answer.record
+        self._count(job)
+        return self._joinable(job.shard.part)
+
+    def _count(self, job: Job) -> None:
         self._frames += job.shard.frames
         self._export.progress(self.name, self._frames)
-        return self._joinable(job.shard.part)
 
     def _joinable(self, part: str) -> list[Job]:
         """The job that joins the shards of a part, if all of them are there."""
-        if part not in self._joins:
+        if part not in self._joins or not self._of(part).keys() <= self._records.keys():
             return []
-        shards = {key: shard for key, shard in self._shards.items() if shard.part == part}
-        if not shards.keys() <= self._records.keys():
-            return []
-        whole = Shard(part, tuple(span for shard in shards.values() for span in shard.spans))
-        return [self._job(self._joins[part], whole, tuple(shards.items()))]
+        return [self._join(part)]
 
     def _leave_out(self, video: str, why: str) -> list[Job]:
         """Do without a video from here on; returns the jobs of those of its shards that hold others too."""
@@ -523,7 +542,7 @@ class _FormatExport:
         if not plan.videos:
             raise _nothing_in(plan)
         folder = self._staging.begin()
-        dataset = Dataset(self.name, plan, export.options, export.context, self._in_order(), self._labels, {})
+        dataset = Dataset(self.name, plan, export.options, export.context, self._in_order(), self._labels)
         plan, facts = self._format.put_together(dataset, folder)
         if not plan.videos:
             raise _nothing_in(plan)
@@ -550,6 +569,10 @@ class _FormatExport:
             "privacy": plan.audit.to_json(),
             "files": files_below(folder, dataset.summed),
         }
+        if self._format.take is not None:
+            record[SHARDS] = [
+                told(made.key, made.record.frames, dataset.placed.get(made.key, [])) for made in dataset.shards
+            ]
         record = with_cards(folder, record, export.about)
         write_record(folder, record)
         self._staging.publish()

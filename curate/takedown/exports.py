@@ -62,8 +62,9 @@ class ExportPurge:
     """Takes videos out of all exports of a workspace.
 
     A shard cannot be trusted to forget a video that is cut out of it: LMDB keeps the bytes of deleted pages, and
-    indexes, tables and cards speak of it too. So every export in which it stands is written again from the artefacts of
-    the other videos, with the options that its ``export.json`` tells, whatever they and the weights are today.
+    indexes, tables and cards speak of it too. So every export in which it stands is written again, with the options
+    that its ``export.json`` tells, whatever they and the weights are today: shards that hold none of its frames are
+    taken over, all others are made from the artefacts of the other videos.
 
     Args:
         pipeline: Of the workspace, over the videos that stay.

@@ -121,6 +121,8 @@ WRONG = [
     {"loose_bytes": "many"},
     {"channel_order": "xyz"},
     {"made_with": []},
+    {"shards": [{"key": "k", "frames": 1, "files": ["../x"]}]},
+    {"shards": {"k": 1}},
 ]
 
 

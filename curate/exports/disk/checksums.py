@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -36,9 +37,9 @@ class FileFacts(NamedTuple):
         Raises:
             OSError: It cannot be read.
         """
-        checksum, piece = hashlib.sha256(), memoryview(bytearray(_PIECE))
-        size = 0
+        checksum, size = hashlib.sha256(), 0
         with open(path, "rb", buffering=0) as stream:
+            piece = memoryview(bytearray(min(_PIECE, os.fstat(stream.fileno()).st_size + 1)))
             while count := stream.readinto(piece):
                 checksum.update(piece[:count])
                 size += count

@@ -144,6 +144,17 @@ def _is_tally(value: Any) -> bool:
     return isinstance(value, dict) and _is_count(value.get("videos")) and _is_count(value.get("frames"))
 
 
+def _are_shards(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(shard, dict)
+        and isinstance(shard.get("key"), str)
+        and _is_count(shard.get("frames"))
+        and isinstance(shard.get("files"), list)
+        and all(map(is_inner, shard["files"]))
+        for shard in value
+    )
+
+
 def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
@@ -173,6 +184,7 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "made_with": _are_named_texts,
     "privacy": _is_table,
     "card": _is_text,
+    "shards": _are_shards,
 }
 
 _REQUIRED = frozenset({"format", "fingerprint", "files", "counts", "left_out"})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -30,6 +31,11 @@ class MadeShard:
     folder: Path
     record: ShardRecord
 
+    @property
+    def key(self) -> str:
+        """Fingerprint of all that its bytes depend on."""
+        return self.folder.name
+
     def numbered(self, suffix: str) -> list[str]:
         """Its files of one kind, ``{i}{suffix}``, in order."""
         return sorted(
@@ -54,6 +60,7 @@ class Dataset:
         shards: All finished shards, in the order of the export.
         labels: Label of each class, in their order.
         summed: Checksums of files of the export that are known already, by path; filled on the way.
+        placed: Paths in the export of the files of each shard, by its key, in order; filled on the way.
     """
 
     format: str
@@ -62,7 +69,8 @@ class Dataset:
     context: Mapping[str, str]
     shards: tuple[MadeShard, ...]
     labels: Mapping[str, int]
-    summed: dict[str, FileFacts]
+    summed: dict[str, FileFacts] = field(default_factory=dict)
+    placed: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     @cached_property
     def procedures(self) -> list[ProcedureRow]:
@@ -94,3 +102,4 @@ class Dataset:
         (folder / final).parent.mkdir(parents=True, exist_ok=True)
         link(made.folder / name, folder / final)
         self.summed[final] = made.record.files[name]
+        self.placed[made.key].append(final)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from curate.config import ExportOptions
+from curate.exports.disk.previous import Offer
 from curate.exports.disk.tar import BLOCK, TarWriter
 from curate.exports.formats.dataset import Dataset
 from curate.exports.formats.joining import StagedPictures, joined
@@ -28,6 +29,7 @@ from curate.exports.formats.tables import (
     with_place,
     write_frame_table,
 )
+from curate.exports.formats.taking import take_joined
 from curate.exports.plan.plan import Plan, PlannedVideo
 from curate.exports.plan.shards import PORTION, Shard, by_class
 
@@ -72,6 +74,16 @@ def write_tar(making: Making) -> dict[str, Any]:
             rows.add_batch(with_place(group.batch, file=[name] * len(offsets), offset=offsets))
     making.summed[_TAR] = tar.facts()
     return {}
+
+
+def take_tar(making: Making, offer: Offer) -> None:
+    """Take over the tar of a class, and its rows.
+
+    Raises:
+        Refused: They are not as they were written, or not what is wanted.
+        BadArtefact: They cannot be read.
+    """
+    take_joined(making, offer, f"{making.job.shard.part}.tar", _TAR)
 
 
 def assemble(dataset: Dataset, folder: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from curate.corpus.classes import class_of
 from curate.errors import BadArtefact
 from curate.exports.disk.checksums import FileFacts
 from curate.exports.disk.folder import PICTURE, is_inner, link
+from curate.exports.disk.previous import Offer
 from curate.exports.formats.dataset import Dataset
 from curate.exports.formats.making import Making
 from curate.exports.formats.tables import (
@@ -29,6 +30,7 @@ from curate.exports.formats.tables import (
     with_place,
     write_frame_table,
 )
+from curate.exports.formats.taking import take_pictures
 from curate.exports.pixels.frames import ExportFrame
 from curate.exports.plan.classes import CLASSES, classes_text
 from curate.exports.plan.plan import BrokenVideo, Plan, PlannedVideo
@@ -141,6 +143,31 @@ def _source_rate(video: PlannedVideo) -> Fraction | None:
         return read_source_rate(video.entry.frames)
     except BadArtefact as error:
         raise BrokenVideo.by(video.id, error) from error
+
+
+def take_folders(making: Making, offer: Offer) -> None:
+    """Take over the pictures of a shard.
+
+    Raises:
+        Refused: They are not as they were written, or not what is wanted.
+        BadArtefact: The table of frames cannot be read.
+    """
+    take_pictures(making, offer, lambda file, place: file)
+
+
+def take_surgenet(making: Making, offer: Offer) -> None:
+    """As `take_folders`; in the shard, a name tells the place of the frame in its video, as `write_surgenet` has it.
+
+    Raises:
+        Refused: They are not as they were written, or not what is wanted.
+        BadArtefact: The table of frames cannot be read.
+    """
+
+    def name(file: str, place: int) -> str:
+        folder, _, picture = file.rpartition("/")
+        return f"{folder.rpartition('/')[0]}/{picture.rpartition(_SAMPLE)[0]}{_SAMPLE}{place}{PICTURE}"
+
+    take_pictures(making, offer, name)
 
 
 def holds(folder: Path, tick: Callable[[], None]) -> bool:

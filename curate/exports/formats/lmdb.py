@@ -16,6 +16,7 @@ from typing import Any, Literal
 from curate.config import ExportOptions
 from curate.exports.disk.environment import KeyTree, Shape, padding
 from curate.exports.disk.output import OutputFile
+from curate.exports.disk.previous import Offer
 from curate.exports.formats.dataset import Dataset
 from curate.exports.formats.joining import StagedPictures, in_order_of_keys, joined
 from curate.exports.formats.making import Making
@@ -27,6 +28,7 @@ from curate.exports.formats.tables import (
     with_place,
     write_frame_table,
 )
+from curate.exports.formats.taking import take_joined
 from curate.exports.plan.plan import Plan
 from curate.exports.plan.shards import PORTION, Shard, by_split
 
@@ -61,15 +63,14 @@ def shards(plan: Plan, options: ExportOptions) -> list[Shard]:
     return by_split(plan, PORTION)
 
 
-def write_split(making: Making, channel_order: Literal["rgb", "bgr"]) -> dict[str, Any]:
+def write_split(making: Making) -> dict[str, Any]:
     """Write the environment of a split, ``data.mdb``, and its rows.
 
     Args:
         making: What to write; it joins the shards of the split.
-        channel_order: ``rgb`` or ``bgr``, see the module.
 
     Returns:
-        The channel order.
+        Nothing to keep.
 
     Raises:
         BrokenVideo: The artefacts of a video cannot be read.
@@ -91,7 +92,18 @@ def write_split(making: Making, channel_order: Literal["rgb", "bgr"]) -> dict[st
             making.tick()
         tree.finish()
     making.summed[f"{name}/data.mdb"] = file.facts()
-    return {"channel_order": channel_order}
+    return {}
+
+
+def take_split(making: Making, offer: Offer) -> None:
+    """Take over the environment of a split, and its rows.
+
+    Raises:
+        Refused: They are not as they were written, or not what is wanted.
+        BadArtefact: They cannot be read.
+    """
+    data = f"{making.job.shard.part}.lmdb/data.mdb"
+    take_joined(making, offer, data, data)
 
 
 def _shape(making: Making) -> Shape:
@@ -102,20 +114,20 @@ def _shape(making: Making) -> Shape:
     return tree.finish()
 
 
-def assemble(dataset: Dataset, folder: Path) -> dict[str, Any]:
+def assemble(dataset: Dataset, folder: Path, channel_order: Literal["rgb", "bgr"]) -> dict[str, Any]:
     """Put the environments into the export, and write the sidecar table.
 
     Args:
         dataset: With a shard a split.
         folder: Of the export.
+        channel_order: ``rgb`` or ``bgr``, see the module.
 
     Returns:
         The channel order, for ``export.json``.
     """
-    order = {str(made.record.facts["channel_order"]) for made in dataset.shards}.pop()
     for made in dataset.shards:
         data = f"{made.shard.part}.lmdb/data.mdb"
         dataset.place(made, data, folder, data)
     rows = (batch for made in dataset.shards for batch in read_batches(made.folder))
-    write_frame_table(folder / METADATA, rows, made_with(dataset.context) | {"channel_order": order})
-    return {"channel_order": order}
+    write_frame_table(folder / METADATA, rows, made_with(dataset.context) | {"channel_order": channel_order})
+    return {"channel_order": channel_order}

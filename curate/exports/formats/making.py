@@ -5,7 +5,6 @@ A shard is written in a worker, by a task of an engine or in the process at hand
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from curate.config import ExportOptions
 from curate.exports.disk.checksums import FileFacts
+from curate.exports.disk.previous import Offer
 from curate.exports.disk.staging import Staging
 from curate.exports.pixels.frames import ExportFrame, read_frames
 from curate.exports.pixels.render import Renderer
@@ -38,6 +38,7 @@ class Job:
         final: Folder of the export.
         labels: Label of each class, in their order.
         joins: Keys and frames of the shards that it joins; empty for a shard that is made from artefacts.
+        offer: The same shard of the export that is being replaced, if it has one.
     """
 
     format: str
@@ -48,6 +49,7 @@ class Job:
     final: Path
     labels: Mapping[str, int]
     joins: tuple[tuple[str, Shard], ...] = ()
+    offer: Offer | None = None
 
     @property
     def staging(self) -> Staging:
@@ -110,8 +112,3 @@ class Making:
         policy = FramePolicy.of(self.job.options)
         for span in self.job.shard.spans:
             yield from read_frames(span.video, policy, span.start, span.stop)
-
-
-def reduced(job: Job, key: str, shard: Shard) -> Job:
-    """The same for a shard that lost a video."""
-    return dataclasses.replace(job, key=key, shard=shard)

@@ -20,9 +20,11 @@ import pyarrow as pa
 from curate.config import ExportOptions
 from curate.corpus.classes import class_of
 from curate.exports.disk.output import OutputFile
+from curate.exports.disk.previous import Offer
 from curate.exports.formats.dataset import Dataset
 from curate.exports.formats.making import Making
 from curate.exports.formats.tables import FRAME_SCHEMA, frame_row, made_with
+from curate.exports.formats.taking import check_videos, take_files
 from curate.exports.pixels.frames import ExportFrame
 from curate.exports.plan.plan import Plan
 from curate.exports.plan.shards import Shard, by_split
@@ -80,6 +82,17 @@ def write_shard(making: Making) -> dict[str, Any]:
         for table, size in groups:
             files.write(table, size)
     return {}
+
+
+def take_shard(making: Making, offer: Offer) -> None:
+    """Take over the files of a shard, which hold its rows too.
+
+    Raises:
+        Refused: They are not as they were written, or not what is wanted.
+        BadArtefact: They cannot be read.
+    """
+    names = take_files(making, offer, lambda number: f"{number}{_SUFFIX}")
+    check_videos(making, [making.folder / name for name in names.values()])
 
 
 def assemble(dataset: Dataset, folder: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,13 +13,21 @@ from curate.config import ExportOptions
 from curate.errors import CurateError
 from curate.exports.disk.checksums import FileFacts
 from curate.exports.disk.folder import PICTURE
+from curate.exports.disk.previous import Offer, Refused
 from curate.exports.disk.staging import ShardRecord, drop_attempt
 from curate.exports.formats import clips, dinov2, encoding, folders, joining, lmdb, parquet, video, webdataset
 from curate.exports.formats.dataset import Dataset
 from curate.exports.formats.making import Job, Making
+from curate.exports.formats.taking import refusing
 from curate.exports.plan.plan import BrokenVideo, Plan
 from curate.exports.plan.shards import Shard
+from curate.files.atomic import clear
 from curate.workspace.seals import DamagedArtefact, Stamp
+
+log = logging.getLogger(__name__)
+
+TakeShard = Callable[[Making, Offer], None]
+"""Fills the folder of an attempt from the export that is being replaced; raises `Refused`, or what it met there."""
 
 WriteShard = Callable[[Making], dict[str, Any]]
 """Fills the folder of an attempt; returns what is needed to put the export together."""
@@ -38,6 +47,7 @@ class Format:
             there; it is then what is put together.
         assemble_videos: Instead of ``assemble`` for formats of video files, whose frames are only known when they are
             there: returns the plan with what is in them, too.
+        take: Takes over a shard from the export that is being replaced, or with ``join`` the file of a part.
         holds: Whether the loose pictures of a shard are as they were written.
         labelled: Whether the bytes of a shard depend on the labels of its classes.
         names_classes: Whether they depend on the names of all classes.
@@ -52,6 +62,7 @@ class Format:
     assemble: Callable[[Dataset, Path], dict[str, Any]] | None = None
     join: WriteShard | None = None
     assemble_videos: Callable[[Dataset, Path], tuple[Plan, dict[str, Any]]] | None = None
+    take: TakeShard | None = None
     holds: Callable[[Path, Callable[[], None]], bool] = lambda folder, tick: True
     labelled: bool = False
     names_classes: bool = False
@@ -77,8 +88,9 @@ def _lmdb(reading: str, order: Literal["rgb", "bgr"]) -> Format:
         reading,
         lmdb.shards,
         partial(joining.prepare, swapped=order == "bgr"),
-        lmdb.assemble,
-        join=partial(lmdb.write_split, channel_order=order),
+        partial(lmdb.assemble, channel_order=order),
+        join=lmdb.write_split,
+        take=lmdb.take_split,
         tells_labels=False,
     )
 
@@ -90,6 +102,7 @@ FORMATS: Mapping[str, Format] = {
         parquet.shards,
         parquet.write_shard,
         parquet.assemble,
+        take=parquet.take_shard,
         labelled=True,
         names_classes=True,
     ),
@@ -101,6 +114,7 @@ FORMATS: Mapping[str, Format] = {
         webdataset.shards,
         webdataset.write_shard,
         webdataset.assemble,
+        take=webdataset.take_tars,
         labelled=True,
     ),
     "folders": Format(
@@ -109,6 +123,7 @@ FORMATS: Mapping[str, Format] = {
         folders.shards,
         folders.write_folders,
         folders.assemble,
+        take=folders.take_folders,
         holds=folders.holds,
     ),
     "surgenet": Format(
@@ -117,10 +132,17 @@ FORMATS: Mapping[str, Format] = {
         folders.shards,
         folders.write_surgenet,
         folders.assemble_surgenet,
+        take=folders.take_surgenet,
         holds=folders.holds,
     ),
     "dinov2": Format(
-        dinov2.VERSION, dinov2.READING, dinov2.shards, joining.prepare, dinov2.assemble, join=dinov2.write_tar
+        dinov2.VERSION,
+        dinov2.READING,
+        dinov2.shards,
+        joining.prepare,
+        dinov2.assemble,
+        join=dinov2.write_tar,
+        take=dinov2.take_tar,
     ),
     "video": Format(
         video.VERSION,
@@ -196,12 +218,17 @@ class Damaged:
     stage: str
 
 
-Answer = Written | Unreadable | Damaged
+@dataclass(frozen=True)
+class NotTaken:
+    """The file of a part cannot be taken over: its shards are to be made."""
+
+
+Answer = Written | Unreadable | Damaged | NotTaken
 """What became of a job."""
 
 
 def do_job(job: Job, token: str, tick: Callable[[], None]) -> Answer:
-    """Write a shard, unless it is there and whole.
+    """Write a shard, unless it is there and whole, or can be taken over.
 
     Args:
         job: What to do.
@@ -220,11 +247,17 @@ def do_job(job: Job, token: str, tick: Callable[[], None]) -> Answer:
     if known is not None and (job.joins or kind.holds(there, tick)):
         return Written(known, "")
     folder = staging.attempt(token)
-    folder.mkdir()
-    making = Making(job, folder, tick)
     write = kind.join if job.joins and kind.join is not None else kind.write
     try:
-        facts = write(making)
+        folder.mkdir()
+        making = Making(job, folder, tick)
+        if _take(making, kind):
+            facts: dict[str, Any] = {}
+        elif job.joins and job.offer is not None:
+            drop_attempt(folder)
+            return NotTaken()
+        else:
+            facts = write(making)
         record = ShardRecord(job.shard.frames, _files(making), facts)
         record.write(folder)
     except BrokenVideo as error:
@@ -237,6 +270,22 @@ def do_job(job: Job, token: str, tick: Callable[[], None]) -> Answer:
         drop_attempt(folder)
         raise
     return Written(record, token, {video.id: video.entry.sealed.sound for video in job.shard.videos})
+
+
+def _take(making: Making, kind: Format) -> bool:
+    """Whether the shard could be taken over; else the folder of the attempt is empty."""
+    if making.job.offer is None or kind.take is None:
+        return False
+    try:
+        with refusing():
+            kind.take(making, making.job.offer)
+    except Refused as error:
+        log.info("a shard of %s is made anew: %s", making.job.format, error)
+        clear(making.folder)
+        making.folder.mkdir()
+        making.summed.clear()
+        return False
+    return True
 
 
 def _files(making: Making) -> dict[str, FileFacts]:

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from curate.config import ExportOptions
 from curate.corpus.classes import class_of
+from curate.exports.disk.previous import Offer
 from curate.exports.disk.tar import BLOCK, TarWriter
 from curate.exports.formats.dataset import Dataset
 from curate.exports.formats.making import Making
@@ -32,6 +33,7 @@ from curate.exports.formats.tables import (
     with_place,
     write_frame_table,
 )
+from curate.exports.formats.taking import take_shard
 from curate.exports.plan.classes import CLASSES, classes_text
 from curate.exports.plan.plan import Plan, PlannedVideo
 from curate.exports.plan.shards import Shard, by_split
@@ -99,6 +101,16 @@ def write_shard(making: Making) -> dict[str, Any]:
             name, offset = tars.add(sample_key(frame.key), members)
             rows.add(row, file=name, offset=offset, size=len(jpeg))
     return {}
+
+
+def take_tars(making: Making, offer: Offer) -> None:
+    """Take over the tars of a shard, and its rows.
+
+    Raises:
+        Refused: They are not as they were written, or not what is wanted.
+        BadArtefact: They cannot be read.
+    """
+    take_shard(making, offer, lambda number: f"{number}{_SUFFIX}")
 
 
 def assemble(dataset: Dataset, folder: Path) -> dict[str, Any]:
