@@ -61,7 +61,8 @@ def exit_code_of(command: Callable[[], object]) -> int:
     except BrokenPipeError:  # of a command that has nothing to do where nobody listens
         return ExitCode.DONE
     except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
+        named = error.filename2 or error.filename  # the former is what a temporary file was to be called
+        where = f": {named}" if named else ""
         say(f"error: {why_of(error)}{where}{_advice(error)}")
         return ExitCode.ERROR
     except Exception as error:

@@ -23,6 +23,7 @@ def raising(error: BaseException) -> object:
         (KeyboardInterrupt(), 130, "run the same command again"),
         (OSError(errno.ENOSPC, "No space left on device", "/x"), 1, "error: No space left on device: /x; free space"),
         (OSError(errno.EACCES, "Permission denied", "/x"), 1, "error: Permission denied: /x\n"),
+        (OSError(errno.EISDIR, "Is a directory", "/.x.tmp", None, "/x"), 1, "error: Is a directory: /x\n"),
         (click.exceptions.Exit(2), None, ""),
     ],
 )

@@ -231,6 +231,8 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(
         assert run_command(arguments) in (1, 2)
         captured = capsys.readouterr()
         assert "No space left" in captured.err and "Traceback" not in captured.err and "rrno" not in captured.err
+        stopped = [line for line in captured.err.splitlines() if " stopped: " in line]
+        assert stopped and len(stopped) == len({line.partition(" stopped: ")[0] for line in stopped})
         enlarge(small, "64m")
         assert run_command(arguments) == 0
         assert contents(small / "w" / "exports") == contents(finished / "exports")

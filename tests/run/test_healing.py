@@ -163,6 +163,7 @@ def test_what_a_run_with_other_options_put_there_before_it_was_killed_is_not_exp
     assert whole(workspace, finished, sealed=version == 2)
 
 
+@pytest.mark.slow
 def test_a_folder_in_the_place_of_an_artefact_costs_that_video_only(workspace: Path, finished: Path, capsys) -> None:
     path = workspace / KINDS["fields"]
     path.unlink()
