@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 import time
 from pathlib import Path
 
@@ -87,20 +88,25 @@ def test_an_edited_list_does_not_move_a_video_to_another_shard(videos: Path, tmp
 
 
 @pytest.mark.slow
-def test_shards_of_a_list_that_was_edited_between_them_do_each_video_once(videos: Path, tmp_path: Path) -> None:
-    listed = tmp_path / "list.csv"
+def test_a_list_that_is_edited_while_a_shard_works_gives_no_video_to_two(videos: Path, tmp_path: Path) -> None:
+    listed, workspace = tmp_path / "list.csv", tmp_path / "w"
 
-    def write(names: list[str]) -> None:
+    def begin(names: list[str], shard: str) -> subprocess.Popen[str]:
         listed.write_text("id,path\n" + "".join(f"{name},{videos / name}.mp4\n" for name in names))
+        return start("run", listed, "-w", workspace, *LIGHT, "--shard", shard)
 
     names = [path.stem for path in sorted(videos.iterdir())]
-    write(names[:8])
-    assert run("run", listed, "-w", tmp_path / "w", *LIGHT, "--shard", "0/2")[0] == 0
-    write(names[:1:-1])
-    shards = [start("run", listed, "-w", tmp_path / "w", *LIGHT, "--shard", f"{i}/2") for i in range(2)]
-    assert [end(shard)[0] for shard in shards] == [0, 0]
-    wanted = {*names[2:], *(name for name in names[:2] if shard_of(name, 2) == 0)}
-    assert done_once(tmp_path / "w") == {(name, stage): 1 for name in wanted for stage in ("download", "sample")}
+    before, after = names[:8], names[:1:-1]
+    first = begin(before, "0/2")
+    while not list(workspace.glob("ledger/*.jsonl")):
+        assert first.poll() is None
+        time.sleep(0.02)
+    second = begin(after, "1/2")
+    assert [end(first)[0], end(second)[0]] == [0, 0]
+    wanted = {name for name in before if shard_of(name, 2) == 0} | {name for name in after if shard_of(name, 2) == 1}
+    assert done_once(workspace) == {(name, stage): 1 for name in wanted for stage in ("download", "sample")}
+    assert run("run", "-w", workspace, *LIGHT)[0] == 0
+    assert {video for video, _ in done_once(workspace)} == {*wanted, *after} and leftovers(workspace) == []
 
 
 @pytest.mark.slow
