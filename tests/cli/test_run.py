@@ -280,6 +280,7 @@ def test_wrong_usage_exits_with_1(
     assert run_command(arguments) == 1
     captured = capsys.readouterr()
     assert captured.err + captured.out and "Traceback" not in captured.err and "unexpected" not in captured.err
+    assert "--shard" not in arguments or "is not i/n with" in captured.err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -335,15 +336,19 @@ def test_a_reader_that_leaves_after_a_line_costs_nothing(videos: Path, tmp_path:
     assert list((tmp_path / "w" / "exports" / "parquet").rglob("*.parquet"))
 
 
-@pytest.mark.parametrize("tell", [os.kill, os.killpg], ids=["the parent alone", "its workers too"])
+@pytest.mark.parametrize(
+    ("tell", "what"),
+    [(os.kill, signal.SIGHUP), (os.killpg, signal.SIGHUP), (os.killpg, signal.SIGINT)],
+    ids=["a closed terminal", "its workers too", "Ctrl-C"],
+)
 def test_a_closed_terminal_ends_a_run_as_an_interrupt_does(
-    videos: Path, tmp_path: Path, tell: Callable[[int, int], None]
+    videos: Path, tmp_path: Path, tell: Callable[[int, int], None], what: signal.Signals
 ) -> None:
     with start_run(videos, tmp_path / "w") as process:
         while not list((tmp_path / "w" / "frames").glob("*.parquet")):
             assert process.poll() is None
             time.sleep(0.02)
-        tell(process.pid, signal.SIGHUP)
+        tell(process.pid, what)
         _, error = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "interrupted" in error.decode() and "Traceback" not in error.decode()
