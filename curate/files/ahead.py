@@ -87,6 +87,9 @@ def map_ahead(
     with ThreadPoolExecutor(threads) as pool:
         for item in items:
             if at_once is not None and at_once(item):
+                if not waiting:
+                    yield function(item)
+                    continue
                 done: Future[ResultT] = Future()
                 done.set_result(function(item))
                 waiting.append(done)

@@ -13,6 +13,7 @@ from PIL import Image
 from curate.config import ParquetOptions
 from curate.exports import ExportEntry
 from curate.exports.formats import parquet
+from curate.files.parquet_pages import locate
 from tests.exports.making import BOX, encode, make_entry, picture, sampled_jpeg
 
 
@@ -145,6 +146,32 @@ def test_shards_are_bounded_numbered_and_laid_out_for_random_reads(tmp_path, exp
     assert found == jpegs
     files = json.loads((tmp_path / "exports" / "parquet" / "export.json").read_text())["files"]
     assert all(files[f"data/{path.name}"]["sha256"] == sha256(path.read_bytes()).hexdigest() for path in paths)
+
+
+def test_a_page_holds_no_more_than_the_picture_that_fills_it(tmp_path, export):
+    noise = np.random.default_rng(0)
+    entry = make_entry(tmp_path / "in", "noise", "s" * 40)
+    table = pq.read_table(entry.frames)
+    jpegs = [encode(noise.integers(0, 255, (96, 160 + 16 * i, 3), np.uint8)) for i in range(40)]
+    table = table.set_column(table.schema.get_field_index("image"), table.schema.field("image"), [jpegs])
+    pq.write_table(table, entry.frames)
+    export([entry], "parquet")
+    (path,) = (tmp_path / "exports" / "parquet" / "data").iterdir()
+    with open(path, "rb") as stream:
+        file = pq.ParquetFile(stream)
+        levels = file.schema.column(0).max_definition_level
+        found = locate(stream.fileno(), file.metadata.row_group(0).column(0), levels)
+        assert found is not None
+        offsets, sizes = (numbers.tolist() for numbers in found)
+    assert sizes == [len(jpeg) for jpeg in jpegs]
+    pages = [[sizes[0]]]
+    for i in range(1, len(sizes)):
+        if offsets[i] - offsets[i - 1] - sizes[i - 1] == 4:  # nothing but a length between the two
+            pages[-1].append(sizes[i])
+        else:
+            pages.append([sizes[i]])
+    assert all(sum(page[:-1]) < parquet.PAGE_BYTES for page in pages)
+    assert {len(page) for page in pages} > {1}
 
 
 def test_local_paths_do_not_leave_the_machine(tmp_path, export):

@@ -97,14 +97,14 @@ class Making:
         """
         render = self.renderer.swapped_jpeg if swapped else self.renderer.jpeg
 
-        def is_copied(frame: ExportFrame) -> bool:
-            return not swapped and self.renderer.is_copied(frame)
-
-        def make(frame: ExportFrame) -> tuple[ExportFrame, bytes | None]:
-            return frame, None if is_copied(frame) else render(frame)
+        def make(frame: ExportFrame, is_copied: bool) -> tuple[ExportFrame, bytes | None]:
+            return frame, None if is_copied else render(frame)
 
         threads = worker_threads()
-        for made in map_ahead(make, self._frames(), threads=threads, most=_AHEAD * threads, at_once=is_copied):
+        frames = ((frame, not swapped and self.renderer.is_copied(frame)) for frame in self._frames())
+        for made in map_ahead(
+            lambda item: make(*item), frames, threads=threads, most=_AHEAD * threads, at_once=lambda item: item[1]
+        ):
             self.tick()
             yield made
 

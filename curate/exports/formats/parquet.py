@@ -1,7 +1,7 @@
 """Parquet that Hugging Face ``datasets`` loads as PIL images with metadata columns.
 
 Files ``data/{split}-00000-of-000NN.parquet``. The image column is not compressed (JPEGs do not shrink), row groups are
-small enough to be read one at a time, and a page index lets readers fetch single rows.
+small enough to be read one at a time, and so are pages, with an index, for readers that fetch single rows.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from curate.exports.plan.shards import Shard, by_split
 from curate.files.ahead import ahead
 from curate.files.parquet import RowWriter
 
-VERSION = 4
+VERSION = 5
 """Raised when the bytes written for the same input change."""
 
 READING = (
@@ -46,6 +46,10 @@ READING = (
 GROUP_ROWS = 100
 GROUP_BYTES = 64_000_000
 """A row group ends at whichever comes first; Hugging Face's viewer asks for at most 100 MB."""
+
+PAGE_BYTES = 1 << 16
+"""A page ends with the picture that reaches it: most have one of their own, so whoever wants one row reads no other,
+and what Arrow hands over page by page fits into the memory that the page before left."""
 
 _FOOTER = 2_000_000
 """Bytes set aside for a file's other columns and footer when its size is bounded; a quarter of small files."""
@@ -242,7 +246,8 @@ class _Files:
             use_dictionary=[name for name in columns if name not in pictures],
             write_statistics=[name for name in columns if name not in pictures],
             write_page_index=True,
-            write_batch_size=8,
+            data_page_size=PAGE_BYTES,
+            write_batch_size=1,
         )
 
     def _finish(self) -> None:
