@@ -39,10 +39,12 @@ class BadArtefact(Exception):
 
 
 def why_of(error: BaseException) -> str:
-    """What went wrong, as people say it: of an error of the system neither its number nor the name of the file.
+    """What went wrong, as people say it: of an error of the system or of FFmpeg neither its number nor the file's name.
 
     Arrow puts both into the words, so the system is asked for its own.
     """
-    if not isinstance(error, OSError) or not error.strerror:
+    said = getattr(error, "strerror", None)
+    if not said:
         return str(error)
-    return os.strerror(error.errno or 0) if "[errno " in error.strerror else error.strerror
+    number = getattr(error, "errno", None)
+    return os.strerror(number or 0) if "[errno " in said else str(said)

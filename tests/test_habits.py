@@ -79,12 +79,14 @@ def test_issue_forms_have_the_fields_that_the_host_asks_for():
 
 
 def raw_system_errors(source: str) -> list[int]:
-    """Lines of handlers of ``OSError`` that show it as Python does, with its number."""
+    """Lines of handlers of system errors and FFmpeg's that show it as Python does, with its number."""
     lines = []
     for handler in ast.walk(ast.parse(source)):
         if not isinstance(handler, ast.ExceptHandler) or handler.type is None or not handler.name:
             continue
-        if "OSError" not in {name.id for name in ast.walk(handler.type) if isinstance(name, ast.Name)}:
+        caught = {name.id for name in ast.walk(handler.type) if isinstance(name, ast.Name)}
+        caught |= {name.attr for name in ast.walk(handler.type) if isinstance(name, ast.Attribute)}
+        if not caught & {"OSError", "FFmpegError", "ArgumentError"}:
             continue
         for node in ast.walk(handler):
             if isinstance(node, ast.FormattedValue):

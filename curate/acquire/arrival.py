@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from curate.errors import why_of
 from curate.files.bounded import open_regular
 from curate.records import Reason
 
@@ -102,7 +103,7 @@ def probe(path: Path) -> Probe:
         reason = Reason.INCOMPLETE if cut else error.reason
         raise NotDecodable(reason, error.detail) from error
     except (av.FFmpegError, ValueError) as error:
-        raise NotDecodable(Reason.INCOMPLETE, f"{error}") from error
+        raise NotDecodable(Reason.INCOMPLETE, why_of(error)) from error
 
 
 def _duration(container: InputContainer, stream: VideoStream) -> float | None:

@@ -19,6 +19,7 @@ from typing import Any
 import av
 import numpy as np
 
+from curate.errors import why_of
 from curate.media.colour import Converter, describe, describe_orientation
 from curate.media.continuity import TELLING, Continuity, is_cut, is_whole_riff
 from curate.media.locks import is_locked
@@ -271,7 +272,7 @@ class Sampler:
                     yield from self._take(context.decode(packet), pending, floor)
                 yield from self._take(context.decode(None), pending, floor)
             except av.FFmpegError as error:
-                raise _HardwareFailed(f"a packet cannot be decoded: {error}") from error
+                raise _HardwareFailed(f"a packet cannot be decoded: {why_of(error)}") from error
             if pending:
                 raise _HardwareFailed("a frame is missing")
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import av
 
+from curate.errors import why_of
 from curate.media.locks import is_locked
 from curate.media.packets import Flag, Unplannable, inspector_for
 from curate.media.probe import MediaError, VideoInfo
@@ -92,7 +93,7 @@ def index_packets(container: Any, stream: Any) -> Index:
     except (EOFError, IndexError) as error:
         raise Unplannable(f"a packet is malformed: {error}") from error
     except av.FFmpegError as error:
-        raise Unplannable(f"the file cannot be read to its end: {error}") from error
+        raise Unplannable(f"the file cannot be read to its end: {why_of(error)}") from error
     if not index.flags or not index.flags[0] & Flag.CLOSED:
         raise Unplannable("the stream does not begin with a key frame")
     index.end = end

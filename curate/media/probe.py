@@ -17,6 +17,7 @@ import av
 import av.codec.hwaccel
 import av.logging
 
+from curate.errors import why_of
 from curate.media.locks import locked_by
 from curate.records import Reason
 
@@ -249,10 +250,11 @@ def _open(path: Path, decoder: Decoder = "cpu") -> Any:
     except av.ArgumentError as error:
         # What FFmpeg answers where the format is none of `FORMATS`.
         raise MediaError(
-            Reason.NOT_A_VIDEO, f"{path.name} is a playlist or in another format that is not read as a video: {error}"
+            Reason.NOT_A_VIDEO,
+            f"{path.name} is a playlist or in another format that is not read as a video: {why_of(error)}",
         ) from error
     except (av.FFmpegError, ValueError, RuntimeError) as error:
-        raise MediaError(Reason.NOT_A_VIDEO, str(error)) from error
+        raise MediaError(Reason.NOT_A_VIDEO, f"{path.name}: {why_of(error)}") from error
 
 
 def _choose(path: Path, container: Any) -> tuple[Any, int]:

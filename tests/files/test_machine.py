@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from curate.files import machine
 from curate.files.machine import group_cores, group_memory, usable_cores, usable_memory
 
 ASK = "from curate.files.machine import usable_cores; print(usable_cores())"
@@ -85,3 +86,12 @@ def test_a_system_without_control_groups_has_no_limits(tmp_path: Path) -> None:
 def test_this_machine_has_cores_and_memory() -> None:
     assert usable_cores() >= 1
     assert usable_memory() > 1 << 26
+
+
+def test_what_a_control_group_allows_is_what_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "group_memory", lambda: 1 << 26)
+    monkeypatch.setattr(machine, "group_cores", lambda: 0.4)
+    assert (usable_memory(), usable_cores()) == (1 << 26, 1)
+    monkeypatch.setattr(machine, "group_memory", lambda: 1 << 60)
+    monkeypatch.setattr(machine, "group_cores", lambda: 1e6)
+    assert usable_memory() < 1 << 60 and usable_cores() < 1e6

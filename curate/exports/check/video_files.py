@@ -10,6 +10,7 @@ from typing import Any
 
 import av
 
+from curate.errors import why_of
 from curate.exports.disk.folder import inner_path
 from curate.exports.formats.clips import WHOLE
 from curate.exports.formats.tables import METADATA
@@ -110,7 +111,7 @@ def _check_video_file(folder: Path, row: Row) -> str:
                 return f"is {size[0]}x{size[1]}, its row says {row['width']}x{row['height']}"
             frames = sum(1 for frame in container.decode(stream) if not frame.is_corrupt)
     except (MediaError, av.FFmpegError, ValueError) as error:
-        return f"cannot be decoded: {error}"
+        return f"cannot be decoded: {why_of(error)}"
     return "" if frames == row["frames"] else f"has {frames} whole frames, its row says {row['frames']}"
 
 
