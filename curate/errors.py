@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
+
+_NUMBER = re.compile(r"\[Errno -?\d+\] ")
 
 
 class CurateError(Exception):
@@ -45,6 +48,6 @@ def why_of(error: BaseException) -> str:
     """
     said = getattr(error, "strerror", None)
     if not said:
-        return str(error)
+        return _NUMBER.sub("", str(error))
     number = getattr(error, "errno", None)
     return os.strerror(number or 0) if "[errno " in said else str(said)

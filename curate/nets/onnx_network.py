@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from curate.errors import CurateError
+from curate.errors import CurateError, why_of
 from curate.nets.onnx_session import open_session
 
 
@@ -40,7 +40,7 @@ def open_inside(path: Path, weights: str, threads: int) -> Callable[[npt.NDArray
     try:
         graph = onnx.load(str(path))
     except Exception as error:  # the reader lets through whatever a damaged file sets off
-        raise CurateError(f"cannot read the graph {path}: {error}") from error
+        raise CurateError(f"cannot read the graph {path}: {why_of(error)}") from error
     layers = [node for node in graph.graph.node if any(name.endswith(weights) for name in node.input)]
     if len(layers) != 1:
         raise CurateError(f"{path} has {len(layers)} layers with {weights}, one is needed")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from curate.errors import CurateError
+from curate.errors import CurateError, why_of
 from curate.exports.disk.folder import is_inner
 from curate.files.urls import redact
 
@@ -125,7 +125,7 @@ class HubPlace:
                 enable_progress_bars()
 
     def _trouble(self, what: str, error: Exception | None = None) -> CurateError:
-        said = f" ({scrub(' '.join(str(error).split()))[:300]})" if error is not None else ""
+        said = f" ({scrub(' '.join(why_of(error).split()))[:300]})" if error is not None else ""
         again = "; what was sent or fetched so far is kept, run the same command again" if error is not None else ""
         return CurateError(f"{self.shown} is {what}{said}{again}")
 

@@ -175,7 +175,7 @@ def _fetch(repository: str, folder: Path, revision: str | None) -> tuple[str, li
     except Exception as error:  # the library changes its transport, and with it the errors, from version to version
         if isinstance(error, OSError) and error.errno in UNWRITABLE:
             raise
-        said = " ".join(str(error).split())[:200]
+        said = " ".join(why_of(error).split())[:200]
         raise CurateError(f"cannot fetch {repository}: {said}; what came so far is kept, try again") from error
     return commit, names
 
