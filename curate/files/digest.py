@@ -26,7 +26,7 @@ def _canonical(value: Any) -> bytes:
 
 
 class DigestOfMany:
-    """Fingerprints of a mapping whose values are the same but one, a list of fingerprints.
+    """Fingerprints of a mapping whose values are the same but one.
 
     Args:
         base: The values that stay.
@@ -34,17 +34,24 @@ class DigestOfMany:
     """
 
     def __init__(self, base: Mapping[str, Any], key: str) -> None:
-        # The values before it and after it are written once; what stands between is its name and the list.
+        # The values before it and after it are written once; what stands between is its name and the value.
         before = _canonical({name: value for name, value in base.items() if name < key})[:-1]
         after = _canonical({name: value for name, value in base.items() if name > key})[1:]
         name = _canonical(key)
-        self._before = hashlib.sha256(before + (b"," if len(before) > 1 else b"") + name + b':["')
-        self._after = '"]' + ("," if len(after) > 1 else "") + after.decode()
+        self._before = hashlib.sha256(before + (b"," if len(before) > 1 else b"") + name + b":")
+        self._after = ("," if len(after) > 1 else "") + after.decode()
 
     def of(self, fingerprints: Sequence[str]) -> str:
-        """The same as ``digest({**base, key: fingerprints})``."""
+        """The same as ``digest({**base, key: fingerprints})``, for a list of some fingerprints."""
+        return self._with('["' + '","'.join(fingerprints) + '"]')
+
+    def of_any(self, value: Any) -> str:
+        """The same as ``digest({**base, key: value})``, for any plain data."""
+        return self._with(_ENCODER.encode(value))
+
+    def _with(self, written: str) -> str:
         state = self._before.copy()
-        state.update(('","'.join(fingerprints) + self._after).encode())
+        state.update((written + self._after).encode())
         return state.hexdigest()[:_DIGITS]
 
 

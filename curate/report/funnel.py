@@ -114,18 +114,17 @@ def funnel(pipeline: Pipeline) -> Funnel:
     """Count where every video of a workspace stands."""
     result = Funnel(videos=len(pipeline.videos), stages={name: StageRow() for name in pipeline.specs})
     for video in pipeline.videos:
-        statuses = list(pipeline.statuses(video))
-        rows = [
-            result.procedures.setdefault(p, ProcedureRow()) for p in dict.fromkeys(video.procedures or (NO_PROCEDURE,))
-        ]
-        for status in statuses:
-            _count(result, video, status)
-        last = statuses[-1]
+        surgical = 0
+        for last in pipeline.statuses(video):
+            _count(result, video, last)
+            if last.stage == "trim" and last.event is not None:
+                surgical = int(last.event.figures.get("surgical", 0))
         if last.state == "done":
             result.complete += 1
-        trim = next((status.event for status in statuses if status.stage == "trim"), None)
-        surgical = int(trim.figures.get("surgical", 0)) if trim else 0
-        for row in rows:
+        for name in dict.fromkeys(video.procedures or (NO_PROCEDURE,)):
+            row = result.procedures.get(name)
+            if row is None:
+                row = result.procedures[name] = ProcedureRow()
             row.videos += 1
             row.complete += last.state == "done"
             row.dropped += last.state == "dropped"

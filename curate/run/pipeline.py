@@ -196,11 +196,12 @@ class Pipeline:
         for name, base in self._base.items():
             inputs = [found[upstream] for upstream in self._upstream[name]]
             own = self._stages[name].video_extra(video)
-            if inputs and not own:
+            if own:
+                before = digest({**base, "inputs": inputs or _source_identity(video), "video": own})
+            elif inputs:
                 before = self._digests[name].of(inputs)
             else:
-                own = {"video": own} if own else {}
-                before = digest({**base, "inputs": inputs or _source_identity(video), **own})
+                before = self._digests[name].of_any(_source_identity(video))
             heeded = self._stages[name].heeded(decided, before) if decided else []
             found[name] = digest([before, heeded]) if heeded else before
             yield name, before, found[name]

@@ -17,7 +17,7 @@ import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
+from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO
 
@@ -187,7 +187,9 @@ class LedgerReader:
             for some in _events(path, damaged, place):
                 events += some
             self._read[path] = inode, place.offset
-        events.sort(key=_order)
+        # First by what decides last: numbers are compared sooner than pairs of them.
+        events.sort(key=attrgetter("time"))
+        events.sort(key=attrgetter("attempt"))
         return events
 
     def _is_late(self, event: Event) -> bool:
@@ -208,7 +210,7 @@ class _Place:
     offset: int = 0
 
 
-_order: Callable[[Event], tuple[int, float]] = itemgetter(*map(Event._fields.index, ("attempt", "time")))
+_order: Callable[[Event], tuple[int, float]] = attrgetter("attempt", "time")
 
 
 def _tell(damaged: Sequence[str]) -> None:

@@ -22,6 +22,11 @@ def test_digests_of_many_are_the_same_as_one_by_one(base: dict[str, object], key
     assert DigestOfMany(base, key).of(fingerprints) == digest({**base, key: fingerprints})
 
 
+@given(st.dictionaries(st.text(), values, max_size=5), st.text(), values)
+def test_so_are_those_of_any_other_value(base: dict[str, object], key: str, value: object) -> None:
+    assert DigestOfMany(base, key).of_any(value) == digest({**base, key: value})
+
+
 def test_no_checksum_of_what_never_ends(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "weights.pth")
     for path in (tmp_path / "weights.pth", Path("/dev/zero")):
