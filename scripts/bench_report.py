@@ -12,7 +12,6 @@ all that it loads.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import os
 import resource
@@ -194,7 +193,7 @@ def change_one(root: Path) -> None:
     status = next(session.pipeline.statuses(video))
     assert status.event is not None
     writer = LedgerWriter(session.workspace.ledger_folder)
-    writer.append(dataclasses.replace(status.event, time=time.time(), attempt=status.event.attempt + 1))
+    writer.append(status.event._replace(time=time.time(), attempt=status.event.attempt + 1))
     writer.close()
 
 

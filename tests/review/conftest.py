@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 import time
 from pathlib import Path
@@ -64,7 +63,7 @@ def rescore(workspace: Path, video: str, wrong: list[int], rng: np.random.Genera
     last = read_ledger(workspace / "ledger")[video, "classify"].last
     writer = LedgerWriter(workspace / "ledger")
     seals = {path.name: Seal.of(path)}
-    writer.append(dataclasses.replace(last, time=time.time(), attempt=last.attempt + 1, files=seals))
+    writer.append(last._replace(time=time.time(), attempt=last.attempt + 1, files=seals))
     writer.close()
 
 
