@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import sys
 from collections.abc import Callable, Iterable
 
 from curate.engine.protocol import Answer, Attempt, Engine, Finished, Halt, Task
@@ -23,13 +24,20 @@ log = logging.getLogger(__name__)
 class ShardWork:
     """A `curate.engine.Work` that writes shards; its results are answers of `do_job`."""
 
+    def __init__(self) -> None:
+        self._without_pandas = _WithoutPandas()
+
     @property
     def resources(self) -> Resources:
         """A core: there are many shards."""
         return Resources()
 
     def setup(self) -> None:
-        """Nothing is kept from shard to shard."""
+        """Keep Arrow from loading pandas, which it does to see whether it is handed any of it.
+
+        That takes a worker as long as all other modules together, and no format has a use for it.
+        """
+        sys.meta_path.insert(0, self._without_pandas)
 
     def do(self, task: Task, attempt: Attempt) -> object:
         """Write a shard.
@@ -46,7 +54,21 @@ class ShardWork:
             raise StageHalted(f"{why_of(error)}{where}; free space, or raise the limit") from error
 
     def close(self) -> None:
-        """Nothing was taken."""
+        """Let pandas be loaded again."""
+        sys.meta_path.remove(self._without_pandas)
+
+
+class _WithoutPandas:
+    """A finder of modules that says of pandas that it is not installed."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """See `importlib.abc.MetaPathFinder`.
+
+        Raises:
+            ModuleNotFoundError: It is asked for pandas.
+        """
+        if name == "pandas":
+            raise ModuleNotFoundError("pandas is not loaded here", name=name)
 
 
 class EngineCrew:
