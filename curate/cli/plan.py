@@ -9,6 +9,7 @@ import click
 from curate.cli.common import verbosity
 from curate.cli.exits import show
 from curate.cli.flags import config_flag, workspace_flag
+from curate.files.collector import collector_paused
 from curate.run.pipeline import STAGES
 
 
@@ -22,6 +23,11 @@ def plan(workspace: Path, config_file: Path | None, stage: str | None) -> None:
 
     Time and size are those of the videos that were done here so far, times what is left.
     """
+    with collector_paused():
+        _show(workspace, config_file, stage)
+
+
+def _show(workspace: Path, config_file: Path | None, stage: str | None) -> None:
     from curate.report.funnel import table
     from curate.run.plan import WORDS, pending_videos, plan_run
     from curate.run.session import open_session

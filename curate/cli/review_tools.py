@@ -25,23 +25,31 @@ seed_flag = click.option("--seed", type=click.IntRange(0, 1 << 40), default=0, s
 @workspace_flag
 @click.option("-n", "count", type=click.IntRange(1, 2000), default=60, show_default=True, help="How many frames.")
 @click.option("--random", "drawn", is_flag=True, help="A random sample instead, to estimate precision and recall from.")
+@click.option(
+    "--all", "everywhere", is_flag=True, help="Look at all videos at once, which takes long if they are many."
+)
 @seed_flag
 @reviewer_flag
 @verbosity
-def next_frames(workspace: Path, count: int, drawn: bool, seed: int, who: str) -> None:
+def next_frames(workspace: Path, count: int, drawn: bool, everywhere: bool, seed: int, who: str) -> None:
     """Print the frames that are most worth a look as CSV, with an empty column label to fill in.
 
     First come frames whose verdict is likely wrong: the model is unsure, or most frames that look alike are judged the
     other way; among them, those that look new. How many of the verdicts are expected to be wrong is said on standard
     error. Give the filled table to curate review add.
+
+    Where there are many videos, only some are looked at: for each 60 frames that you decided or ask for, those of some
+    3,000 more pictures, or all with --all.
     """
     from curate.files.csv_file import CsvWriter
     from curate.review.desk import Desk
     from curate.run.session import open_session
 
+    if drawn and everywhere:
+        raise click.UsageError("--random draws from all videos: leave --all out")
     desk = Desk(open_session(workspace), who, seed)
     try:
-        rows, note = desk.listed(count, at_random=drawn)
+        rows, note = desk.listed(count, at_random=drawn, everywhere=everywhere)
     finally:
         desk.close()
     table = CsvWriter(sys.stdout, ("video", "timestamp", "label", "p_surgical", "verdict", "chance", "why"))

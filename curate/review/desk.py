@@ -162,17 +162,20 @@ class Desk:
         note = f"of these {len(found)} verdicts about {wrong:.0f} are expected to be wrong"
         return _queue([_item(s.video, s.frame.at, s.why, round(s.chance, 3)) for s in found], note, round(wrong, 2))
 
-    def listed(self, count: int, *, at_random: bool) -> tuple[list[dict[str, Any]], str]:
+    def listed(self, count: int, *, at_random: bool, everywhere: bool = False) -> tuple[list[dict[str, Any]], str]:
         """Frames to look at as rows of a table, and a word on them.
 
         Args:
             count: How many.
             at_random: A random sample instead of what is suggested.
+            everywhere: Whether all videos are looked at for suggestions. Else the look widens as that of `queue` does,
+                by `LOOKED_AT_ONCE` pictures for each `BATCH` of frames that this reviewer decided or asks for.
         """
         with self._lock:
             own, told = self.own_labels(), told_verdicts(self._decisions)
             if not at_random:
-                found = suggest(list(self._videos.values()), told, own, count, self._looks)
+                looked_at = None if everywhere else LOOKED_AT_ONCE * -(-(len(own) + count) // BATCH)
+                found = suggest(list(self._videos.values()), told, own, count, self._looks, looked_at)
                 rows = [_row(s.video, s.frame, round(s.chance, 3), s.why) for s in found]
                 wrong = expected(found)
                 return rows, f"of these {len(found)} verdicts about {wrong:.0f} are expected to be wrong"

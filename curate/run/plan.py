@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from curate.acquire.estimate import Estimate
+from curate.acquire.estimate import Estimate, estimate
 from curate.files.machine import usable_cores
 from curate.records import Video
-from curate.run.pipeline import Pipeline, StageStatus, estimate_pending
+from curate.run.pipeline import Pipeline, StageStatus
 
 Why = Literal["new", "changed", "missing", "retry", "asked"]
 
@@ -85,6 +85,7 @@ def plan_run(pipeline: Pipeline) -> RunPlan:
     names = list(stages)
     seconds: dict[str, list[float]] = {name: [] for name in names}
     made: dict[str, list[Path]] = {name: [] for name in names}
+    wanted: list[Video] = []
     for video in pipeline.videos:
         for status in pipeline.statuses(video):
             if status.state == "done" and status.event is not None:
@@ -93,12 +94,15 @@ def plan_run(pipeline: Pipeline) -> RunPlan:
                     made[status.stage].append(pipeline.artefact(video, status.stage))
             elif status.state == "pending":
                 stages[status.stage].first[_why(status)] += 1
+                if status.stage == names[0]:
+                    wanted.append(video)
                 for name in names[names.index(status.stage) + 1 :]:
                     stages[name].later += 1
     for name, stage in stages.items():
         stage.seconds = sum(seconds[name]) / len(seconds[name]) if seconds[name] else None
         stage.size = _mean_size(made[name])
-    return RunPlan(stages, estimate_pending(pipeline), pipeline.config.engine.workers or usable_cores())
+    download = estimate(wanted, pipeline.config.download)
+    return RunPlan(stages, download, pipeline.config.engine.workers or usable_cores())
 
 
 def pending_videos(pipeline: Pipeline, stage: str) -> list[tuple[Video, Why]]:

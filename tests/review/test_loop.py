@@ -175,3 +175,23 @@ def test_a_desk_widens_its_look_with_every_queue(workspace: Path, monkeypatch: p
     videos = [len({item["video"] for item in desk.queue("next")["frames"]}) for _ in range(4)]
     desk.close()
     assert videos == [2, 4, 5, 5]
+
+
+def test_a_table_widens_its_look_with_what_was_decided(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("curate.review.desk.LOOKED_AT_ONCE", 2 * FEWEST)
+    monkeypatch.setattr("curate.review.desk.BATCH", 3)
+    desk = Desk(open_session(workspace), "anna")
+
+    def videos(count: int, **how: bool) -> int:
+        return len({video for video, _ in _looked_at(desk, count, **how)})
+
+    def _looked_at(desk: Desk, count: int, **how: bool) -> Looks:
+        desk._looks.clear()
+        desk.listed(count, at_random=False, **how)
+        return desk._looks
+
+    assert [videos(3), videos(4), videos(3, everywhere=True)] == [2, 4, 5]
+    for row in desk.listed(3, at_random=False)[0]:
+        desk.decide(row["video"], "frame", {"at": round(row["timestamp"] * 1000), "label": "surgical"})
+    assert videos(3) == 4, "three were decided, three are asked for"
+    desk.close()
