@@ -27,7 +27,7 @@ from curate.files.collector import collector_paused
     flag_value=2.0,
     metavar="[SECONDS]",
     help="Look again every so many seconds (2) until no video is pending: in place on a terminal, else a line whenever "
-    "a figure changed. Ctrl-C ends it.",
+    "a figure changed; less often where a look takes long. Ctrl-C ends it.",
 )
 @verbosity
 def status(workspace: Path, as_json: bool, missing: Path | None, watch: float | None) -> None:

@@ -14,6 +14,9 @@ from curate.files.text import printable
 from curate.report.funnel import Funnel, funnel, render, render_troubles
 from curate.run.session import Session, open_session
 
+_REST = 3
+"""Pauses are at least so many times as long as a look, which asks the disk for every file of the workspace."""
+
 _CLEAR = "\x1b[H\x1b[J"
 """Cursor to the upper left corner, and nothing below it."""
 
@@ -23,7 +26,7 @@ def watch_funnel(workspace: Path, seconds: float) -> None:
 
     Args:
         workspace: The folder.
-        seconds: Pause between two looks.
+        seconds: Pause between two looks; longer where a look takes long.
 
     Raises:
         CurateError: The workspace cannot be used.
@@ -33,6 +36,7 @@ def watch_funnel(workspace: Path, seconds: float) -> None:
     session, opened = open_session(workspace, write=False), _written(workspace)
     before = ""
     while True:
+        started = time.monotonic()
         result = funnel(session.pipeline)
         if screen:
             _draw(result)
@@ -42,7 +46,7 @@ def watch_funnel(workspace: Path, seconds: float) -> None:
             before = line
         if not any(row.pending for row in result.stages.values()):
             return
-        _pause(seconds)
+        _pause(max(seconds, _REST * (time.monotonic() - started)))
         session, opened = _look_again(session, workspace, opened)
 
 

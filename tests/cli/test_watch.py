@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 
 from curate.cli import run_command
+from curate.cli import watch as watching
+from curate.report.funnel import Funnel
+from curate.run.pipeline import Pipeline
 from tests.finished import make_finished
 from tests.run.processes import end, start
 
@@ -84,3 +87,23 @@ def test_a_terminal_is_redrawn_in_place(workspace: Path) -> None:
 def test_a_watch_shows_the_funnel_only(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command([*WATCH, str(workspace), "--json"]) == 1
     assert "leave --json and --missing out" in capsys.readouterr().err
+
+
+def test_a_watch_rests_longer_where_a_look_takes_long(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (workspace / "frames" / "one.parquet").unlink()
+    look, pauses = watching.funnel, []
+
+    def slow(pipeline: Pipeline) -> Funnel:
+        time.sleep(1.0 if not pauses else 0)
+        return look(pipeline)
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(watching, "funnel", slow)
+    monkeypatch.setattr(watching, "_pause", pause)
+    with pytest.raises(KeyboardInterrupt):
+        watching.watch_funnel(workspace, 2.0)
+    assert pauses[0] >= 3.0 and pauses[1] == 2.0
