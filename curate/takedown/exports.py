@@ -14,9 +14,9 @@ from curate import config
 from curate.config import ExportOptions, with_tables
 from curate.engine import make_engine
 from curate.errors import BadArtefact, CurateError
-from curate.exports import ExportEntry, export_dataset
+from curate.exports import ExportEntry, ExportSummary, export_dataset
 from curate.exports.disk.folder import RECORD, read_record, recover
-from curate.exports.exporter import FORMATS, Crew
+from curate.exports.exporter import FORMATS, Crew, FormatSummary
 from curate.exports.formats.video_files import VIDEO_FORMATS
 from curate.exports.reading.contents import videos_in
 from curate.files.atomic import clear
@@ -95,23 +95,29 @@ class ExportPurge:
         for leftover in sorted(root.glob(".*")):
             if leftover.suffix in (".tmp", ".old"):
                 recover(root / leftover.stem[1:])
-        found = []
+        done: dict[Path, Rewritten] = {}
+        held: list[_Held] = []
         for folder in sorted(path for path in root.iterdir() if path.is_dir()):
             record = read_record(folder)
             if record is None and not _looks_like_export(folder):
                 continue
-            if done := self._purge(folder, record):
-                found.append(done)
-        return found
+            found = self._look_at(folder, record)
+            if isinstance(found, _Held):
+                held.append(found)
+            elif found is not None:
+                done[folder] = found
+        for group in _grouped(held):
+            done |= {one.folder: Rewritten(one.folder, *what, one.purged) for one, what in self._rewrite(group)}
+        return [done[folder] for folder in sorted(done)]
 
-    def _purge(self, folder: Path, record: Mapping[str, Any] | None) -> Rewritten | None:
+    def _look_at(self, folder: Path, record: Mapping[str, Any] | None) -> Rewritten | _Held | None:
+        """What is to be done about an export, or has been done."""
         if record is None:
             return Rewritten(folder, "kept", f"its {RECORD} is missing or damaged; delete the folder and export again")
         try:
             shown = videos_in(folder)
-            inside = dict.fromkeys(
-                [*shown, *record.get("without_frames", ()), *record["left_out"], *record.get("aside", ())]
-            )
+            silent = [*record.get("without_frames", ()), *record["left_out"], *record.get("aside", ())]
+            inside = dict.fromkeys([*shown, *silent])
         except BadArtefact as error:
             return Rewritten(folder, "kept", f"it cannot be read ({error.why}); delete it and purge again")
         except TypeError as error:
@@ -119,40 +125,56 @@ class ExportPurge:
         purged = tuple(video for video in inside if video in self.purged.ids)
         if not purged:
             return None
-        state, why = self._without(folder, record, [video for video in shown if video not in self.purged.ids])
-        return Rewritten(folder, state, why, purged)
-
-    def _without(self, folder: Path, record: Mapping[str, Any], left: list[str]) -> tuple[State, str]:
-        """Write an export again with the videos ``left``; returns what came of it, and why."""
+        left = frozenset(shown) - self.purged.ids
         name = record["format"]
         if folder.name != name:
-            return "kept", f"it was renamed, curate writes {name!r} only to a folder of that name; delete it"
+            why = f"it was renamed, curate writes {name!r} only to a folder of that name; delete it"
+            return Rewritten(folder, "kept", why, purged)
         if not left:
-            return _remove(folder, "it held nothing else")
+            return Rewritten(folder, *_remove(folder, "it held nothing else"), purged)
         if name not in FORMATS:
-            return _remove(folder, f"this curate cannot write the format {name!r}")
+            return Rewritten(folder, *_remove(folder, f"this curate cannot write the format {name!r}"), purged)
         try:
-            options = config.build(ExportOptions, with_tables(record["options"])[0], f"{folder}/export.json")
+            options = with_tables(record["options"])[0]
+            config.build(ExportOptions, options, f"{folder}/export.json")
         except (CurateError, KeyError, TypeError, AttributeError) as error:
-            return _remove(folder, f"its options are of another version of curate ({error}); export again")
-        options = dataclasses.replace(options, formats=(name,), splits=self.pipeline.config.export.splits)
-        inside = {*left, *_silent(record)}
-        stages = ("download", *_READ) if name in VIDEO_FORMATS else _READ
-        videos = [video for video in self.pipeline.videos if video.id in inside and self._has(video, stages)]
+            why = f"its options are of another version of curate ({error}); export again"
+            return Rewritten(folder, *_remove(folder, why), purged)
+        return _Held(folder, name, purged, left, left.union(silent), options, record.get("made_with", {}))
+
+    def _rewrite(self, group: Sequence[_Held]) -> list[tuple[_Held, tuple[State, str]]]:
+        """Write some exports again without the purged videos; tells what came of each, and why."""
+        merged = {name: value for one in group for name, value in one.options.items()}
+        options = dataclasses.replace(
+            config.build(ExportOptions, merged, f"{group[0].folder}/export.json"),
+            formats=tuple(one.format for one in group),
+            splits=self.pipeline.config.export.splits,
+        )
+        stages = ("download", *_READ) if group[0].as_video else _READ
+        videos = [video for video in self.pipeline.videos if video.id in group[0].inside and self._has(video, stages)]
         try:
             placed = place_videos(self.pipeline, videos, options)
             enabled = self.pipeline.config.dedup.enabled
             repeats = find_repeats(self.pipeline, videos) if enabled else Repeats()
         except CurateError as error:
-            return "kept", str(error)
-        entries = [export_entry(self.pipeline, video, placed, repeats) for video in videos]
-        gone = sorted(set(left) - {entry.video.id for entry in entries})
-        if gone:
-            return "kept", (
-                f"{len(gone)} other videos in it, such as {gone[0]}, would be lost: they have no artefacts any more; "
-                "make them again with 'curate run', or delete the export, and purge again"
-            )
-        return self._write(folder, record, options, entries, videos)
+            return [(one, ("kept", str(error))) for one in group]
+        there = {video.id for video in videos}
+        safe: list[_Held] = []
+        found: list[tuple[_Held, tuple[State, str]]] = []
+        for one in group:
+            if gone := sorted(one.left - there):
+                why = (
+                    f"{len(gone)} other videos in it, such as {gone[0]}, would be lost: they have no artefacts any "
+                    "more; make them again with 'curate run', or delete the export, and purge again"
+                )
+                found.append((one, ("kept", why)))
+            else:
+                safe.append(one)
+        entries = [export_entry(self.pipeline, video, placed, repeats) for video in videos] if safe else []
+        together = self._write_all(safe, options, entries) if len(safe) > 1 else {}
+        for one in safe:
+            found.append((one, together.get(one.format) or self._write(one, options, entries, videos)))
+        return found
 
     def _crew(self, videos: int) -> Crew | None:
         """Who writes an export of so many videos: workers, if it takes longer than starting them; else this process."""
@@ -169,42 +191,97 @@ class ExportPurge:
                 return False
         return True
 
-    def _write(
-        self,
-        folder: Path,
-        record: Mapping[str, Any],
-        options: ExportOptions,
-        entries: list[ExportEntry],
-        videos: list[Video],
-    ) -> tuple[State, str]:
-        complete = all(video.id in self._complete for video in videos)
-        context = export_context(self.pipeline) if complete else record["made_with"]
+    def _write_all(
+        self, group: Sequence[_Held], options: ExportOptions, entries: list[ExportEntry]
+    ) -> dict[str, tuple[State, str]]:
+        """What came of those formats that could be written together, by name."""
         try:
-            classes = numbered_classes(self.pipeline.workspace, self.pipeline.videos)
-            (made,) = export_dataset(
-                entries,
-                options,
-                folder.parent,
-                context=context,
-                progress=self.progress,
-                classes=classes,
-                about=about_workspace(self.pipeline),
-                crew=self._crew(len(entries)),
-            ).formats
+            made = self._export(group, options, entries).formats
+        except CurateError:  # of one of them: each is then asked by itself
+            return {}
+        return {one.name: ("written", _account(one)) for one in made}
+
+    def _write(
+        self, one: _Held, options: ExportOptions, entries: list[ExportEntry], videos: list[Video]
+    ) -> tuple[State, str]:
+        try:
+            (made,) = self._export([one], dataclasses.replace(options, formats=(one.format,)), entries).formats
         except DamagedArtefact as error:
             self.pipeline.send_back_damaged(videos)
             return "kept", f"{error}; then purge again"
         except CurateError as error:
             return "kept", str(error)
-        why = f"{made.frames} frames of {made.videos} videos"
-        if made.left_out:
-            why += f"; left out, since they cannot be read: {', '.join(made.left_out)}"
-        return "written", why
+        return "written", _account(made)
+
+    def _export(self, group: Sequence[_Held], options: ExportOptions, entries: list[ExportEntry]) -> ExportSummary:
+        complete = all(entry.video.id in self._complete for entry in entries)
+        return export_dataset(
+            entries,
+            dataclasses.replace(options, formats=tuple(one.format for one in group)),
+            group[0].folder.parent,
+            context=export_context(self.pipeline) if complete else group[0].made_with,
+            progress=self.progress,
+            classes=numbered_classes(self.pipeline.workspace, self.pipeline.videos),
+            about=about_workspace(self.pipeline),
+            crew=self._crew(len(entries)),
+        )
 
 
-def _silent(record: Mapping[str, Any]) -> list[str]:
-    """Ids that an export's record names although nothing of these videos is in it."""
-    return [*record.get("without_frames", ()), *record["left_out"], *record.get("aside", ())]
+@dataclass(frozen=True)
+class _Held:
+    """An export that holds purged videos, and is to be written again.
+
+    Attributes:
+        folder: Where it is.
+        format: Its name.
+        purged: Ids of the purged videos that it names.
+        left: Ids of the others that it shows.
+        inside: Ids of all others that it names.
+        options: What it was made with, as its record tells.
+        made_with: Facts about how it was made.
+    """
+
+    folder: Path
+    format: str
+    purged: tuple[str, ...]
+    left: frozenset[str]
+    inside: frozenset[str]
+    options: Mapping[str, Any]
+    made_with: Mapping[str, str]
+
+    @property
+    def as_video(self) -> bool:
+        """Whether its files are videos."""
+        return self.format in VIDEO_FORMATS
+
+    def goes_with(self, other: _Held) -> bool:
+        """Whether the two can be written together: the same videos, by the same options where both have them."""
+        common = self.options.keys() & other.options.keys()
+        return (
+            (self.as_video, self.inside, self.made_with) == (other.as_video, other.inside, other.made_with)
+            and self.format != other.format
+            and all(self.options[name] == other.options[name] for name in common)
+        )
+
+
+def _grouped(held: Sequence[_Held]) -> list[list[_Held]]:
+    """Exports that can be written together, so that the videos are looked at and workers are started once."""
+    groups: list[list[_Held]] = []
+    for one in held:
+        for group in groups:
+            if all(one.goes_with(other) for other in group):
+                group.append(one)
+                break
+        else:
+            groups.append([one])
+    return groups
+
+
+def _account(made: FormatSummary) -> str:
+    why = f"{made.frames} frames of {made.videos} videos"
+    if made.left_out:
+        why += f"; left out, since they cannot be read: {', '.join(made.left_out)}"
+    return why
 
 
 def _looks_like_export(folder: Path) -> bool:
