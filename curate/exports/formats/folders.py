@@ -34,7 +34,7 @@ from curate.exports.formats.taking import take_pictures
 from curate.exports.pixels.frames import ExportFrame
 from curate.exports.plan.classes import CLASSES, classes_text
 from curate.exports.plan.plan import BrokenVideo, Plan, PlannedVideo
-from curate.exports.plan.shards import PORTION, Shard, by_split
+from curate.exports.plan.shards import Shard, by_split
 from curate.files.ahead import map_ahead
 from curate.files.machine import worker_threads
 from curate.media.frame_list import listed_number
@@ -42,6 +42,9 @@ from curate.workspace.tables.frames import read_source_rate
 
 VERSION = 2
 """Raised when the bytes written for the same input change."""
+
+PORTION = 16_000_000
+"""Bytes of pictures of a shard, at most: no file is to be filled, and small shards are sooner those that stay."""
 
 SURGENET_BATCH = 10_000
 """Indices of one ``Batch`` folder, by SurgeNet's ``create_SurgeNetXL.py``."""
@@ -84,7 +87,7 @@ SURGENET_READING = (
 
 def shards(plan: Plan, options: ExportOptions) -> list[Shard]:
     """Shards of some hundred pictures, with many landmarks: there is no file to be filled."""
-    return by_split(plan, PORTION / 2, book=1)
+    return by_split(plan, PORTION, book=1)
 
 
 def write_folders(making: Making) -> dict[str, Any]:
