@@ -28,6 +28,7 @@ from curate.exports.disk.folder import RECORD, inner_path, is_inner
 from curate.exports.formats.tables import METADATA
 from curate.exports.reading.stores import open_record
 from curate.files.bounded import parse_json
+from curate.files.disk import FULL
 from curate.files.parquet import read_rows
 from curate.files.urls import redact, redact_url
 
@@ -165,6 +166,8 @@ class _Place:
         """An error of the file system in the user's terms."""
         text = redact(why_of(error))
         hint = next((hint for mark, hint in _HINTS if mark in text), "check the URL, the credentials and the network")
+        if isinstance(error, OSError) and error.errno in FULL:
+            hint = "free space there, then push again: what is copied stays"
         return CurateError(f"{self.shown}: {hint} ({text})")
 
     def listing(self) -> tuple[dict[str, int], set[str]]:

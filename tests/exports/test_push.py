@@ -20,6 +20,7 @@ from curate.cli import run_command
 from curate.errors import CurateError
 from curate.exports import ExportEntry, push
 from curate.exports.push import JOURNAL, PushSummary, push_export
+from tests.disks import enlarge, small_disk
 from tests.exports.conftest import Export
 from tests.exports.making import tree_bytes
 
@@ -268,6 +269,20 @@ def test_a_place_that_cannot_be_used_is_a_clear_error(
     with pytest.raises(CurateError) as raised:
         push_export(tmp_path / "exports" / "parquet", url.format(server=bucket.address))
     assert said in str(raised.value) and "hush" not in str(raised.value)
+
+
+def test_a_full_disk_is_told_and_the_next_push_goes_on(
+    export: Export, entries: list[ExportEntry], tmp_path: Path
+) -> None:
+    export(entries, "folders")
+    folder = tmp_path / "exports" / "folders"
+    with small_disk(tmp_path / "small", "64k") as disk:
+        place = (disk / "copy").as_uri()
+        with pytest.raises(CurateError, match=r"free space there, .*\(No space left on device\)"):
+            push_export(folder, place)
+        enlarge(disk, "16m")
+        push_export(folder, place)
+        assert tree_bytes(disk / "copy") == tree_bytes(folder)
 
 
 def test_the_command_pushes_every_format_to_a_folder_of_its_name(

@@ -83,6 +83,7 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["mask", "field", "audit"])
 def test_four_times_the_length_takes_no_more_memory(videos: Path, stage: str) -> None:
     """The longer file has 60 MB more."""
