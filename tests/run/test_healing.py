@@ -56,13 +56,16 @@ def contents(folder: Path) -> dict[str, bytes]:
 def whole(workspace: Path, finished: Path, *, sealed: bool = True) -> bool:
     """Whether the exports have the bytes that they should have, and nothing is left over.
 
-    The fingerprint of an export tells files without a seal by the stage that made them, and not by their content.
+    The fingerprints of an export and of its shards tell files without a seal by the stage that made them, and not by
+    their content.
     """
     left = [p.name for p in workspace.rglob(".*") if not p.name.startswith((".lock", ".workers"))]
     found, wanted = contents(workspace / "exports"), contents(finished / "exports")
     if not sealed:
         for name in [name for name in wanted if name.endswith("export.json")]:
-            found[name], wanted[name] = (re.sub(rb'"fingerprint": "\w+"', b"", one[name]) for one in (found, wanted))
+            found[name], wanted[name] = (
+                re.sub(rb'"(fingerprint|key)": "\w+"', b"", one[name]) for one in (found, wanted)
+            )
     return left == [] and found == wanted
 
 
