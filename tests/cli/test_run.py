@@ -226,7 +226,7 @@ def test_urls_on_standard_input_are_downloaded_and_a_dead_one_is_named(
 def test_a_full_disk_stops_the_run_and_loses_nothing(
     finished: Path, videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with small_disk(tmp_path / "small", "1200k") as small:
+    with small_disk(tmp_path / "small", "800k") as small:
         arguments = ["run", str(videos), "-w", str(small / "w"), *FORMATS]
         assert run_command(arguments) in (1, 2)
         captured = capsys.readouterr()
