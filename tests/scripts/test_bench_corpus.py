@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,3 +52,18 @@ def test_what_is_asked_of_a_made_workspace_is_measured(bench, tmp_path: Path) ->
     for cost in (row.status, row.plan, row.resume):
         assert 0 < cost.cpu < 60 and 10 < cost.memory < 1000
     assert bench.table([row]).splitlines()[0].endswith("| resume: s, CPU s, MB |")
+
+
+@pytest.mark.parametrize("command", ["status", "plan"])
+def test_who_asks_about_a_workspace_waits_for_no_codec_and_no_network(bench, tmp_path: Path, command: str) -> None:
+    import made_workspace
+
+    made_workspace.make_workspace(tmp_path / "w", 2)
+    code = (
+        f"import sys; from curate.cli import run_command; run_command([{command!r}, '-w', {str(tmp_path / 'w')!r}]); "
+        "heavy = {'av', 'cv2', 'cloup', 'onnxruntime', 'pandas', 'torch', 'yt_dlp'} & set(sys.modules); "
+        "sys.exit(f'imported: {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "download" in done.stdout

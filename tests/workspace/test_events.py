@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from curate.workspace import ledger
 from curate.workspace.events import Event, events_of_block
 from tests.workspace.test_ledger import done, events, failed
 
@@ -70,3 +72,23 @@ def test_bytes_that_are_no_text_are_refused_in_a_block_as_in_a_line() -> None:
 @given(st.lists(events, min_size=1, max_size=5))
 def test_what_curate_writes_is_read_by_the_block(listed: list[Event]) -> None:
     assert events_of_block(b"".join(event.to_json().encode() + b"\n" for event in listed)) == listed
+
+
+@example(f"{LINE}\n{SEALED}"[:-9], 1, 1000)
+@example(f"{LINE}\n" * 3, len(LINE) // 2, 5 * len(LINE))
+@example(f"{LINE}\n{LINE[:-1]},{'x' * 300}}}\n{SEALED}\n", 20, 200)
+@given(damaged(), st.integers(1, 200), st.integers(100, 2000))
+def test_however_a_ledger_is_cut_into_blocks_it_tells_what_its_lines_tell(
+    tmp_path_factory: pytest.TempPathFactory, text: str, block: int, longest: int
+) -> None:
+    folder = tmp_path_factory.mktemp("ledger")
+    (folder / "a.jsonl").write_bytes(text.encode())
+    whole = []
+    for line in text.encode().splitlines(keepends=True):
+        with contextlib.suppress(ValueError):
+            if len(line) <= longest - (not line.endswith(b"\n")):
+                whole.append(Event.from_json(line))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ledger, "_LONGEST_LINE", longest)
+        patch.setattr(ledger, "_BLOCK", min(block, longest // 2))
+        assert ledger.read_ledger(folder) == ledger.unite(whole)
