@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -154,6 +155,84 @@ def test_kill_9_anywhere_and_a_rerun_come_to_the_same_end(
     take(workspace, GONE)
     assert_gone(workspace)
     assert state(workspace) == state(whole)
+
+
+SMALL = """
+import curate.exports.formats.folders
+curate.exports.formats.folders.PORTION = 6_000
+"""
+"""Few pictures make a shard, so that most shards are taken over."""
+
+COUNTER = """
+import os, signal, sys
+from pathlib import Path
+from curate.manifests.opt_out import OptOuts
+from curate.takedown.purge import purge
+import curate.takedown.exports
+steps, root, done = int(sys.argv[1]), sys.argv[2], 0
+
+def counted(event, arguments):
+    global done
+    changes = event in ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree", "os.link")
+    if changes and root + "/exports" in str(arguments[0]):
+        done += 1
+        if done == steps:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(counted)
+purge(Path(root), OptOuts(ids={sys.argv[3]}))
+print(done)
+"""
+
+
+def test_kill_9_while_shards_are_taken_over_leaves_the_old_export_or_the_new_one(tmp_path: Path) -> None:
+    names = [*WEB, *(f"another_{i}" for i in range(6))]
+    sources = {name: f"https://example.org/{name}" for name in names}
+    formats = ["folders", "lmdb", "surgenet", "webdataset"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("curate.exports.formats.folders.PORTION", 6_000)
+        before = make_finished(tmp_path / "before", sources, formats)
+    whole = Path(shutil.copytree(before, tmp_path / "whole", symlinks=True))
+    pictures = {path.stat().st_ino for path in (whole / "exports").rglob("*.jpg")}
+
+    def killed(root: Path, steps: int) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", SMALL + COUNTER, str(steps), str(root), GONE]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    counted = killed(whole, 0)
+    assert counted.returncode == 0, counted.stderr
+    for name in ("folders", "surgenet"):
+        assert pictures & {path.stat().st_ino for path in (whole / "exports" / name).rglob("*.jpg")}
+    states = {name: [tree_bytes(root / "exports" / name) for root in (before, whole)] for name in formats}
+    rng = random.Random(14)
+    for steps in rng.sample(range(1, int(counted.stdout)), 6):
+        root = Path(shutil.copytree(before, tmp_path / f"killed-{steps}", symlinks=True))
+        assert killed(root, steps).returncode == -signal.SIGKILL
+        for name in formats:
+            there = root / "exports" / name
+            waiting = there if there.exists() else there.with_name(f".{name}.old")
+            assert tree_bytes(waiting) in states[name]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("curate.exports.formats.folders.PORTION", 6_000)
+            take(root, GONE)
+        assert_gone(root)
+        assert tree_bytes(root / "exports") == tree_bytes(whole / "exports")
+        assert sorted(path.name for path in (root / "exports").iterdir()) == formats
+
+
+def test_purged_pictures_are_in_no_file_that_is_taken_over(tmp_path: Path) -> None:
+    """The record claims that all shards of the others are the ones in which the purged video is."""
+    sources = {name: f"https://example.org/{name}" for name in [*WEB, *(f"another_{i}" for i in range(6))]}
+    root = make_finished(tmp_path / "w", sources, ["parquet", "lmdb", "webdataset", "folders"])
+    never = make_finished(tmp_path / "never" / "w", {n: s for n, s in sources.items() if n != GONE}, ["parquet"])
+    key = json.loads((never / "exports" / "parquet" / "export.json").read_text())["shards"][0]["key"]
+    path = root / "exports" / "parquet" / "export.json"
+    record = json.loads(path.read_text())
+    record["shards"][0]["key"] = key
+    path.write_text(json.dumps(record))
+    assert take(root, GONE).proven
+    assert_gone(root)
+    assert json.loads(path.read_text())["shards"][0]["key"] == key, "the shard that was to be made"
 
 
 def test_the_next_purge_finishes_what_a_killed_one_began(workspace: Path) -> None:
