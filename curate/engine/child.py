@@ -6,19 +6,21 @@ code under both.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import logging
 import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from curate.engine.protocol import Fault, Finished, Task, Work
-from curate.engine.worker import Reply, SetUp, Trouble, WorkerSetup, worker_main
+from curate.engine.worker import FOR_THE_PARENT, Reply, SetUp, Trouble, WorkerSetup, worker_main
 from curate.records import Reason
 
 PATIENCE = 10.0
@@ -73,7 +75,8 @@ class Child:
         self._process = context.Process(
             target=worker_main, args=(theirs, setup, self._beats), daemon=True, name="curate-worker"
         )
-        self._process.start()
+        with _signals_held_back():
+            self._process.start()
         theirs.close()
 
     def give(self, task: Task, token: str) -> bool:
@@ -141,6 +144,20 @@ class Child:
         """End it at once."""
         self._process.kill()
         self._process.join(PATIENCE)
+
+
+@contextlib.contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Hold back what is meant for the parent from a process that starts, until it is there to ignore it.
+
+    A process takes over what is held back. What came for the parent meanwhile reaches it at the end of the block.
+    """
+    resource_tracker.ensure_running()  # made now, since making it lets the signals through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, FOR_THE_PARENT)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def describe_exit(code: int | None) -> str:

@@ -91,6 +91,10 @@ class WorkerSetup:
     log_level: int
 
 
+FOR_THE_PARENT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that reach workers with their group; the parent ends its workers itself."""
+
+
 def worker_main(connection: Connection, setup: WorkerSetup, beats: Any) -> None:
     """Body of a worker process: serve tasks until the pipe closes or the parent is gone.
 
@@ -99,8 +103,9 @@ def worker_main(connection: Connection, setup: WorkerSetup, beats: Any) -> None:
         setup: What to know.
         beats: Shared counter, one up for every sign of progress.
     """
-    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ignored, signal.SIG_IGN)  # meant for the parent, which ends its workers itself
+    for ignored in FOR_THE_PARENT:
+        signal.signal(ignored, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, FOR_THE_PARENT)
     _limit_threads(setup.threads)
     if setup.device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = setup.device

@@ -320,7 +320,11 @@ def test_status_shows_the_funnel(finished: Path, capsys: pytest.CaptureFixture[s
 
 def start_run(videos: Path, workspace: Path) -> subprocess.Popen[bytes]:
     """``curate run`` in a process of its own, both its outputs in pipes."""
-    command = [sys.executable, "-c", "from curate.cli import main; main()", "run", str(videos), "-w", str(workspace)]
+    heard = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # tests in the background ignore it
+    )
+    code = f"{heard}; from curate.cli import main; main()"
+    command = [sys.executable, "-c", code, "run", str(videos), "-w", str(workspace)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
 
 
