@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -166,6 +167,41 @@ def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
     workers = [path.name.split("-")[1] for path in tries]
     assert len(set(workers)) == 2
     assert _wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+
+
+HEARS_AND_GOES_ON = """
+import signal
+import sys
+from pathlib import Path
+from tests.engine.bench import Bench
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, lambda *_: None)
+    print("ready", flush=True)
+    print(Bench(Path(sys.argv[1]), workers=2).run("", "").order, flush=True)
+"""
+
+
+def test_signals_for_the_parent_do_not_touch_workers_even_while_they_start(tmp_path: Path) -> None:
+    """Ctrl-C reaches the whole group of processes."""
+    script = tmp_path / "run.py"
+    script.write_text(HEARS_AND_GOES_ON)
+    root = Path(__file__).parents[2]
+    parent = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert parent.stdout is not None and parent.stdout.readline() == "ready\n"
+    while parent.poll() is None and not select.select([parent.stdout], [], [], 0.02)[0]:
+        os.killpg(parent.pid, signal.SIGINT)
+    done, said = parent.communicate()
+    assert parent.returncode == 0 and "Traceback" not in said, said
+    assert done.count("'after'") == 2
 
 
 def _wait_for(condition, seconds: float = 30):
