@@ -46,4 +46,7 @@ def test_what_the_kills_are_checked_by_sees_what_is_wrong(tmp_path: Path, monkey
         ".v.tmp is left over",
         "the attempts at sample of v are [1, 3]",
     ]
-    assert kill_runs.faults_of(tmp_path, 2, "words", {}) == ["the last run ended with 2: words"]
+    said = "words\nerror: why"
+    assert kill_runs.faults_of(tmp_path, 2, said, {}) == [
+        f"the last run ended with 2: error: why; its last words: {said}"
+    ]
