@@ -252,8 +252,7 @@ def _write_frames(
             try:
                 jpeg, width, height = read_picture(folder / name)
             except (OSError, ValueError) as error:
-                why = error.strerror if isinstance(error, OSError) and error.strerror else why_of(error)
-                unreadable[name] = why
+                unreadable[name] = why_of(error)
                 continue
             size = size if times else (width, height)
             time = (number - first) / rate

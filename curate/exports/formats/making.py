@@ -97,14 +97,13 @@ class Making:
         """
         render = self.renderer.swapped_jpeg if swapped else self.renderer.jpeg
 
-        def make(frame: ExportFrame, is_copied: bool) -> tuple[ExportFrame, bytes | None]:
+        def make(item: tuple[ExportFrame, bool]) -> tuple[ExportFrame, bytes | None]:
+            frame, is_copied = item
             return frame, None if is_copied else render(frame)
 
         threads = worker_threads()
         frames = ((frame, not swapped and self.renderer.is_copied(frame)) for frame in self._frames())
-        for made in map_ahead(
-            lambda item: make(*item), frames, threads=threads, most=_AHEAD * threads, at_once=lambda item: item[1]
-        ):
+        for made in map_ahead(make, frames, threads=threads, most=_AHEAD * threads, at_once=lambda item: item[1]):
             self.tick()
             yield made
 
