@@ -160,6 +160,17 @@ class Pipeline:
         """Fingerprint of every stage for one video."""
         return {name: after for name, _, after in self._fingerprints(video)}
 
+    def check(self, stages: Sequence[str]) -> None:
+        """Read whatever files the options of some stages, and of those before them, name.
+
+        Raises:
+            CurateError: One cannot be read, such as ``trim.decisions``.
+        """
+        for video in self.videos[:1]:
+            for name, _, _ in self._fingerprints(video):
+                if name == stages[-1]:
+                    return
+
     def undecided_fingerprint(self, video: Video, stage: str) -> str:
         """Fingerprint of a stage for one video, had nobody decided anything about this stage's output."""
         return next(before for name, before, _ in self._fingerprints(video) if name == stage)

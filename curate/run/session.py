@@ -264,6 +264,7 @@ def run_stages(
     with session.workspace.lock(shard) as lock, _terminate_as_interrupt():
         engine = make_engine(session.config.engine, session.workspace.root, lock=lock)
         session.pipeline.refresh()
+        session.pipeline.check(stages)  # options that cannot be used are not stored
         store(session)
         with logged(
             session.workspace, session.config, "stages", stages=stages, shard=shard, videos=len(session.pipeline.videos)
