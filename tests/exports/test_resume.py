@@ -9,6 +9,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -182,7 +183,7 @@ def test_kills_in_the_middle_of_ten_formats_change_no_byte(many, tmp_path, victi
     export(many, tmp_path / "whole", *ALL)
     rng = random.Random(victim)
     kills = int(os.environ.get("CURATE_KILLS", "2"))
-    for _ in range(kills):
+    while kills:
         child = start(tmp_path, many, *ALL)
         seen = len(list((tmp_path / "exports").glob(".*.tmp/shards/*")))
         deadline = time.monotonic() + 60
@@ -201,6 +202,10 @@ def test_kills_in_the_middle_of_ten_formats_change_no_byte(many, tmp_path, victi
                     os.kill(worker, signal.SIGKILL)
         said, _ = child.communicate(timeout=120)
         assert "Traceback" not in said, said
+        if victim != "worker" and child.returncode == 0:  # it was faster
+            shutil.rmtree(tmp_path / "exports")
+            continue
+        kills -= 1
         assert child.returncode == (0 if victim == "worker" else -signal.SIGKILL)
     with_workers(many, tmp_path / "exports", *ALL)
     assert tree_bytes(tmp_path / "exports") == tree_bytes(tmp_path / "whole")
