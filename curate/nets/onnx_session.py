@@ -57,6 +57,11 @@ def open_session(
     return session
 
 
+def runs_on_gpu(device: str) -> bool:
+    """Whether a graph on this device runs on a GPU; raises as `providers`."""
+    return providers(device)[0][0] == CUDA
+
+
 def providers(device: str) -> list[tuple[str, dict[str, int]]]:
     """ONNX Runtime's execution providers for a device, best first.
 

@@ -13,7 +13,7 @@ from curate.config import AuditOptions
 from curate.errors import BadArtefact
 from curate.files.digest import sha256_of
 from curate.nets.detect import face_detector, text_detector, text_reader
-from curate.nets.onnx_session import CUDA, providers
+from curate.nets.onnx_session import runs_on_gpu
 from curate.records import FINDING_KINDS, Done, Failed, Outcome, Reason, Video
 from curate.stage import Files, Resources, Stage
 from curate.stages.mask import decoded_frames
@@ -48,8 +48,7 @@ class AuditStage(Stage[AuditOptions]):
     @property
     def resources(self) -> Resources:
         """A GPU if the networks will run on one."""
-        on_gpu = providers(self.options.device)[0][0] == CUDA
-        return Resources.of_network(on_gpu, self.options.device)
+        return Resources.of_network(runs_on_gpu(self.options.device), self.options.device)
 
     def fingerprint_extra(self) -> dict[str, Any]:
         """The weights of the networks in use."""

@@ -25,7 +25,7 @@ from curate.nets.detect.own_overlay import overlay_model
 from curate.nets.detect.regions import RegionFinder
 from curate.nets.detect.yolo_files import model_files
 from curate.nets.device import available_threads
-from curate.nets.onnx_session import CUDA, providers
+from curate.nets.onnx_session import runs_on_gpu
 from curate.records import Done, Failed, Outcome, Reason, Region, Video, VideoDecisions
 from curate.stage import Files, Resources, Stage
 from curate.verdicts.decisions import milliseconds
@@ -60,8 +60,7 @@ class MaskStage(Stage[MaskOptions]):
         """A GPU only if a detector will run on one; the overlay network is too small to gain from it."""
         if self.options.detector == "none" and not self.options.yolo:
             return Resources()
-        on_gpu = providers(self.options.device)[0][0] == CUDA
-        return Resources.of_network(on_gpu, self.options.device)
+        return Resources.of_network(runs_on_gpu(self.options.device), self.options.device)
 
     def fingerprint_extra(self) -> dict[str, Any]:
         """The weights of the networks in use, and what a template says.
