@@ -126,7 +126,7 @@ def do_export(session: Session, *, partial: bool) -> bool:
     with FrameCounter(quiet=is_quiet()) as counter:
         summary = run_export(session, counter, partial=partial)
     for made in summary.formats:
-        state = "written" if made.written else "up to date"
+        state = f"written ({made.shards})" if made.written else "up to date"
         if not is_quiet():
             size = made.size / 1e6
             show(f"{made.name}: {made.frames} frames of {made.videos} videos, {size:.1f} MB, {state}: {made.folder}")

@@ -8,11 +8,13 @@ place of the older export.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -50,6 +52,8 @@ from curate.files.digest import digest
 from curate.version import __version__
 from curate.workspace.seals import DamagedArtefact
 
+log = logging.getLogger(__name__)
+
 
 def _made_by() -> list[str]:
     """What the bytes may depend on beside the input: shards that were made by others are not taken over."""
@@ -68,6 +72,9 @@ class Trouble:
 
     why: str
 
+
+Origin = Literal["new", "taken_over", "finished_before"]
+"""Where a shard comes from: a field of `ShardCounts`."""
 
 Settle = Callable[[Job, Answer | Trouble], Iterable[Job]]
 """Told of what became of a job, one call at a time; returns the jobs that this makes possible."""
@@ -101,6 +108,26 @@ class InProcess:
 
 
 @dataclass(frozen=True)
+class ShardCounts:
+    """Where the shards of an export that was written come from; of files that join shards, those files.
+
+    Attributes:
+        new: Written now.
+        taken_over: Files of the export that was replaced.
+        finished_before: Written by an export that did not come to its end.
+    """
+
+    new: int = 0
+    taken_over: int = 0
+    finished_before: int = 0
+
+    def __str__(self) -> str:
+        """In words, those of which there are any; ``new`` always."""
+        told = {name.replace("_", " "): count for name, count in dataclasses.asdict(self).items()}
+        return "shards: " + ", ".join(f"{count} {words}" for words, count in told.items() if count or words == "new")
+
+
+@dataclass(frozen=True)
 class FormatSummary:
     """One format of an export.
 
@@ -113,6 +140,7 @@ class FormatSummary:
         size: Bytes of its files and loose pictures.
         left_out: Ids of videos that could not be read, with the reason; the next export tries them again.
         aside: Ids of videos that the corpus leaves out, with the reason.
+        shards: Where its shards come from, if it was written.
     """
 
     name: str
@@ -123,6 +151,7 @@ class FormatSummary:
     size: int
     left_out: Mapping[str, str]
     aside: Mapping[str, str] = field(default_factory=dict)
+    shards: ShardCounts = field(default_factory=ShardCounts)
 
 
 @dataclass(frozen=True)
@@ -272,7 +301,11 @@ class _Export:
             return following
 
         if jobs := [job for one in formats.values() for job in one.first_jobs()]:
-            crew.work(jobs, settle)
+            try:
+                crew.work(jobs, settle)
+            finally:
+                for one in formats.values():
+                    one.warn_of_refusals()
         for one in formats.values():
             self._finish_if_ready(one)  # those of which nothing is left to write
         if self._damage is not None:
@@ -405,6 +438,8 @@ class _FormatExport:
         self._shown = {video.id: digest(video.entry.shown(as_video=self._format.as_video)) for video in plan.videos}
         self.given_up = False
         self._records: dict[str, ShardRecord] = {}
+        self._origins: dict[str, Origin] = {}
+        self._refused: list[str] = []
         self._frames = 0
         noted = self._staging.broken().items()
         self.left_out = {video: why for video, (was, why) in noted if self._shown.get(video) == was}
@@ -469,6 +504,8 @@ class _FormatExport:
 
     def settle(self, job: Job, answer: Written | Unreadable | NotTaken) -> list[Job]:
         """Take note of what became of a job; returns those that it makes possible."""
+        if not isinstance(answer, Unreadable) and answer.refused:
+            self._refused.append(answer.refused)
         if isinstance(answer, NotTaken):
             del self._offers[job.key]
             missing = [item for item in self._of(job.shard.part).items() if item[0] not in self._records]
@@ -479,6 +516,7 @@ class _FormatExport:
             video.entry.sealed.trust(answer.sound.get(video.id, {}))
         if answer.token:
             self._staging.commit(answer.token, job.key)
+        self._origins[job.key] = _origin(answer)
         if job.joins:
             self._records[job.key] = answer.record
             if job.offer is not None:
@@ -489,6 +527,22 @@ class _FormatExport:
         self._records[job.key] = answer.record
         self._count(job)
         return self._joinable(job.shard.part)
+
+    def warn_of_refusals(self) -> None:
+        """Say which file of the export that is being replaced kept a shard from being taken over, if any did."""
+        if not self._refused:
+            return
+        first, count = self._refused[0], len(self._refused)
+        which = "a shard" if count == 1 else f"{count} shards"
+        more = "" if count == 1 else "the first: "
+        log.warning(
+            "%s: %s of %s could not be taken over: %s%s; written anew", self.name, which, self._final, more, first
+        )
+
+    def _shard_counts(self) -> ShardCounts:
+        wanted = self._joins.values() if self._format.join is not None else self._shards
+        counts: Counter[str] = Counter(self._origins[key] for key in wanted)
+        return ShardCounts(**counts)
 
     def _count(self, job: Job) -> None:
         self._frames += job.shard.frames
@@ -576,13 +630,20 @@ class _FormatExport:
         record = with_cards(folder, record, export.about)
         write_record(folder, record)
         self._staging.publish()
-        return _summary(self.name, self._final, record, written=True)
+        summary = _summary(self.name, self._final, record, written=True)
+        return dataclasses.replace(summary, shards=self._shard_counts())
 
     def _in_order(self) -> tuple[MadeShard, ...]:
         found: Iterable[tuple[Shard, str]] = ((shard, key) for key, shard in self._shards.items())
         if self._format.join is not None:
             found = ((Shard(part, ()), key) for part, key in self._joins.items())
         return tuple(MadeShard(shard, self._staging.shard(key), self._records[key]) for shard, key in found)
+
+
+def _origin(answer: Written) -> Origin:
+    if answer.taken:
+        return "taken_over"
+    return "new" if answer.token else "finished_before"
 
 
 def _lost(final: Path, plan: Plan) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import logging
 import sys
@@ -16,7 +17,8 @@ from curate.files.disk import DISK_ERRORS
 from curate.stage import Resources
 
 TRIES = 2
-"""Times that a shard is tried, if its worker crashes or meets something that nobody foresaw."""
+"""Times that a shard is written, if its worker crashes or meets something that nobody foresaw; taking it over, which is
+tried once, does not count."""
 
 log = logging.getLogger(__name__)
 
@@ -105,10 +107,13 @@ class EngineCrew:
                 return ()
             if isinstance(answer, Finished):
                 return tasks(settle(job, answer.result))
-            tried[job.format, job.key] = tries = tried.get((job.format, job.key), 0) + 1
+            offered = job.offer is not None and not job.anew
+            tried[job.format, job.key] = tries = tried.get((job.format, job.key), 0) + (not offered)
             if tries < TRIES:
-                log.warning("a shard of %s is written again: %s", job.format, answer.detail)
-                return (task,)
+                log.warning(
+                    "a shard of %s is written again, and nothing of it taken over: %s", job.format, answer.detail
+                )
+                return (dataclasses.replace(task, payload=dataclasses.replace(job, anew=True)),)
             why = f"a shard of {job.shard.frames} frames could not be written ({answer.reason}: {answer.detail})"
             return tasks(settle(job, Trouble(f"{why}; what is finished is kept, run the same command again")))
 

@@ -393,6 +393,7 @@ def run_export(
                     videos=made.videos,
                     frames=made.frames,
                     left_out=made.left_out,
+                    shards=dataclasses.asdict(made.shards),
                 )
         left_out = {video for made in summary.formats for video in made.left_out}
         left_out.update(video for lost_now in summary.kept.values() for video in lost_now)

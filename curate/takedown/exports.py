@@ -279,6 +279,8 @@ def _grouped(held: Sequence[_Held]) -> list[list[_Held]]:
 
 def _account(made: FormatSummary) -> str:
     why = f"{made.frames} frames of {made.videos} videos"
+    if made.written:
+        why += f" ({made.shards})"
     if made.left_out:
         why += f"; left out, since they cannot be read: {', '.join(made.left_out)}"
     return why

@@ -21,7 +21,7 @@ def workspace(tmp_path: Path) -> Path:
 
 def states(text: str) -> dict[str, str]:
     """What became of each format, by the lines of the command."""
-    return dict(re.findall(r"^([a-z-]+): .* MB, (written|up to date): ", text, re.MULTILINE))
+    return dict(re.findall(r"^([a-z-]+): .* MB, (written|up to date)[ :]", text, re.MULTILINE))
 
 
 def test_an_option_of_a_format_writes_that_format_alone(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:

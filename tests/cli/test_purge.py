@@ -27,7 +27,7 @@ def test_ids_of_a_list_and_of_the_line_go_and_the_exports_are_sound(
     out = capsys.readouterr().out
     assert "not in the workspace, and kept out of it by purged.txt: neverSeen_9" in out
     assert "proof: 0 of" in out and "mention -goneAway_1, alsoGone_22, neverSeen_9" in out
-    assert f"{workspace}/exports/lmdb: written: 4 frames of 1 videos" in out
+    assert f"{workspace}/exports/lmdb: written: 4 frames of 1 videos (shards: 1 new)" in out
     assert "not reached" in out and "HF_DATASETS_CACHE" in out and "fiftyone datasets delete NAME" in out
     assert run_command(["verify", str(workspace / "exports")]) == 0
     assert run_command(["export", "-w", str(workspace)]) == 0

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 import json
 import os
 import random
 import shutil
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,8 +20,9 @@ import pytest
 
 from curate.config import EngineOptions
 from curate.engine import make_engine
-from curate.exports import ExportEntry
+from curate.exports import ExportEntry, exporter
 from curate.exports.check.verify import verify_export
+from curate.exports.disk.previous import Offer, offers
 from curate.exports.exporter import FORMATS
 from curate.exports.formats.taking import METADATA
 from curate.run.export_work import EngineCrew
@@ -282,6 +286,79 @@ def test_names_in_a_table_lead_nowhere(
     entries = without(corpus, 2)
     export(entries, exported, name)
     assert tree_bytes(folder) == tree_bytes(made / "fresh" / name)
+
+
+def test_an_export_says_what_was_taken_over_and_what_is_new(
+    corpus: list[ExportEntry], exported: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = {name: inodes(exported / name) for name in PICTURES}
+    made = {one.name: one for one in export(without(corpus, VIDEOS - 3), exported, *PICTURES).formats}
+    for name, one in made.items():
+        record = json.loads((exported / name / "export.json").read_text())
+        assert one.shards.new + one.shards.taken_over == len(record["shards"]) and one.shards.finished_before == 0
+        assert one.shards.new > 0 and one.shards.taken_over > 0
+        assert str(one.shards) == f"shards: {one.shards.new} new, {one.shards.taken_over} taken over"
+        files = [name for shard in record["shards"] for name in shard["files"]]
+        if len(files) == len(record["shards"]):
+            assert len(set(files) & set(taken(before[name], exported / name))) == one.shards.taken_over
+    again = export(without(corpus, VIDEOS - 3), exported, *PICTURES)
+    assert not any(one.written or one.shards.taken_over for one in again.formats)
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(("name", "workers"), [*((name, 0) for name in PICTURES), ("parquet", 2), ("lmdb", 2)])
+def test_a_file_that_cannot_be_taken_over_is_named_once_and_written_anew(
+    corpus: list[ExportEntry], exported: Path, made: Path, name: str, workers: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All files of a split are damaged."""
+    folder = exported / name
+    data = sorted(p for p in folder.rglob("*") if p.is_file() and p.stat().st_size > 40_000 and p.name != METADATA)
+    for path in data:
+        if "val" in path.relative_to(folder).as_posix():
+            flip(path, path.stat().st_size // 2)
+    crew = EngineCrew(lambda: make_engine(EngineOptions(workers=workers), exported)) if workers else None
+    (one,) = export(without(corpus, 2), exported, name, crew=crew).formats
+    (said,) = caplog.messages
+    assert said.startswith(f"{name}: ") and said.endswith("is not as it was written; written anew")
+    assert any(path.relative_to(folder).as_posix() in said for path in data)
+    record = json.loads((folder / "export.json").read_text())
+    assert one.shards.new and one.shards.new + one.shards.taken_over == len(record["shards"])
+    assert tree_bytes(folder) == tree_bytes(made / "fresh" / name)
+
+
+@dataclasses.dataclass(frozen=True)
+class Deadly(Offer):
+    """What is offered ends the process that takes it, as a bus error does."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("table", "frames") or name == "files":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return object.__getattribute__(self, name)
+
+
+def deadly(folder: Path, name: str, table: str) -> dict[str, Offer]:
+    """Offers as `offers` finds them, all deadly."""
+    return {
+        key: Deadly(offer.files, offer.table, offer.first, offer.frames)
+        for key, offer in offers(folder, name, table).items()
+    }
+
+
+@pytest.mark.parametrize("name", ["webdataset", "folders", "dinov2"])
+def test_a_shard_whose_taking_over_kills_a_worker_is_written_anew(
+    corpus: list[ExportEntry],
+    exported: Path,
+    made: Path,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(exporter, "offers", deadly)
+    crew = EngineCrew(lambda: make_engine(EngineOptions(workers=2), exported))
+    (one,) = export(without(corpus, 2), exported, name, crew=crew).formats
+    assert one.shards.taken_over == 0 and one.shards.new
+    assert caplog.messages and all("and nothing of it taken over" in said for said in caplog.messages)
+    assert tree_bytes(exported / name) == tree_bytes(made / "fresh" / name)
 
 
 def test_where_links_are_refused_files_are_copied(

@@ -54,6 +54,7 @@ def test_an_export_is_told_too_and_a_log_that_cannot_be_written_stops_it(
     root = make_finished(tmp_path / "w", {"one": "https://example.org/one.mp4"}, ["lmdb"])
     told = [line for line in lines_of(root / "logs") if line["event"] == "format"]
     assert [(line["format"], line["videos"]) for line in told] == [("lmdb", 1)]
+    assert told[0]["shards"] == {"new": 1, "taken_over": 0, "finished_before": 0}
     for path in (root / "logs").iterdir():
         path.unlink()
     (root / "logs").rmdir()

@@ -15,6 +15,7 @@ from curate.exports.formats.dataset import Dataset, MadeShard
 from curate.exports.formats.making import Making
 from curate.exports.formats.reuse import recipe, take
 from curate.exports.formats.tables import METADATA, made_with
+from curate.exports.formats.taking import try_taking
 from curate.exports.formats.video_files import VIDEO_FILE_SCHEMA, VideoFile
 from curate.exports.plan.classes import CLASSES, classes_text
 from curate.exports.plan.plan import Plan, PlannedVideo
@@ -46,7 +47,7 @@ def encode_shard(making: Making, version: int, encode: EncodeVideo) -> dict[str,
     """
     (span,) = making.job.shard.spans
     made_by = recipe(span.video, making.job.options, making.job.format, version)
-    found = take(making.job.final, span.video.id, made_by, making.folder)
+    found = try_taking(making, lambda: take(making, span.video.id, made_by))
     if found is None:
         found = encode(span.video, making.folder, making.tick)
     return {"recipe": made_by, "video_files": [dataclasses.asdict(video_file) for video_file in found]}

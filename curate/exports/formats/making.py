@@ -39,6 +39,7 @@ class Job:
         labels: Label of each class, in their order.
         joins: Keys and frames of the shards that it joins; empty for a shard that is made from artefacts.
         offer: The same shard of the export that is being replaced, if it has one.
+        anew: Whether it is to be written whatever there is of it: taking something over has crashed a worker.
     """
 
     format: str
@@ -50,6 +51,7 @@ class Job:
     labels: Mapping[str, int]
     joins: tuple[tuple[str, Shard], ...] = ()
     offer: Offer | None = None
+    anew: bool = False
 
     @property
     def staging(self) -> Staging:
@@ -66,12 +68,16 @@ class Making:
         folder: Where; nobody else writes there.
         tick: To be called for each frame, as a sign of life.
         summed: Checksums that were taken on the way, by path below the folder; other files are read again for theirs.
+        taken: Whether the files are those of the export that is being replaced.
+        refused: Why what that export offers was not taken over; empty if it was, or nothing was offered.
     """
 
     job: Job
     folder: Path
     tick: Callable[[], None]
     summed: dict[str, FileFacts] = field(default_factory=dict)
+    taken: bool = False
+    refused: str = ""
 
     @cached_property
     def renderer(self) -> Renderer:

@@ -96,7 +96,7 @@ def take_shard(making: Making, offer: Offer) -> None:
         BadArtefact: They cannot be read.
     """
     names = take_files(making, offer, lambda number: f"{number}{_SUFFIX}")
-    check_videos(making, [making.folder / name for name in names.values()])
+    check_videos(making, names)
 
 
 def assemble(dataset: Dataset, folder: Path) -> dict[str, Any]:

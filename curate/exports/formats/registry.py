@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,18 +12,15 @@ from curate.config import ExportOptions
 from curate.errors import CurateError
 from curate.exports.disk.checksums import FileFacts
 from curate.exports.disk.folder import PICTURE
-from curate.exports.disk.previous import Offer, Refused
+from curate.exports.disk.previous import Offer
 from curate.exports.disk.staging import ShardRecord, drop_attempt
 from curate.exports.formats import clips, dinov2, encoding, folders, joining, lmdb, parquet, video, webdataset
 from curate.exports.formats.dataset import Dataset
 from curate.exports.formats.making import Job, Making
-from curate.exports.formats.taking import refusing
+from curate.exports.formats.taking import try_taking
 from curate.exports.plan.plan import BrokenVideo, Plan
 from curate.exports.plan.shards import Shard
-from curate.files.atomic import clear
 from curate.workspace.seals import DamagedArtefact, Stamp
-
-log = logging.getLogger(__name__)
 
 TakeShard = Callable[[Making, Offer], None]
 """Fills the folder of an attempt from the export that is being replaced; raises `Refused`, or what it met there."""
@@ -193,11 +189,15 @@ class Written:
     Attributes:
         record: What is known of it.
         token: Of the attempt whose folder holds it; empty if it was there already.
+        taken: Whether it was taken over from the export that is being replaced.
+        refused: Why what that export offers was not taken over; empty if it was, or nothing was offered.
         sound: Files of the workspace that are as their stages left them, by video.
     """
 
     record: ShardRecord
     token: str
+    taken: bool = False
+    refused: str = ""
     sound: Mapping[str, Mapping[Path, Stamp]] = field(default_factory=dict)
 
 
@@ -220,7 +220,13 @@ class Damaged:
 
 @dataclass(frozen=True)
 class NotTaken:
-    """The file of a part cannot be taken over: its shards are to be made."""
+    """The file of a part is not taken over: its shards are to be made.
+
+    Attributes:
+        refused: Why; empty if that was not tried.
+    """
+
+    refused: str
 
 
 Answer = Written | Unreadable | Damaged | NotTaken
@@ -243,7 +249,7 @@ def do_job(job: Job, token: str, tick: Callable[[], None]) -> Answer:
     """
     staging, kind = job.staging, FORMATS[job.format]
     there = staging.shard(job.key)
-    known = ShardRecord.read(there, tick) if staging.is_there(job.key) else None
+    known = ShardRecord.read(there, tick) if staging.is_there(job.key) and not job.anew else None
     if known is not None and (job.joins or kind.holds(there, tick)):
         return Written(known, "")
     folder = staging.attempt(token)
@@ -255,7 +261,7 @@ def do_job(job: Job, token: str, tick: Callable[[], None]) -> Answer:
             facts: dict[str, Any] = {}
         elif job.joins and job.offer is not None:
             drop_attempt(folder)
-            return NotTaken()
+            return NotTaken(making.refused)
         else:
             facts = write(making)
         record = ShardRecord(job.shard.frames, _files(making), facts)
@@ -269,23 +275,21 @@ def do_job(job: Job, token: str, tick: Callable[[], None]) -> Answer:
     except BaseException:
         drop_attempt(folder)
         raise
-    return Written(record, token, {video.id: video.entry.sealed.sound for video in job.shard.videos})
+    sound = {video.id: video.entry.sealed.sound for video in job.shard.videos}
+    return Written(record, token, making.taken, making.refused, sound)
 
 
 def _take(making: Making, kind: Format) -> bool:
     """Whether the shard could be taken over; else the folder of the attempt is empty."""
-    if making.job.offer is None or kind.take is None:
+    take, offer = kind.take, making.job.offer
+    if take is None or offer is None:
         return False
-    try:
-        with refusing():
-            kind.take(making, making.job.offer)
-    except Refused as error:
-        log.info("a shard of %s is made anew: %s", making.job.format, error)
-        clear(making.folder)
-        making.folder.mkdir()
-        making.summed.clear()
-        return False
-    return True
+
+    def taken() -> bool:
+        take(making, offer)
+        return True
+
+    return try_taking(making, taken) is not None
 
 
 def _files(making: Making) -> dict[str, FileFacts]:

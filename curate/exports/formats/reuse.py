@@ -7,14 +7,16 @@ come or go, by a purge for example, the files of the others are linked into the 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from curate.config import MOVED, ExportOptions, format_fields
 from curate.errors import BadArtefact, why_of
 from curate.exports.disk.checksums import FileFacts
-from curate.exports.disk.folder import inner_path, link, read_record
+from curate.exports.disk.folder import read_record
+from curate.exports.disk.previous import PreviousExport, Refused
+from curate.exports.formats.making import Making
 from curate.exports.formats.tables import METADATA
 from curate.exports.formats.video_files import VideoFile
 from curate.exports.pixels.render import fill_of
@@ -76,43 +78,40 @@ def _files(entry: ExportEntry) -> tuple[Path | None, ...]:
     return entry.source_file, entry.verdicts, entry.regions, entry.audit
 
 
-def take(previous: Path, video_id: str, made_by: str, scratch: Path) -> Sequence[VideoFile] | None:
-    """Link a video's files out of the export that is being replaced into an empty folder.
+def take(making: Making, video_id: str, made_by: str) -> Sequence[VideoFile] | None:
+    """Link a video's files out of the export that is being replaced into the folder of an attempt.
 
     Args:
-        previous: Folder of the export; there may be none.
+        making: The attempt.
         video_id: Of the video.
         made_by: Its `recipe` today.
-        scratch: Where the files go.
 
     Returns:
-        The files; ``None``, with the folder empty, if there are none of this recipe or they are not as they were
-        written.
+        The files; ``None`` if there are none of this recipe.
+
+    Raises:
+        Refused: They are not as they were written.
+        BadArtefact: Their table cannot be read.
+        ValueError: A name leads out of the export.
+        OSError: They cannot be linked or copied.
     """
-    record = read_record(previous)
+    record = read_record(making.job.final)
     if record is None:
         return None
-    try:
-        rows = read_columns(previous / METADATA, filters=[("video_id", "==", video_id), ("recipe", "==", made_by)])
-    except BadArtefact:
-        return None
-    said = rows.to_pylist()
+    wanted = [("video_id", "==", video_id), ("recipe", "==", made_by)]
+    said = read_columns(making.job.final / METADATA, filters=wanted).to_pylist()
     stems = {_stem(row["file"]) for row in said}
     names = [name for name in record["files"] if _stem(name) in stems]
-    if not said or not {row["file"] for row in said} <= set(names):
+    if not said:
         return None
-    if not all(_is_whole(previous, record, name) for name in names):
-        return None
+    if not {row["file"] for row in said} <= set(names):
+        raise Refused(f"{METADATA} names files that the export does not have")
+    source = PreviousExport(making.job.final)
     for name in names:
-        link(previous / name, scratch / Path(name).name)
+        new = Path(name).name
+        making.summed[new] = facts = FileFacts(record["files"][name]["size"], record["files"][name]["sha256"])
+        source.take(name, facts, making.folder / new, making.tick)
     return [_video_file(row) for row in said]
-
-
-def _is_whole(folder: Path, record: Mapping[str, Any], name: str) -> bool:
-    try:
-        return FileFacts(record["files"][name]["size"], record["files"][name]["sha256"]).hold(inner_path(folder, name))
-    except ValueError:
-        return False
 
 
 def _video_file(row: dict[str, Any]) -> VideoFile:

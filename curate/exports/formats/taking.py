@@ -13,6 +13,7 @@ import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -23,8 +24,39 @@ from curate.exports.disk.previous import Offer, PreviousExport, Refused
 from curate.exports.formats.making import Making
 from curate.exports.formats.tables import METADATA, RowsFile, place_schema, with_place
 from curate.exports.plan.shards import Span
+from curate.files.atomic import clear
 from curate.files.disk import FULL
 from curate.files.parquet import open_parquet, read_rows
+
+T = TypeVar("T")
+
+
+def try_taking(making: Making, take: Callable[[], T | None]) -> T | None:
+    """Take something over, if it is as it should be, and note in ``making`` what came of it.
+
+    Args:
+        making: The attempt.
+        take: Fills its folder; ``None`` if nothing is offered.
+
+    Returns:
+        What ``take`` does; ``None``, with the folder empty, if nothing was taken over.
+
+    Raises:
+        OSError: The disk is full.
+    """
+    if making.job.anew:
+        return None
+    try:
+        with refusing():
+            found = take()
+    except Refused as error:
+        making.refused = str(error)
+        clear(making.folder)
+        making.folder.mkdir()
+        making.summed.clear()
+        return None
+    making.taken = found is not None
+    return found
 
 
 @contextlib.contextmanager
@@ -39,10 +71,12 @@ def refusing() -> Iterator[None]:
         yield
     except (BadArtefact, ValueError, pa.ArrowException) as error:
         raise Refused(str(error)) from error
+    except (TypeError, KeyError, AttributeError) as error:  # a stranger's table with holes
+        raise Refused(f"it makes no sense: {error}") from error
     except OSError as error:
         if error.errno in FULL:
             raise
-        raise Refused(why_of(error)) from error
+        raise Refused(f"{error.filename}: {why_of(error)}" if error.filename else why_of(error)) from error
 
 
 def take_files(making: Making, offer: Offer, name: Callable[[int], str]) -> dict[str, str]:
@@ -99,7 +133,7 @@ def take_rows(
         for batch in _rows(making.job.final / METADATA, offer.first, offer.frames):
             if batch.schema != schema:
                 raise Refused(f"{METADATA} has other columns")
-            places = expected.places(batch.column("video_id").to_pylist())
+            places = expected.places(METADATA, batch.column("video_id").to_pylist())
             files = batch.column("file").to_pylist()
             if not all(map(is_inner, files)):
                 raise Refused(f"{METADATA} names files that lead out of the export")
@@ -107,7 +141,7 @@ def take_rows(
             taken = with_place(batch.replace_schema_metadata(None), file=renamed)
             rows.add_batch(taken)
             yield files, taken
-        expected.end()
+        expected.end(METADATA)
 
 
 def take_shard(making: Making, offer: Offer, name: Callable[[int], str]) -> None:
@@ -138,7 +172,7 @@ def take_joined(making: Making, offer: Offer, path: str, name: str) -> None:
         Refused: It is not as it was written, or not what is wanted.
     """
     if [file for file, _ in offer.files] != [path]:
-        raise Refused("it is not the file of the part")
+        raise Refused(f"{path} is not the file of its part")
     take_files(making, offer, lambda number: name)
     _drain(making, take_rows(making, offer, lambda file, place: file))
 
@@ -159,23 +193,27 @@ def take_pictures(making: Making, offer: Offer, rename: Callable[[str, int], str
         columns = (batch.column(name).to_pylist() for name in ("file", "size", "sha256"))
         for path, file, size, sha256 in zip(files, *columns, strict=True):
             if not is_inner(file):
-                raise Refused("a picture would lead out of the shard")
+                raise Refused(f"{METADATA} names files that lead out of the shard")
             source.take(path, FileFacts(size, sha256), making.folder / file)
             making.tick()
 
 
-def check_videos(making: Making, files: list[Path]) -> None:
+def check_videos(making: Making, names: Mapping[str, str]) -> None:
     """Hold the column ``video_id`` of some Parquet files, one after the other, against the frames of a shard.
+
+    Args:
+        making: The attempt.
+        names: What `take_files` gave: at least one.
 
     Raises:
         Refused: They are other videos.
         BadArtefact: A file cannot be read.
     """
     expected = _Expected(making.job.shard.spans)
-    for file in files:
-        for (video,) in read_rows(file, ("video_id",)):
-            expected.places([video])
-    expected.end()
+    for path, name in names.items():
+        for (video,) in read_rows(making.folder / name, ("video_id",)):
+            expected.places(path, [video])
+    expected.end(next(iter(names)))
 
 
 class _Expected:
@@ -184,17 +222,17 @@ class _Expected:
     def __init__(self, spans: tuple[Span, ...]) -> None:
         self._frames = ((span.video.id, place) for span in spans for place in range(span.start, span.stop))
 
-    def places(self, videos: list[str]) -> list[int]:
-        """Places of the next frames among those of their videos, which these must be."""
+    def places(self, file: str, videos: list[str]) -> list[int]:
+        """Places of the next frames among those of their videos, which these of a file must be."""
         frames = list(itertools.islice(self._frames, len(videos)))
         if [video for video, _ in frames] != videos:
-            raise Refused("the shard holds other videos")
+            raise Refused(f"{file} holds other videos than its shard")
         return [place for _, place in frames]
 
-    def end(self) -> None:
-        """There must be no more of them."""
+    def end(self, file: str) -> None:
+        """There must be no more of them behind the last file."""
         if next(self._frames, None) is not None:
-            raise Refused("the shard lacks frames")
+            raise Refused(f"{file} ends before its shard")
 
 
 def _rows(table: Path, first: int, count: int) -> Iterator[pa.RecordBatch]:
