@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from curate.cli.common import verbosity
-from curate.cli.exits import leave, say, show
+from curate.cli.exits import leave, say, show, writing
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
@@ -86,14 +86,15 @@ def audit(
     if output is None:
         reports = [audit_set(one, options) for one in sets]
     else:
-        temporary = temporary_beside(output)
-        try:
-            with temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
-                writer = CsvWriter(stream, COLUMNS)
-                reports = [audit_set(one, options, writer.write) for one in sets]
-            temporary.replace(output)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with writing(output):
+            temporary = temporary_beside(output)
+            try:
+                with temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
+                    writer = CsvWriter(stream, COLUMNS)
+                    reports = [audit_set(one, options, writer.write) for one in sets]
+                temporary.replace(output)
+            finally:
+                temporary.unlink(missing_ok=True)
     _show(reports)
     leave(failures=any(report.shared for report in reports))
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from curate.errors import CurateError
-from curate.files.atomic import commit
+from curate.files.atomic import commit, temporary_beside
 from curate.files.csv_file import CsvWriter
 from curate.files.parquet import RowWriter
 from curate.records import Region
@@ -42,15 +42,16 @@ class PredictionWriter:
             raise CurateError(f"{path}: the name must end in {', '.join(SUFFIXES)}")
         if not path.parent.is_dir():
             raise CurateError(f"{path}: there is no folder {path.parent}; make it first")
-        if path.is_dir():
-            raise CurateError(f"{path} is a folder; name a file")
+        if path.exists() and not path.is_file():
+            raise CurateError(f"cannot write {path}: something is there that is not a file")
         self._path = path
-        self._temporary = path.with_name(f".{path.name}.tmp")
+        self._temporary: Path
         self._rows: list[Row] = []
         self._open = ExitStack()
         self._write: Callable[[Sequence[Row]], None]
 
     def __enter__(self) -> PredictionWriter:
+        self._temporary = temporary_beside(self._path)
         opener = {".parquet": self._parquet, ".csv": self._csv, ".jsonl": self._jsonl}[self._path.suffix.lower()]
         self._write = opener()
         return self

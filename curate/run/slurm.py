@@ -63,9 +63,11 @@ def slurm_script(workspace: Path, options: SlurmOptions, *, until: str) -> str:
         until: Last stage before the export.
 
     Raises:
-        CurateError: As `SlurmOptions.check`.
+        CurateError: As `SlurmOptions.check`, or the path of the workspace has a line break.
     """
     options.check()
+    if "\n" in str(workspace):  # a line of it could end the job's text
+        raise CurateError(f"workspace {workspace} has a line break in its path, which no script can carry: rename it")
     where = shlex.quote(str(workspace))
     common = [f"#SBATCH --cpus-per-task={options.cpus}", f"#SBATCH --mem={options.memory}"]
     common += [f"#SBATCH --time={options.time}"]

@@ -51,8 +51,6 @@ class Workspace:
         """
         root = Path(os.path.abspath(root))
         workspace = cls(root)
-        if root.exists() and not root.is_dir():
-            raise CurateError(f"workspace {root} is a file, not a folder: name another one with -w")
         workspace.check_kinds()
         if workspace.config_path.exists():
             workspace._check_version()
@@ -78,11 +76,19 @@ class Workspace:
         return not names or lost_it or self.config_path.exists()
 
     def check_kinds(self) -> None:
-        """Refuse pipes, devices and sockets, which would be waited for without end.
+        """Refuse a root that is no folder or whose path Parquet cannot take, and pipes and devices in it.
+
+        Pipes, devices and sockets would be waited for without end.
 
         Raises:
-            CurateError: There is one.
+            CurateError: It is such a root, or there is one of these.
         """
+        if self.root.exists() and not self.root.is_dir():
+            raise CurateError(f"workspace {self.root} is a file, not a folder: name another one with -w")
+        try:
+            str(self.root).encode()
+        except UnicodeEncodeError:
+            raise CurateError(f"the path of workspace {self.root} is not UTF-8: rename it, or name another") from None
         for path in sorted(self.root.iterdir()) if self.root.is_dir() else ():
             if path.exists() and not path.is_file() and not path.is_dir():
                 raise CurateError(f"{path} is neither a file nor a folder: take it out of the workspace")

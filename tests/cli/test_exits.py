@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import click
 import pytest
 
-from curate.cli.exits import ExitCode, exit_code_of, leave
+from curate.cli.exits import ExitCode, exit_code_of, leave, writing
 from curate.errors import CurateError
+from curate.files.atomic import write_atomic
 
 
 def raising(error: BaseException) -> object:
@@ -53,3 +55,18 @@ def test_a_command_that_failed_in_part_leaves_with_its_code() -> None:
     with pytest.raises(click.exceptions.Exit) as raised:
         leave(failures=["one"])
     assert raised.value.exit_code == ExitCode.FAILURES
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "folder", "nothing"])
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path, kind: str) -> None:
+    path = Path() if kind == "nothing" else tmp_path / kind
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "link":
+        path.symlink_to("/dev/null")
+    elif kind == "folder":
+        path.mkdir()
+    before = path.lstat()
+    with pytest.raises(CurateError, match="something is there that is not a file"), writing(path):
+        write_atomic(path, b"x")
+    assert path.lstat() == before

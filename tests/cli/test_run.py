@@ -284,6 +284,21 @@ def test_wrong_usage_exits_with_1(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("name", "said"), [("file", "is a file, not a folder"), ("w\udcff", "is not UTF-8")])
+@pytest.mark.parametrize("command", ["run", "status", "clean", "purge"])
+def test_a_workspace_that_can_be_none_is_told(
+    tmp_path: Path, videos: Path, capsys: pytest.CaptureFixture[str], command: str, name: str, said: str
+) -> None:
+    workspace = tmp_path / name
+    if name == "file":
+        workspace.write_text("hello")
+    arguments = {"run": [str(videos)], "purge": ["--id", "x", "--yes"]}.get(command, [])
+    assert run_command([command, *arguments, "-w", str(workspace)]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: ") and said in captured.err and len(captured.err.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == (["file"] if name == "file" else [])
+
+
 def test_shards_of_a_job_array_together_do_everything(finished: Path, videos: Path, tmp_path: Path) -> None:
     workspace = str(tmp_path / "w")
     for shard in ("0/2", "1/2"):

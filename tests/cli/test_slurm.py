@@ -75,3 +75,12 @@ def test_the_script_is_printed_and_bash_can_read_it(workspace: Path, capsys: pyt
     script = capsys.readouterr().out
     assert "#SBATCH --array=0-31\n" in script and "#SBATCH --gpus-per-task=1\n" in script
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+
+
+def test_a_path_that_would_end_the_job_in_the_middle_is_refused(
+    tmp_path: Path, workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = tmp_path / "a\nJOB\nb"
+    workspace.rename(odd)
+    assert run_command(["slurm", "-w", str(odd), "--parts", "2", "-o", str(tmp_path / "s.sh")]) == 1
+    assert "has a line break in its path" in capsys.readouterr().err and not (tmp_path / "s.sh").exists()
