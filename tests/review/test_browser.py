@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,6 +63,13 @@ class Reviewer:
             "before => document.body.dataset.frame && document.body.dataset.frame !== before", arg=other_than
         )
         return self.page.evaluate("document.body.dataset.frame")
+
+    def press_at_once(self, keys: list[str]) -> None:
+        """All in one moment, before the server can answer the first."""
+        self.page.evaluate(
+            "keys => keys.forEach(key => document.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true })))",
+            keys,
+        )
 
     def decided(self) -> int:
         return int(self.page.evaluate("document.getElementById('progress').dataset.frames"))
@@ -122,11 +128,9 @@ def test_trims_boxes_and_videos_by_key(
         assert page.evaluate("document.documentElement.scrollWidth") <= width, "nothing sticks out"
         for key in ("]", "}", "b", "ArrowRight", "Shift+ArrowDown", "Enter", "Tab", "m", "ArrowDown", "Enter"):
             page.keyboard.press(key)
-            time.sleep(0.15)
         page.wait_for_function("() => document.getElementById('progress').textContent.includes('2 boxes')")
         for key in ("Tab", "x", "D"):
             page.keyboard.press(key)
-            time.sleep(0.15)
         page.wait_for_function("() => document.getElementById('progress').textContent.includes('1 videos')")
         said = [(d.kind, d.action) for d in read_journal(workspace / "decisions").decisions]
         assert said == [
@@ -142,3 +146,49 @@ def test_trims_boxes_and_videos_by_key(
         assert (sum(map(int, background[4:-1].split(","))) < 200) == (scheme == "dark")
         assert not reviewer.errors
         page.close()
+
+
+def test_keys_pressed_at_once_wait_for_their_turn(browser: object, workspace: Path) -> None:
+    """None is lost, and none meets a frame that was not seen."""
+    with serving(workspace) as (_, url):
+        reviewer = Reviewer(browser, f"{url}?video=alpha")
+        first = reviewer.wait()
+        before = len(read_journal(workspace / "decisions").decisions)
+        reviewer.press_at_once(["]", "]", "}", "b", "ArrowDown", "Enter", "u", "a", "x"])
+        reviewer.wait(first)
+        reviewer.page.wait_for_function(
+            "() => document.getElementById('message').textContent.includes('press it again')"
+        )
+        made = read_journal(workspace / "decisions").decisions[before:]
+        assert [(d.kind, d.action or d.label) for d in made] == [
+            ("trim", ""),
+            ("trim", ""),
+            ("trim", ""),
+            ("box", "add"),
+            ("frame", "uncertain"),
+        ]
+        assert made[1].start == made[0].start + 1, "the second starts from where the first ended"
+        assert not reviewer.errors
+        reviewer.page.close()
+
+
+def test_what_waits_behind_a_failure_is_not_done(browser: object, workspace: Path) -> None:
+    with serving(workspace) as (_, url):
+        reviewer = Reviewer(browser, f"{url}?video=alpha")
+        before = len(read_journal(workspace / "decisions").decisions)
+        refused: list[str] = []
+
+        def refuse(route: object) -> None:
+            refused.append(route.request.post_data)
+            route.fulfill(status=507, json={"error": "not written: No space left on device"})
+
+        reviewer.page.route("**/api/decide", refuse)
+        reviewer.press_at_once(["D", "a", "O"])
+        reviewer.page.wait_for_function("() => document.getElementById('message').textContent.includes('No space')")
+        reviewer.page.unroute("**/api/decide")
+        reviewer.page.keyboard.press("]")
+        reviewer.page.wait_for_function("() => document.getElementById('message').textContent.includes('alpha')")
+        assert len(refused) == 1
+        made = read_journal(workspace / "decisions").decisions[before:]
+        assert [d.kind for d in made] == ["trim"]
+        reviewer.page.close()

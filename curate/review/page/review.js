@@ -2,6 +2,8 @@
 
 const el = (id) => document.getElementById(id);
 const state = { queue: [], place: 0, frame: null, chosen: -1, draft: null, moving: null, busy: false, looked: 0 };
+const waiting = [];
+let from = null;
 
 async function ask(path, body) {
   const options = body === undefined ? {} : {
@@ -47,6 +49,7 @@ async function loadQueue() {
 
 async function show() {
   const item = state.queue[state.place];
+  from = null;
   state.draft = null;
   state.moving = null;
   state.chosen = -1;
@@ -65,9 +68,8 @@ async function show() {
 async function showFrame(video, at, why) {
   const query = new URLSearchParams({ video, at });
   const frame = await ask("api/frame?" + query);
+  await showPicture("picture?" + query, `frame of ${video} at ${seconds(at)}`);
   state.frame = frame;
-  el("picture").src = "picture?" + query;
-  el("picture").alt = `frame of ${video} at ${seconds(at)}`;
   el("verdict").textContent = frame.verdict;
   el("verdict").className = frame.verdict;
   const label = frame.label ? `you said ${frame.label}` : frame.settled ? `others said ${frame.settled}` : "";
@@ -83,6 +85,18 @@ async function showFrame(video, at, why) {
   document.body.dataset.frame = `${video}@${at}`;
   const next = state.queue[state.place + 1];
   if (next) new Image().src = "picture?" + new URLSearchParams({ video: next.video, at: next.at });
+}
+
+function showPicture(address, alt) {
+  const picture = el("picture");
+  if (picture.getAttribute("src") === address) return null;
+  const come = new Promise((done) => {
+    picture.onload = done;
+    picture.onerror = () => done(say("the picture of this frame cannot be shown", true));
+  });
+  picture.src = address;
+  picture.alt = alt;
+  return come;
 }
 
 function drawBoxes() {
@@ -284,33 +298,52 @@ const actions = {
   O: () => decide("video", { action: "opt_out" }, true),
 };
 
-async function press(key, shift = false) {
+const ofAnyFrame = ["z", "ArrowLeft", "ArrowRight", "Escape"];
+const heldDown = ["[", "]", "{", "}"];
+const shown = () => document.body.dataset.frame || "";
+
+// What is asked for while something is under way waits for its turn. What speaks of a frame is told, not followed,
+// where another one has come up in the meantime; after an error nothing that waited is done.
+async function inTurn(doing, frame) {
+  waiting.push({ doing, frame });
   if (state.busy) return;
-  if (!state.frame && !["z", "ArrowLeft"].includes(key)) return;
   state.busy = true;
   try {
-    if (state.draft && key.startsWith("Arrow")) nudge(key, shift);
-    else if (actions[key]) await actions[key]();
+    while (waiting.length) {
+      const next = waiting.shift();
+      if (next.frame === undefined || next.frame === shown()) await next.doing();
+      else say("that key came before this frame was shown: press it again", true);
+    }
   } catch (error) {
+    waiting.length = 0;
     say(error.message, true);
   } finally {
     state.busy = false;
   }
 }
 
+function press(key, shift = false) {
+  inTurn(() => {
+    if (state.draft && key.startsWith("Arrow")) return nudge(key, shift);
+    if (actions[key] && (state.frame || ["z", "ArrowLeft"].includes(key))) return actions[key]();
+  }, ofAnyFrame.includes(key) ? undefined : shown());
+}
+
 document.addEventListener("keydown", (event) => {
+  const { key } = event;
   const typing = ["SELECT", "INPUT"].includes(event.target.tagName);
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
-  const known = event.key in actions || (state.draft && event.key.startsWith("Arrow"));
-  if (!known || (event.key === "Tab" && (event.shiftKey || !state.frame || !state.frame.boxes.length))) return;
-  if (event.key === "Enter" && event.target.tagName === "BUTTON" && !state.draft) return;
+  const drafting = state.draft || state.busy;
+  if (!(key in actions) && !(drafting && key.startsWith("Arrow"))) return;
+  if (key === "Tab" && (event.shiftKey || !state.frame || !(state.busy || state.frame.boxes.length))) return;
+  if (key === "Enter" && event.target.tagName === "BUTTON" && !drafting) return;
   event.preventDefault();
-  press(event.key, event.shiftKey);
+  if (event.repeat && (state.busy || !(heldDown.includes(key) || key.startsWith("Arrow")))) return;
+  press(key, event.shiftKey);
 });
 for (const button of document.querySelectorAll("button[data-key]"))
   button.addEventListener("click", () => { press(button.dataset.key); button.blur(); });
 
-let from = null;
 const pixel = (event) => {
   const area = el("stage").getBoundingClientRect();
   const [width, height] = state.frame.size;
@@ -339,17 +372,19 @@ el("timeline").addEventListener("click", (event) => {
   const { times, video } = state.frame;
   const wanted = event.offsetX / el("timeline").clientWidth * times[times.length - 1];
   const at = times.reduce((best, time) => Math.abs(time - wanted) < Math.abs(best - wanted) ? time : best, times[0]);
-  state.queue.splice(state.place, 0, { video, at, why: "chosen by hand" });
-  show().catch((error) => say(error.message, true));
+  inTurn(() => {
+    state.queue.splice(state.place, 0, { video, at, why: "chosen by hand" });
+    return show();
+  }, shown());
 });
 addEventListener("resize", () => { if (state.frame) drawTimeline(); });
 for (const id of ["order", "video"])
   el(id).addEventListener("change", (event) => {
     event.target.blur();
-    loadQueue().catch((error) => say(error.message, true));
+    inTurn(loadQueue);
   });
 
-(async () => {
+inTurn(async () => {
   const found = await ask("api/state");
   state.progress = found.progress;
   for (const kind of found.kinds) el("kind").add(new Option(kind, kind));
@@ -359,4 +394,4 @@ for (const id of ["order", "video"])
   if (["next", "sample", "video"].includes(order)) el("order").value = order;
   if (wanted.get("video")) { el("order").value = "video"; el("video").value = wanted.get("video"); }
   await loadQueue();
-})().catch((error) => say(error.message, true));
+});
