@@ -216,6 +216,13 @@ class Pipeline:
             heeded = self._stages[name].heeded(decided, before) if decided else []
             found[name] = digest([before, heeded]) if heeded else before
             yield name, before, found[name]
+            if not inputs:
+                found[name] = self._identity(video, name, found[name])
+
+    def _identity(self, video: Video, stage: str, fingerprint: str) -> str:
+        """The fingerprint by which later stages know what a stage makes: another one for a file that was moved."""
+        record = self._records.get((video.id, stage))
+        return record.last.identity if record is not None and record.last.fingerprint == fingerprint else fingerprint
 
     def statuses(self, video: Video) -> Iterator[StageStatus]:
         """Walk a video down the stages, as far as the first that is not done."""
@@ -424,6 +431,7 @@ class Pipeline:
             attempt=(last.attempt if last else 0) + 1 + voids,
             seals={name: seals[name][path] for name, path in files.inputs.items() if path in seals[name]},
             voids=voids,
+            made=status.record.made if status.record is not None and video.is_local and not inputs else None,
         )
         return Task(status.stage, video.id, payload, rank)
 
@@ -468,7 +476,11 @@ def _warn(said: Sequence[str], what: str) -> None:
 
 
 def _source_identity(video: Video) -> list[Any]:
-    """What tells one source from another: the URL, or a local file's path, size and time of change."""
+    """What tells one source from another: the URL, or a local file's path, size and time of change.
+
+    A file of another path or time is read again, by ``download``; if its bytes are the same, later stages know it by
+    the identity that it had (`Event.identity`).
+    """
     if not video.is_local:
         return [video.source]
     try:

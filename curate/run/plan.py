@@ -12,12 +12,14 @@ from curate.acquire.estimate import Estimate, estimate
 from curate.files.machine import usable_cores
 from curate.records import Video
 from curate.run.pipeline import Pipeline, StageStatus
+from curate.workspace.ledger import Record
 
-Why = Literal["new", "changed", "missing", "retry", "asked"]
+Why = Literal["new", "changed", "elsewhere", "missing", "retry", "asked"]
 
 WORDS: dict[Why, str] = {
     "new": "never done",
     "changed": "options, weights, the source or a stage above changed",
+    "elsewhere": "the video has another path or time: it is read, and done again only if its bytes are others",
     "missing": "what was made is not there any more",
     "retry": "failed before, worth another try",
     "asked": "another try was asked for",
@@ -93,10 +95,10 @@ def plan_run(pipeline: Pipeline) -> RunPlan:
                 if len(made[status.stage]) < _LOOKED_AT and status.event.artefact:
                     made[status.stage].append(pipeline.artefact(video, status.stage))
             elif status.state == "pending":
-                stages[status.stage].first[_why(status)] += 1
+                stages[status.stage].first[why := _why(video, status)] += 1
                 if status.stage == names[0]:
                     wanted.append(video)
-                for name in names[names.index(status.stage) + 1 :]:
+                for name in () if why == "elsewhere" else names[names.index(status.stage) + 1 :]:
                     stages[name].later += 1
     for name, stage in stages.items():
         stage.seconds = sum(seconds[name]) / len(seconds[name]) if seconds[name] else None
@@ -111,18 +113,26 @@ def pending_videos(pipeline: Pipeline, stage: str) -> list[tuple[Video, Why]]:
     for video in pipeline.videos:
         *_, status = pipeline.statuses(video)
         if status.stage == stage and status.state == "pending":
-            found.append((video, _why(status)))
+            found.append((video, _why(video, status)))
     return found
 
 
-def _why(status: StageStatus) -> Why:
+def _why(video: Video, status: StageStatus) -> Why:
     if status.record is None:
         return "new"
     if status.record.last.outcome == "reset":
         return "asked"
     if status.event is None:
-        return "changed"
+        return "elsewhere" if _seems_moved(video, status.record) else "changed"
     return "retry" if status.event.outcome == "failed" else "missing"
+
+
+def _seems_moved(video: Video, record: Record) -> bool:
+    """Whether a local file is as large as the one that was read, which later stages know."""
+    made = record.made
+    if not video.is_local or record.last.stage != "download" or made is None or made.artefact not in made.files:
+        return False
+    return made.files[made.artefact].has_size(video.source)
 
 
 def _mean_size(paths: Sequence[Path]) -> float | None:

@@ -49,6 +49,8 @@ class StageTask:
         seals: What the inputs are known by, by stage; none for those of which the ledger has no seal.
         voids: Whether this replaces a file without a seal, so that the ledger must be told before it does: nothing but
             the ledger's last line would tell the new file from the old one.
+        made: The success whose artefact, if it is left again byte by byte, later stages need not look at again;
+            ``None`` if there is none, or what they do does not depend on those bytes alone.
     """
 
     stage: str
@@ -58,6 +60,7 @@ class StageTask:
     attempt: int = 1
     seals: Mapping[str, Seal] = field(default_factory=dict)
     voids: bool = False
+    made: Event | None = None
 
 
 @dataclass(frozen=True)
@@ -165,9 +168,18 @@ def record(task: StageTask, answer: Finished | Fault, ledger: LedgerWriter) -> E
         artefact=artefact,
         attempt=task.attempt,
         files=seals,
+        same_as=_same_as(task, artefact, seals),
     )
     ledger.append(event)
     return event
+
+
+def _same_as(task: StageTask, artefact: str, seals: Mapping[str, Seal]) -> str:
+    """Fingerprint of the event that left an artefact first, if that is another one."""
+    made = task.made
+    if made is None or artefact not in seals or made.files.get(artefact) != seals[artefact]:
+        return ""
+    return made.identity if made.identity != task.fingerprint else ""
 
 
 def _temporaries(outcome: Outcome) -> tuple[Path, ...]:

@@ -47,6 +47,8 @@ class Event(NamedTuple):
         attempt: Counts the attempts at this (video, stage), from 1; 0 in ledgers of a version that did not count.
         files: Seals of the artefact and what belongs to it, by file name in the stage's folder; empty as well in
             ledgers of that version.
+        same_as: Fingerprint of an earlier event whose artefact this one left again byte by byte, though its own
+            fingerprint is another, as that of a file that was moved; empty if there is none.
     """
 
     time: float
@@ -62,6 +64,12 @@ class Event(NamedTuple):
     seconds: float = 0.0
     attempt: int = 0
     files: Mapping[str, Seal] = {}
+    same_as: str = ""
+
+    @property
+    def identity(self) -> str:
+        """The fingerprint by which later stages know the artefact: that of the event that left it first."""
+        return self.same_as or self.fingerprint
 
     def to_json(self) -> str:
         """One line of JSON without the line break; fields at their default are left out."""
@@ -140,6 +148,7 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "seconds": _is_number,
     "attempt": _is_count,
     "files": _are_seals,
+    "same_as": _is_text,
 }
 _REASONS: Mapping[str, Reason] = {str(reason): reason for reason in Reason}
 _REQUIRED = set(Event._fields) - Event._field_defaults.keys()
@@ -202,7 +211,7 @@ def _is_usual(name: str, column: Sequence[Any]) -> bool:
             return kinds <= {dict} and _are_usual_numbers([*chain.from_iterable(map(dict.values, column))])
         case "files":
             return kinds <= {dict} and _are_usual_seals(column)
-        case "stage" | "fingerprint" | "detail":
+        case "stage" | "fingerprint" | "detail" | "same_as":
             return kinds <= {str}
         case "reason":
             return kinds <= {str} and set(column) <= {"", *_REASONS}
@@ -247,6 +256,7 @@ def event_of(
     artefact: str = "",
     attempt: int = 0,
     files: Mapping[str, Seal] | None = None,
+    same_as: str = "",
 ) -> Event:
     """The event that records an outcome; see `Event` for the arguments."""
     common: dict[str, Any] = {
@@ -258,6 +268,7 @@ def event_of(
         "artefact": artefact,
         "attempt": attempt,
         "files": files or {},
+        "same_as": same_as,
     }
     match outcome:
         case Done():

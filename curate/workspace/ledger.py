@@ -84,7 +84,7 @@ class Record:
             ten bot checks do not use up the tries of a broken connection.
         first_failure: Unix seconds of the first failure since the last success, 0.0 if there is none.
         made: The event that first told of the files as the newest success left them; one that was lost and was made
-            again byte by byte is as old as it was. ``None`` before any success.
+            again byte by byte is as old as it was, and so is a source that was moved. ``None`` before any success.
     """
 
     last: Event
@@ -116,8 +116,10 @@ class Record:
 
 
 def _is_made_again(made: Event | None, event: Event) -> bool:
-    """Whether a success left the very files that one before it had left."""
-    return made is not None and (made.fingerprint, made.files) == (event.fingerprint, event.files)
+    """Whether a success left the very files that one before it had left, or the same artefact from elsewhere."""
+    if made is None:
+        return False
+    return (made.fingerprint, made.files) == (event.fingerprint, event.files) or event.same_as == made.identity != ""
 
 
 def read_ledger(folder: Path) -> dict[tuple[str, str], Record]:

@@ -65,7 +65,9 @@ POLICIES: Mapping[Reason, RetryPolicy] = MappingProxyType(
         Reason.FORBIDDEN: RetryPolicy("automatic", tries=5, advice="cookies, or another address"),
         Reason.NETWORK: RetryPolicy("automatic", tries=10, advice="check the connection"),
         Reason.INCOMPLETE: RetryPolicy("automatic", tries=5),
-        Reason.FILE_MISSING: RetryPolicy("automatic", advice="put the file back, or correct the manifest"),
+        Reason.FILE_MISSING: RetryPolicy(
+            "automatic", advice="put the file back, or name the list again with where it is now"
+        ),
         Reason.EMPTY_FILE: RetryPolicy("automatic", advice="copy the file again"),
         Reason.NOT_A_VIDEO: NEVER,
         Reason.NO_VIDEO_STREAM: NEVER,
