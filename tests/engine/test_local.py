@@ -204,7 +204,7 @@ def test_signals_for_the_parent_do_not_touch_workers_even_while_they_start(tmp_p
     assert done.count("'after'") == 2
 
 
-def _wait_for(condition, seconds: float = 30):
+def _wait_for(condition, seconds: float = 120):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = condition()

@@ -31,7 +31,7 @@ def serving(workspace: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
-        process.wait(30)
+        process.wait(120)
         process.stdout.close()
 
 
@@ -51,6 +51,7 @@ class Reviewer:
         self.errors: list[str] = []
         base = url.partition("?")[0]
         self.page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        self.page.set_default_timeout(120_000)
         self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("request", lambda r: None if r.url.startswith((base, "data:")) else self.errors.append(r.url))

@@ -152,4 +152,4 @@ assert "numpy" not in sys.modules and "cv2" not in sys.modules
 stage.setup()
 assert "torch" not in sys.modules and "timm" not in sys.modules
 """
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=240)
