@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import click
 
-from curate.cli.exits import exit_code_of
+from curate.cli.exits import end_process, exit_code_of
 from curate.cli.lazy import CommandTable, LazyGroup
 from curate.cli.terminal import printable_streams
 from curate.version import __version__
@@ -67,10 +67,19 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: run a command and leave the process with its exit code, never with a traceback."""
-    sys.exit(run_command(arguments))
+    held: list[object] = []
+    code = run_command(arguments, held)
+    if held:
+        end_process(code)
+    sys.exit(code)
 
 
-def run_command(arguments: Sequence[str] | None = None) -> int:
-    """Run a command in this process and return its exit code."""
+def run_command(arguments: Sequence[str] | None = None, held: list[object] | None = None) -> int:
+    """Run a command in this process and return its exit code.
+
+    Args:
+        arguments: Those of the process if not given.
+        held: Filled by commands that have nothing left to do but to take it apart (`curate.cli.exits.hold`).
+    """
     with printable_streams():
-        return exit_code_of(lambda: cli.main(args=arguments, prog_name="curate", standalone_mode=False))
+        return exit_code_of(lambda: cli.main(args=arguments, prog_name="curate", standalone_mode=False, obj=held))

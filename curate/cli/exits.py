@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import os
+import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from enum import IntEnum
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -40,6 +44,25 @@ def leave(*, failures: object) -> None:
     """End a command that has done all it could; ``failures`` is true, or not empty, if something failed."""
     if failures:
         raise click.exceptions.Exit(ExitCode.FAILURES)
+
+
+def hold(thing: object) -> None:
+    """Keep what a command has read until its process ends, which it then does without taking it apart (`end_process`).
+
+    For commands that only look, and leave no thread, process or open file behind. Called last, since the collector of
+    cycles passes over all that there is by then.
+    """
+    held = click.get_current_context().obj
+    if held is not None:
+        held.append(thing)
+        gc.freeze()
+
+
+def end_process(code: int) -> NoReturn:
+    """End the process at once: to free a million objects one by one is a tenth of the time of a look at them."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def exit_code_of(command: Callable[[], object]) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from curate.cli.common import verbosity
-from curate.cli.exits import show
+from curate.cli.exits import hold, show
 from curate.cli.flags import config_flag, workspace_flag
 from curate.files.collector import collector_paused
 from curate.run.pipeline import STAGES
@@ -54,6 +54,7 @@ def _show(workspace: Path, config_file: Path | None, stage: str | None) -> None:
         show(f"after the download: {hours}, {size}")
     else:
         show("nothing is left to do before the export")
+    hold(pipeline)
 
 
 def _or_dash(value: float | None, form: str) -> str:

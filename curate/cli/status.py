@@ -8,6 +8,7 @@ import click
 
 from curate.cli import reports
 from curate.cli.common import verbosity
+from curate.cli.exits import hold
 from curate.cli.flags import workspace_flag
 from curate.files.collector import collector_paused
 
@@ -51,3 +52,4 @@ def _show(workspace: Path, *, as_json: bool, missing: Path | None) -> None:
     if missing is not None:
         reports.show_missing(session, missing)
     reports.show_funnel(session, as_json=as_json)
+    hold(session)
