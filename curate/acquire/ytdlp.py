@@ -11,7 +11,6 @@ import ipaddress
 import logging
 import os
 import re
-import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -516,6 +515,8 @@ def _session(parameters: dict[str, Any], name: Callable[[Mapping[str, Any]], str
 
 def _ask_before_requests(handler: Any, guard: LocalNetworkGuard) -> None:
     """Have the guard check the URL of every request of a handler, those after a redirect too."""
+    import urllib.request
+
     make = handler._create_instance
 
     class Asking(urllib.request.BaseHandler):

@@ -113,9 +113,9 @@ class Funnel:
 def funnel(pipeline: Pipeline) -> Funnel:
     """Count where every video of a workspace stands."""
     result = Funnel(videos=len(pipeline.videos), stages={name: StageRow() for name in pipeline.specs})
-    for video in pipeline.videos:
+    for video, statuses in pipeline.statuses_of(pipeline.videos):
         surgical = 0
-        for last in pipeline.statuses(video):
+        for last in statuses:
             _count(result, video, last)
             if last.stage == "trim" and last.event is not None:
                 surgical = int(last.event.figures.get("surgical", 0))

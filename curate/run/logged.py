@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import platform
 import time
 from collections import Counter
 from collections.abc import Iterator
-from importlib import metadata
 from typing import Any
 
 from curate.acquire.secrets import secrets_in_use
@@ -89,6 +87,9 @@ class StageTally:
 
 
 def _versions() -> dict[str, str]:
+    import platform
+    from importlib import metadata
+
     found = {"curate": __version__, "python": platform.python_version(), "system": platform.platform()}
     for name in _PACKAGES:
         with contextlib.suppress(metadata.PackageNotFoundError):

@@ -20,6 +20,7 @@ from typing import Any, Literal, NamedTuple
 from curate.acquire.estimate import Estimate, estimate
 from curate.config import Config, fingerprint_fields
 from curate.engine.protocol import Answer, Engine, Halt, Task
+from curate.files.ahead import map_ahead
 from curate.files.atomic import clear
 from curate.files.bounded import parse_json, read_bounded
 from curate.files.digest import DigestOfMany, digest
@@ -33,7 +34,7 @@ from curate.workspace.events import Event
 from curate.workspace.ledger import LedgerReader, LedgerWriter, Record
 from curate.workspace.locks import Shard, shard_of
 from curate.workspace.retry_policy import may_retry
-from curate.workspace.seals import Seal, have_sizes
+from curate.workspace.seals import Seal, have_sizes, have_sizes_at_once
 from curate.workspace.tree import Workspace
 
 STAGES: Mapping[str, str] = {
@@ -57,6 +58,12 @@ State = Literal["done", "dropped", "failed", "pending"]
 
 _LARGEST_METADATA = 4_000_000
 """Bytes of the JSON beside a video, at most; what ``download`` writes has some thousands."""
+
+_LOOKERS = 8
+"""Threads that look for files: a disk that is asked over a network answers many at a time."""
+
+_BLOCK = 250
+"""Videos whose files a thread looks for in one go."""
 
 log = logging.getLogger(__name__)
 
@@ -226,19 +233,44 @@ class Pipeline:
 
     def statuses(self, video: Video) -> Iterator[StageStatus]:
         """Walk a video down the stages, as far as the first that is not done."""
+        return self._statuses(video, sound=False)
+
+    def statuses_of(self, videos: Iterable[Video]) -> Iterator[tuple[Video, Iterator[StageStatus]]]:
+        """Some videos, in their order, each with its `statuses`; files are looked for ahead, in threads.
+
+        For a walk over many videos, each of whose statuses are asked for at once.
+        """
+        videos = list(videos)
+        blocks = (videos[at : at + _BLOCK] for at in range(0, len(videos), _BLOCK))
+        for block, sound in map_ahead(self._look, blocks, threads=_LOOKERS, most=_LOOKERS):
+            for video in block:
+                yield video, self._statuses(video, sound)
+
+    def _look(self, videos: Sequence[Video]) -> tuple[Sequence[Video], bool]:
+        """Some videos, and whether all files of theirs whose seals the ledger has are there in their sizes."""
+        files = [
+            (folder + file, seal.size)
+            for video in videos
+            for name, folder in self._folders.items()
+            if (record := self._records.get((video.id, name))) is not None
+            for file, seal in record.last.files.items()
+        ]
+        return videos, have_sizes_at_once(files)
+
+    def _statuses(self, video: Video, sound: bool) -> Iterator[StageStatus]:
         for name, _, fingerprint in self._fingerprints(video):
             record = self._records.get((video.id, name))
-            state = self._state(name, record, fingerprint)
+            state = self._state(name, record, fingerprint, sound)
             yield StageStatus(name, state, fingerprint, record)
             if state != "done":
                 return
 
-    def _state(self, stage: str, record: Record | None, fingerprint: str) -> State:
+    def _state(self, stage: str, record: Record | None, fingerprint: str, sound: bool) -> State:
         if record is None or record.last.fingerprint != fingerprint:
             return "pending"
         last = record.last
         if last.outcome in ("done", "dropped"):
-            return last.outcome if self._is_there(stage, last) else "pending"
+            return last.outcome if (sound and last.files) or self._is_there(stage, last) else "pending"
         if last.outcome == "failed":
             assert last.reason is not None
             again = last.retryable and may_retry(last.reason, tries=record.tries, last=last.time, now=time.time())
@@ -344,8 +376,8 @@ class Pipeline:
         sent_back: Counter[tuple[str, str]] = Counter()
         ledger = LedgerWriter(self.workspace.ledger_folder)
 
-        def ready(video: Video) -> Iterator[Task]:
-            for status in self.statuses(video):
+        def ready(video: Video, statuses: Iterable[StageStatus]) -> Iterator[Task]:
+            for status in statuses:
                 if status.state == "pending" and status.stage in wanted:
                     yield self._task(video, status)
 
@@ -361,13 +393,13 @@ class Pipeline:
                 if sent_back[event.video, event.stage] <= HEALINGS:
                     log.warning("video %s: %s; made again: %s", event.video, event.detail, ", ".join(suspects))
                     self._send_back(ledger, payload.video, (*suspects, event.stage), event.detail)
-                    return ready(payload.video)
+                    return ready(payload.video, self.statuses(payload.video))
             observe(payload, event)
-            return ready(payload.video) if event.outcome == "done" else ()
+            return ready(payload.video, self.statuses(payload.video)) if event.outcome == "done" else ()
 
         works = {name: StageWork(spec) for name, spec in self.specs.items() if name in wanted}
         self._sweep(shard)
-        tasks = [task for video in self.of_shard(shard) for task in ready(video)]
+        tasks = [task for walked in self.statuses_of(self.of_shard(shard)) for task in ready(*walked)]
         if expect is not None:
             expect(_expected(stages, tasks))
         try:
@@ -437,7 +469,8 @@ class Pipeline:
 
     def complete(self) -> list[Video]:
         """Videos that are done at every stage, in manifest order."""
-        return [video for video in self.videos if all(s.state == "done" for s in self.statuses(video))]
+        walk = self.statuses_of(self.videos)
+        return [video for video, statuses in walk if all(status.state == "done" for status in statuses)]
 
     def described(self, video: Video) -> Video:
         """A video with what its site said of it where the manifest is silent: title, licence, channel, public."""

@@ -88,8 +88,8 @@ def plan_run(pipeline: Pipeline) -> RunPlan:
     seconds: dict[str, list[float]] = {name: [] for name in names}
     made: dict[str, list[Path]] = {name: [] for name in names}
     wanted: list[Video] = []
-    for video in pipeline.videos:
-        for status in pipeline.statuses(video):
+    for video, statuses in pipeline.statuses_of(pipeline.videos):
+        for status in statuses:
             if status.state == "done" and status.event is not None:
                 seconds[status.stage].append(status.event.seconds)
                 if len(made[status.stage]) < _LOOKED_AT and status.event.artefact:
@@ -110,8 +110,8 @@ def plan_run(pipeline: Pipeline) -> RunPlan:
 def pending_videos(pipeline: Pipeline, stage: str) -> list[tuple[Video, Why]]:
     """The videos whose next step is a stage, with why, in manifest order."""
     found = []
-    for video in pipeline.videos:
-        *_, status = pipeline.statuses(video)
+    for video, statuses in pipeline.statuses_of(pipeline.videos):
+        *_, status = statuses
         if status.stage == stage and status.state == "pending":
             found.append((video, _why(video, status)))
     return found

@@ -30,8 +30,8 @@ def list_survivors(pipeline: Pipeline) -> tuple[ListSurvivors, ...]:
     Nor do days: what was lost and came back byte by byte was had on the day it was had first.
     """
     lists: dict[str, _Tally] = defaultdict(lambda: _Tally(list(pipeline.specs)))
-    for video in pipeline.videos:
-        lists[list_name(video)].add(list(pipeline.statuses(video)))
+    for video, statuses in pipeline.statuses_of(pipeline.videos):
+        lists[list_name(video)].add(list(statuses))
     return tuple(tally.told(name) for name, tally in lists.items())
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from curate.engine.protocol import Observer, Task, Work
 from curate.report.funnel import funnel
+from curate.run import pipeline as looked
 from curate.run.pipeline import Pipeline
 from curate.run.plan import pending_videos, plan_run
 from curate.run.session import open_session
@@ -115,6 +116,34 @@ def test_status_plan_and_a_run_agree_on_a_damaged_workspace(workspace: Path, see
     assert shown.complete + ended + len(tasks) == len(ids)
     assert shown.complete == len(pipeline.complete())
     assert not list(workspace.glob("*/.made-*")), "what was half written is gone after a run"
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("block", [1, 4])
+def test_files_that_are_looked_for_many_at_once_are_seen_as_one_by_one(
+    workspace: Path, seed: int, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damage(workspace, random.Random(seed))
+    monkeypatch.setattr(looked, "_BLOCK", block)
+    pipeline = open_session(workspace).pipeline
+    walked = [(video, list(statuses)) for video, statuses in pipeline.statuses_of(pipeline.videos)]
+    assert walked == [(video, list(pipeline.statuses(video))) for video in pipeline.videos]
+    assert {status.state for _, statuses in walked for status in statuses} >= {"done", "pending", "dropped"}
+    assert list(pipeline.statuses_of([])) == []
+
+
+def test_a_file_that_goes_or_comes_back_is_seen_by_the_next_look(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looked, "_BLOCK", 4)
+    pipeline = open_session(workspace).pipeline
+    path = pipeline.artefact(pipeline.videos[7], "sample")
+    content = path.read_bytes()
+    assert len(pipeline.complete()) == VIDEOS
+    path.unlink()
+    assert [video for video in pipeline.videos if video not in pipeline.complete()] == [pipeline.videos[7]]
+    path.write_bytes(content)
+    assert len(pipeline.complete()) == VIDEOS
 
 
 def test_in_a_sound_one_nothing_is_left_to_do(workspace: Path) -> None:
