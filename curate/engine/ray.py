@@ -10,11 +10,8 @@ crashes costs its task a second try, on another node if there is one; a second c
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import logging
 import os
-import secrets
 import signal
 import socket
 import threading
@@ -35,6 +32,7 @@ from curate.engine.share import USABLE, PoolKey, group
 from curate.engine.worker import Reply
 from curate.errors import CurateError
 from curate.files.machine import usable_cores, usable_memory
+from curate.files.presence import shown_in
 from curate.records import Reason
 from curate.stage import GIB, Resources
 from curate.version import __version__
@@ -91,7 +89,7 @@ class RayEngine:
         pressure = Pressure(self._options.ahead, self._folder, int(self._options.reserve * 1e9))
         board = Board(pools, paced, pressure, observe)
         try:
-            with _seen_by_all(self._folder) as probe:
+            with shown_in(self._folder) as probe:  # by which a node shows that it sees the folder
                 troupe = _Troupe(works, needs, self._options, probe)
                 try:
                     board.add(tasks)
@@ -176,45 +174,6 @@ def _own_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-_PROBE = ".seen-"
-
-_MAKING = ".making-"
-"""Of a probe that is not locked yet."""
-
-_BEING_MADE = 60.0
-"""Seconds for which a probe that nobody holds may be one that is about to be held, by its name."""
-
-
-@contextmanager
-def _seen_by_all(folder: Path) -> Iterator[Path]:
-    """A file by which a node shows that it sees ``folder``; those of runs that were killed go."""
-    for left in (*folder.glob(f"{_PROBE}*"), *folder.glob(f"{_MAKING}*")):
-        _forget(left)
-    name = secrets.token_hex(8)
-    making, probe = folder / f"{_MAKING}{name}", folder / f"{_PROBE}{name}"
-    with open(making, "xb") as held:
-        with contextlib.suppress(OSError):  # a disk without locks: what a killed run leaves stays
-            fcntl.flock(held, fcntl.LOCK_EX)
-        making.rename(probe)
-        try:
-            yield probe
-        finally:
-            probe.unlink(missing_ok=True)
-
-
-def _forget(left: Path) -> None:
-    """Remove the file of a run that is no more: nobody holds its lock."""
-    with contextlib.suppress(OSError):
-        handle = os.open(left, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
-        try:
-            held_soon = left.name.startswith(_MAKING) and time.time() - os.fstat(handle).st_mtime < _BEING_MADE
-            if not held_soon:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                left.unlink()
-        finally:
-            os.close(handle)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Literal
 
 from curate.errors import CurateError
 from curate.files.atomic import clear, is_temporary
+from curate.files.presence import left_in
 from curate.run.pipeline import STAGES, stage_class
 from curate.run.session import Session
 
@@ -63,6 +64,7 @@ def needless(session: Session) -> list[Needless]:
     for path in _inside(workspace.root):
         if is_temporary(path) and not path.is_dir():
             found.append(_as(path, "leftover"))
+    found += [_as(path, "leftover") for path in left_in(workspace.root)]
     return found
 
 

@@ -20,6 +20,7 @@ from curate.corpus.classes import write_classes
 from curate.engine import make_engine
 from curate.errors import CurateError
 from curate.files.atomic import temporary_beside, write_changed
+from curate.files.presence import forget_left
 from curate.manifests import Unstated, read_manifest
 from curate.run.deduplicate import Repeats, find_repeats, groups_of, repeats_for_export, table_path
 from curate.run.exclusions import Exclusions, read_exclusions, read_purged, remember_opt_outs
@@ -263,6 +264,7 @@ def run_stages(
     """
     with session.workspace.lock(shard) as lock, _terminate_as_interrupt():
         engine = make_engine(session.config.engine, session.workspace.root, lock=lock)
+        forget_left(session.workspace.root)
         session.pipeline.refresh()
         session.pipeline.check(stages)  # options that cannot be used are not stored
         store(session)

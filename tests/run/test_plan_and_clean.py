@@ -9,9 +9,10 @@ from click.testing import CliRunner
 
 from curate.cli import cli
 from curate.errors import CurateError
+from curate.files.presence import shown_in
 from curate.run.clean import clean, needless
 from curate.run.plan import pending_videos, plan_run
-from curate.run.session import Sources, open_session, store
+from curate.run.session import Sources, open_session, run_stages, store
 from curate.workspace.tree import Workspace
 from tests.finished import make_finished
 
@@ -59,6 +60,18 @@ def test_what_nobody_needs_is_counted_and_removed(workspace: Path, tmp_path: Pat
     assert not list(workspace.glob("*/three*"))
     assert needless(open_session(workspace)) == []
     assert len(open_session(workspace).pipeline.complete()) == 2
+
+
+def test_what_a_killed_run_showed_itself_by_goes_with_clean_and_with_any_run(workspace: Path) -> None:
+    left = workspace / ".seen-0123456789abcdef"
+    with shown_in(workspace) as alive:
+        left.touch()
+        assert [(item.path, item.kind) for item in needless(open_session(workspace))] == [(left, "leftover")]
+        clean(open_session(workspace))
+        assert not left.exists() and alive.exists()
+        left.touch()
+        run_stages(open_session(workspace), ["download"], lambda task, answer: None)
+        assert not left.exists() and alive.exists()
 
 
 def test_nothing_is_removed_while_somebody_works(workspace: Path) -> None:

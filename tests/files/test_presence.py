@@ -9,13 +9,13 @@ import sys
 import time
 from pathlib import Path
 
-from curate.engine.ray import _seen_by_all
+from curate.files.presence import shown_in
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from curate.engine.ray import _seen_by_all
-with _seen_by_all(Path(sys.argv[1])) as probe:
+from curate.files.presence import shown_in
+with shown_in(Path(sys.argv[1])) as probe:
     print(probe.name, flush=True)
     time.sleep(60)
 """
@@ -35,7 +35,7 @@ def test_probes_of_killed_runs_go_and_those_of_living_ones_stay(tmp_path: Path) 
     outside = tmp_path / "outside"
     outside.write_bytes(b"kept")
     (tmp_path / ".seen-link").symlink_to(outside)
-    with _seen_by_all(tmp_path) as probe:
+    with shown_in(tmp_path) as probe:
         assert {path.name for path in tmp_path.glob(".seen-*")} == {names[1], probe.name, ".seen-link"}
         assert [path.name for path in tmp_path.glob(".making-*")] == [".making-now"]
     assert not probe.exists() and outside.read_bytes() == b"kept"
