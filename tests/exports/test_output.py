@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.exports.disk.checksums import FileFacts
-from curate.exports.disk.output import PIECE, OutputFile
+from curate.exports.disk.output import DURABLE, PIECE, OutputFile
 
 
 @given(sizes=st.lists(st.integers(0, PIECE * 2), max_size=8), flushes=st.sets(st.integers(0, 7)))
@@ -49,3 +50,36 @@ def test_a_short_write_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.Monke
         file.write(b"0123456789")
         file.write(b"abc")
     assert (tmp_path / "x").read_bytes() == b"0123456789abc" and file.facts() == FileFacts.of(tmp_path / "x")
+
+
+def test_a_long_file_is_made_durable_while_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    real, sizes = os.fsync, []
+
+    def fsync(file: int) -> None:
+        sizes.append(os.fstat(file).st_size)
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with OutputFile(tmp_path / "x") as file:
+        for _ in range(3):
+            file.write(bytes(DURABLE - 1))
+    assert DURABLE <= sizes[0] < sizes[-1] == file.tell() == 3 * (DURABLE - 1)
+    assert file.facts() == FileFacts.of(tmp_path / "x")
+
+
+@pytest.mark.parametrize("length", [1, DURABLE, 3 * DURABLE])
+def test_what_cannot_be_made_durable_is_not_called_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
+):
+    real, calls = os.fsync, []
+
+    def fsync(file: int) -> None:
+        calls.append(file)
+        if len(calls) == 1:  # Linux tells of an error once
+            raise OSError(errno.EIO, "the disk fails")
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match="the disk fails") as told, OutputFile(tmp_path / "x") as file:
+        file.write(bytes(length))
+    assert told.value.filename == str(tmp_path / "x")

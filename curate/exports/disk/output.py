@@ -1,10 +1,12 @@
-"""Writing long files in the pieces that the system takes fastest, summed on the way."""
+"""Writing long files in the pieces that the system takes fastest, summed and made durable on the way."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,15 +22,22 @@ at rest; beside other heavy work pieces of 1 MiB took up to twice the CPU time, 
 _PIECES = 512
 """Buffers handed over in one call; POSIX systems take at least 16, Linux 1024."""
 
-_BEHIND = 8
-"""Pieces that may wait to be summed."""
+_TOGETHER = 1 << 21
+"""Bytes that are handed to the thread that sums at a time: handing over takes both threads some time."""
+
+_BEHIND = 2
+"""Times so many bytes that may wait to be summed."""
+
+DURABLE = 1 << 25
+"""Bytes after which a file is made durable as far as it is written, beside the writing: so the disk is at work from the
+beginning, and there is little to wait for at the end."""
 
 
 class OutputFile:
     """A file that is only appended to; a context manager, and a sink for PyArrow.
 
-    Data are held until a piece is full and not copied; they are summed in a thread of its own. Leaving the block by an
-    error drops what is held. An `OSError` of a write names the file.
+    Data are held until a piece is full and not copied. Beside the writing, in threads of their own, they are summed and
+    made durable. Leaving the block by an error drops what is held. An `OSError` names the file.
 
     Args:
         path: File to write.
@@ -40,8 +49,12 @@ class OutputFile:
         self._held: list[memoryview] = []
         self._size = 0
         self._sum = hashlib.sha256()
+        self._unsummed: list[memoryview] = []
+        self._given = self._synced = 0
         self._summer = ThreadPoolExecutor(1, thread_name_prefix="sum")
+        self._syncer = ThreadPoolExecutor(1, thread_name_prefix="sync")
         self._summing: deque[Future[None]] = deque()
+        self._syncing: Future[None] | None = None
         self.closed = False
 
     def __enter__(self) -> OutputFile:
@@ -71,20 +84,41 @@ class OutputFile:
     def flush(self) -> None:
         """Hand all that is held to the system."""
         held, self._held = self._held, []
-        if held:
-            self._summing.append(self._summer.submit(_update, self._sum, list(held)))
-        while held:
-            try:
+        self._unsummed += held
+        if self._size - self._given >= _TOGETHER:
+            self._sum_on()
+        with self._named():
+            while held:
                 written = os.writev(self._file, held)
-            except OSError as error:
-                error.filename = str(self._path)
-                raise
-            while held and written >= len(held[0]):
-                written -= len(held.pop(0))
-            if held:
-                held[0] = held[0][written:]
+                while held and written >= len(held[0]):
+                    written -= len(held.pop(0))
+                if held:
+                    held[0] = held[0][written:]
+            if self._size - self._synced >= DURABLE:
+                self._sync_on()
+
+    def _sum_on(self) -> None:
+        """Sum what is new, in a thread."""
+        self._summing.append(self._summer.submit(_update, self._sum, self._unsummed))
+        self._unsummed, self._given = [], self._size
         while len(self._summing) > _BEHIND:
             self._summing.popleft().result()
+
+    def _sync_on(self) -> None:
+        """Make durable what is new, in a thread; later if it is still at what came before."""
+        if self._syncing is not None:
+            if not self._syncing.done():
+                return
+            self._syncing.result()
+        self._syncing, self._synced = self._syncer.submit(os.fsync, self._file), self._size
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            error.filename = str(self._path)
+            raise
 
     def close(self) -> None:
         """Write what is held, make the file durable and close it; does nothing the second time."""
@@ -93,9 +127,14 @@ class OutputFile:
         self.closed = True
         try:
             self.flush()
-            os.fsync(self._file)
+            self._sum_on()
+            with self._named():
+                if self._syncing is not None:
+                    self._syncing.result()
+                os.fsync(self._file)
         finally:
             self._summer.shutdown()
+            self._syncer.shutdown()
             os.close(self._file)
 
     def facts(self) -> FileFacts:
