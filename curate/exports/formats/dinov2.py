@@ -18,10 +18,12 @@ from curate.config import ExportOptions
 from curate.exports.disk.previous import Offer
 from curate.exports.disk.tar import BLOCK, TarWriter
 from curate.exports.formats.dataset import Dataset
+from curate.exports.formats.finished import FinishedShard
 from curate.exports.formats.joining import StagedPictures, joined
 from curate.exports.formats.making import Making
 from curate.exports.formats.tables import (
     METADATA,
+    ROWS,
     RowsFile,
     made_with,
     read_batches,
@@ -84,6 +86,11 @@ def take_tar(making: Making, offer: Offer) -> None:
         BadArtefact: They cannot be read.
     """
     take_joined(making, offer, f"{making.job.shard.part}.tar", _TAR)
+
+
+def holds_tar(finished: FinishedShard) -> bool:
+    """Whether what is staged of a class is what `write_tar` would leave."""
+    return finished.has_files(ROWS, _TAR) and finished.has_rows([f"{finished.job.shard.part}.tar"])
 
 
 def assemble(dataset: Dataset, folder: Path) -> dict[str, Any]:

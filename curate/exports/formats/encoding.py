@@ -11,7 +11,9 @@ import pyarrow as pa
 
 from curate.config import ExportOptions
 from curate.corpus.classes import class_of
-from curate.exports.formats.dataset import Dataset, MadeShard
+from curate.exports.disk.staging import ShardRecord
+from curate.exports.formats.dataset import Dataset
+from curate.exports.formats.finished import FinishedShard
 from curate.exports.formats.making import Making
 from curate.exports.formats.reuse import recipe, take
 from curate.exports.formats.tables import METADATA, made_with
@@ -53,6 +55,18 @@ def encode_shard(making: Making, version: int, encode: EncodeVideo) -> dict[str,
     return {"recipe": made_by, "video_files": [dataclasses.asdict(video_file) for video_file in found]}
 
 
+def holds(finished: FinishedShard, *, beside: Sequence[str] = ()) -> bool:
+    """Whether a shard that is staged is one that `encode_shard` would leave.
+
+    Args:
+        finished: The shard.
+        beside: Suffixes of the files beside each video file.
+    """
+    names = [video_file.name for video_file in _video_files(finished.record)]
+    others = (str(Path(name).with_suffix(suffix)) for name in names for suffix in beside)
+    return isinstance(finished.record.facts["recipe"], str) and finished.has_files(*names, *others)
+
+
 def assemble(dataset: Dataset, folder: Path, place: Callable[[PlannedVideo], str]) -> Plan:
     """Put the files of all videos into the export, and write their table.
 
@@ -70,7 +84,7 @@ def assemble(dataset: Dataset, folder: Path, place: Callable[[PlannedVideo], str
     with RowWriter(folder / METADATA, schema) as table:
         for made in dataset.shards:
             video = made.shard.spans[0].video
-            written[video.id] = video_files = _video_files(made)
+            written[video.id] = video_files = _video_files(made.record)
             for name in made.record.files:
                 dataset.place(made, name, folder, f"{place(video)}/{name}")
             if video_files:
@@ -80,8 +94,8 @@ def assemble(dataset: Dataset, folder: Path, place: Callable[[PlannedVideo], str
     return _as_written(dataset.plan, written)
 
 
-def _video_files(made: MadeShard) -> list[VideoFile]:
-    return [VideoFile(**{**row, "regions": tuple(row["regions"])}) for row in made.record.facts["video_files"]]
+def _video_files(record: ShardRecord) -> list[VideoFile]:
+    return [VideoFile(**{**row, "regions": tuple(row["regions"])}) for row in record.facts["video_files"]]
 
 
 def _row(

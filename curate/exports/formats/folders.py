@@ -19,9 +19,11 @@ from curate.exports.disk.checksums import FileFacts
 from curate.exports.disk.folder import PICTURE, is_inner, link
 from curate.exports.disk.previous import Offer
 from curate.exports.formats.dataset import Dataset
+from curate.exports.formats.finished import FinishedShard
 from curate.exports.formats.making import Making
 from curate.exports.formats.tables import (
     METADATA,
+    ROWS,
     RowsFile,
     frame_row,
     made_with,
@@ -173,11 +175,13 @@ def take_surgenet(making: Making, offer: Offer) -> None:
     take_pictures(making, offer, name)
 
 
-def holds(folder: Path, tick: Callable[[], None]) -> bool:
-    """Whether every picture of a shard is as it was written; ``tick`` is called for each."""
-    for batch in read_batches(folder):
+def holds(finished: FinishedShard) -> bool:
+    """Whether a shard that is staged is one that this module would write, and every picture is as it was written."""
+    if not finished.has_files(ROWS) or not finished.has_rows(checksums=True):
+        return False
+    for batch in read_batches(finished.folder):
         for name, size, sha256 in zip(*(batch.column(c).to_pylist() for c in ("file", "size", "sha256")), strict=True):
-            if not is_inner(name) or not FileFacts(size, sha256).hold(folder / name, tick):
+            if not is_inner(name) or not FileFacts(size, sha256).hold(finished.folder / name, finished.tick):
                 return False
     return True
 

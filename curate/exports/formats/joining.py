@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from curate.exports.disk.output import OutputFile
+from curate.exports.formats.finished import FinishedShard
 from curate.exports.formats.making import Making
-from curate.exports.formats.tables import RowsFile, frame_row, read_batches, read_rows_between
+from curate.exports.formats.tables import ROWS, RowsFile, frame_row, read_batches, read_rows_between
 from curate.exports.plan.plan import BrokenVideo, PlannedVideo
 
 ENCODED = "encoded.bin"
@@ -63,6 +64,11 @@ def prepare(making: Making, *, swapped: bool = False) -> dict[str, Any]:
                 file.write(picture)
     making.summed[ENCODED] = file.facts()
     return {}
+
+
+def holds(finished: FinishedShard) -> bool:
+    """Whether a shard that is staged is one that `prepare` would leave."""
+    return finished.has_files(ENCODED, ROWS) and finished.has_rows([ENCODED, FRAMES])
 
 
 class Place(NamedTuple):

@@ -18,10 +18,12 @@ from curate.exports.disk.environment import KeyTree, Shape, padding
 from curate.exports.disk.output import OutputFile
 from curate.exports.disk.previous import Offer
 from curate.exports.formats.dataset import Dataset
+from curate.exports.formats.finished import FinishedShard
 from curate.exports.formats.joining import StagedPictures, in_order_of_keys, joined
 from curate.exports.formats.making import Making
 from curate.exports.formats.tables import (
     METADATA,
+    ROWS,
     RowsFile,
     made_with,
     read_batches,
@@ -104,6 +106,12 @@ def take_split(making: Making, offer: Offer) -> None:
     """
     data = f"{making.job.shard.part}.lmdb/data.mdb"
     take_joined(making, offer, data, data)
+
+
+def holds_split(finished: FinishedShard) -> bool:
+    """Whether what is staged of a split is what `write_split` would leave."""
+    name = f"{finished.job.shard.part}.lmdb"
+    return finished.has_files(ROWS, f"{name}/data.mdb") and finished.has_rows([name])
 
 
 def _shape(making: Making) -> Shape:

@@ -20,16 +20,17 @@ import pyarrow as pa
 from curate.config import ExportOptions
 from curate.corpus.classes import class_of
 from curate.exports.disk.output import OutputFile
-from curate.exports.disk.previous import Offer
+from curate.exports.disk.previous import Offer, Refused
 from curate.exports.formats.dataset import Dataset
-from curate.exports.formats.making import Making
+from curate.exports.formats.finished import FinishedShard
+from curate.exports.formats.making import Job, Making
 from curate.exports.formats.tables import FRAME_SCHEMA, frame_row, made_with
 from curate.exports.formats.taking import check_videos, take_files
 from curate.exports.pixels.frames import ExportFrame
 from curate.exports.plan.plan import Plan
 from curate.exports.plan.shards import Shard, by_split
 from curate.files.ahead import ahead
-from curate.files.parquet import RowWriter
+from curate.files.parquet import RowWriter, open_parquet
 
 VERSION = 5
 """Raised when the bytes written for the same input change."""
@@ -96,7 +97,24 @@ def take_shard(making: Making, offer: Offer) -> None:
         BadArtefact: They cannot be read.
     """
     names = take_files(making, offer, lambda number: f"{number}{_SUFFIX}")
+    for path, name in names.items():
+        if not _footer_of(making.folder / name, making.job)[1]:
+            raise Refused(f"{path} has other columns")
     check_videos(making, names)
+
+
+def holds(finished: FinishedShard) -> bool:
+    """Whether a shard that is staged is one that `write_shard` would leave."""
+    footers = [_footer_of(finished.folder / name, finished.job) for name in finished.numbered(_SUFFIX)]
+    return sum(rows for rows, _ in footers) == finished.job.shard.frames and all(same for _, same in footers)
+
+
+def _footer_of(path: Path, job: Job) -> tuple[int, bool]:
+    """Number of rows of a file, and whether its columns and what it says of them are those of today."""
+    wanted = schema(job.context, job.labels)
+    with open_parquet(path) as file:
+        found = file.schema_arrow
+        return file.metadata.num_rows, found == wanted and found.metadata == wanted.metadata
 
 
 def assemble(dataset: Dataset, folder: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from curate.exports.disk.previous import Offer
 from curate.exports.disk.staging import ShardRecord, drop_attempt
 from curate.exports.formats import clips, dinov2, encoding, folders, joining, lmdb, parquet, video, webdataset
 from curate.exports.formats.dataset import Dataset
+from curate.exports.formats.finished import FinishedShard, Holds, is_understood
 from curate.exports.formats.making import Job, Making
 from curate.exports.formats.taking import try_taking
 from curate.exports.plan.plan import BrokenVideo, Plan
@@ -44,7 +45,8 @@ class Format:
         assemble_videos: Instead of ``assemble`` for formats of video files, whose frames are only known when they are
             there: returns the plan with what is in them, too.
         take: Takes over a shard from the export that is being replaced, or with ``join`` the file of a part.
-        holds: Whether the loose pictures of a shard are as they were written.
+        holds: Whether a shard that is staged is one that ``write`` would leave, loose pictures included.
+        holds_joined: The same of what ``join`` leaves.
         labelled: Whether the bytes of a shard depend on the labels of its classes.
         names_classes: Whether they depend on the names of all classes.
         tells_labels: Whether anything of the export tells labels.
@@ -59,7 +61,8 @@ class Format:
     join: WriteShard | None = None
     assemble_videos: Callable[[Dataset, Path], tuple[Plan, dict[str, Any]]] | None = None
     take: TakeShard | None = None
-    holds: Callable[[Path, Callable[[], None]], bool] = lambda folder, tick: True
+    holds: Holds = lambda finished: True
+    holds_joined: Holds = lambda finished: True
     labelled: bool = False
     names_classes: bool = False
     tells_labels: bool = True
@@ -86,6 +89,8 @@ def _lmdb(reading: str, order: Literal["rgb", "bgr"]) -> Format:
         partial(joining.prepare, swapped=order == "bgr"),
         partial(lmdb.assemble, channel_order=order),
         join=lmdb.write_split,
+        holds=joining.holds,
+        holds_joined=lmdb.holds_split,
         take=lmdb.take_split,
         tells_labels=False,
     )
@@ -99,6 +104,7 @@ FORMATS: Mapping[str, Format] = {
         parquet.write_shard,
         parquet.assemble,
         take=parquet.take_shard,
+        holds=parquet.holds,
         labelled=True,
         names_classes=True,
     ),
@@ -111,6 +117,7 @@ FORMATS: Mapping[str, Format] = {
         webdataset.write_shard,
         webdataset.assemble,
         take=webdataset.take_tars,
+        holds=webdataset.holds,
         labelled=True,
     ),
     "folders": Format(
@@ -138,6 +145,8 @@ FORMATS: Mapping[str, Format] = {
         joining.prepare,
         dinov2.assemble,
         join=dinov2.write_tar,
+        holds=joining.holds,
+        holds_joined=dinov2.holds_tar,
         take=dinov2.take_tar,
     ),
     "video": Format(
@@ -146,6 +155,7 @@ FORMATS: Mapping[str, Format] = {
         encoding.shards,
         video.encode_video,
         assemble_videos=video.assemble_videos,
+        holds=video.holds,
     ),
     "clips": Format(
         clips.VERSION,
@@ -153,6 +163,7 @@ FORMATS: Mapping[str, Format] = {
         encoding.shards,
         clips.encode_clips,
         assemble_videos=clips.assemble_clips,
+        holds=encoding.holds,
         check=clips.check,
     ),
 }
@@ -247,12 +258,11 @@ def do_job(job: Job, token: str, tick: Callable[[], None]) -> Answer:
     Raises:
         OSError: The disk is full or fails.
     """
-    staging, kind = job.staging, FORMATS[job.format]
-    there = staging.shard(job.key)
-    known = ShardRecord.read(there, tick) if staging.is_there(job.key) and not job.anew else None
-    if known is not None and (job.joins or kind.holds(there, tick)):
+    kind = FORMATS[job.format]
+    known = None if job.anew else _known(job, kind, tick)
+    if known is not None:
         return Written(known, "")
-    folder = staging.attempt(token)
+    folder = job.staging.attempt(token)
     write = kind.join if job.joins and kind.join is not None else kind.write
     try:
         folder.mkdir()
@@ -277,6 +287,16 @@ def do_job(job: Job, token: str, tick: Callable[[], None]) -> Answer:
         raise
     sound = {video.id: video.entry.sealed.sound for video in job.shard.videos}
     return Written(record, token, making.taken, making.refused, sound)
+
+
+def _known(job: Job, kind: Format, tick: Callable[[], None]) -> ShardRecord | None:
+    """What is known of the shard, if it is finished and one that this code would write."""
+    folder = job.staging.shard(job.key)
+    record = ShardRecord.read(folder, tick) if job.staging.is_there(job.key) else None
+    holds = kind.holds_joined if job.joins else kind.holds
+    if record is None or not is_understood(holds, FinishedShard(job, folder, record, tick)):
+        return None
+    return record
 
 
 def _take(making: Making, kind: Format) -> bool:

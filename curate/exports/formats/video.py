@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from curate.config import ExportOptions
+from curate.exports.formats import encoding
 from curate.exports.formats.dataset import Dataset
-from curate.exports.formats.encoding import assemble, encode_shard
+from curate.exports.formats.finished import FinishedShard
 from curate.exports.formats.making import Making
 from curate.exports.formats.tables import REGION
 from curate.exports.formats.video_files import SUFFIX, FrameCounts, VideoFile
 from curate.exports.plan.plan import BrokenVideo, Plan, PlannedVideo
-from curate.files.parquet import RowWriter
+from curate.files.parquet import RowWriter, open_parquet
 from curate.records import NON_SURGICAL, SURGICAL
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 VERSION = 2
 """Raised when the bytes written for the same input change."""
+
+_TABLE = ".parquet"
 
 _FILES = 1
 """The same for the video files alone."""
@@ -82,7 +85,19 @@ def encode_video(making: Making) -> dict[str, Any]:
     def encode(video: PlannedVideo, folder: Path, tick: Callable[[], None]) -> list[VideoFile]:
         return [_encode(video, making.job.options, folder, tick)]
 
-    return encode_shard(making, _FILES, encode)
+    return encoding.encode_shard(making, _FILES, encode)
+
+
+def holds(finished: FinishedShard) -> bool:
+    """Whether a shard that is staged is one that `encode_video` would leave."""
+    if not encoding.holds(finished, beside=(".json", _TABLE)):
+        return False
+    for name in finished.record.files:
+        if name.endswith(_TABLE):
+            with open_parquet(finished.folder / name) as table:
+                if table.schema_arrow != FRAMES_SCHEMA:
+                    return False
+    return True
 
 
 def assemble_videos(dataset: Dataset, folder: Path) -> tuple[Plan, dict[str, Any]]:
@@ -95,7 +110,7 @@ def assemble_videos(dataset: Dataset, folder: Path) -> tuple[Plan, dict[str, Any
     Returns:
         The plan with what was written: frames are those of the files; and nothing to add to ``export.json``.
     """
-    return assemble(dataset, folder, lambda video: video.split), {}
+    return encoding.assemble(dataset, folder, lambda video: video.split), {}
 
 
 def frame_key(video_id: str, number: int) -> str:
@@ -139,7 +154,7 @@ class _FrameRecords:
     def __init__(self, stem: Path, video_id: str) -> None:
         self._video_id = video_id
         self._json = open(f"{stem}.json", "w", encoding="ascii")  # noqa: SIM115
-        self._table = RowWriter(f"{stem}.parquet", FRAMES_SCHEMA)
+        self._table = RowWriter(f"{stem}{_TABLE}", FRAMES_SCHEMA)
         self._frames = 0
 
     def __enter__(self) -> _FrameRecords:

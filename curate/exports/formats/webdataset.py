@@ -23,9 +23,11 @@ from curate.corpus.classes import class_of
 from curate.exports.disk.previous import Offer
 from curate.exports.disk.tar import BLOCK, TarWriter
 from curate.exports.formats.dataset import Dataset
+from curate.exports.formats.finished import FinishedShard
 from curate.exports.formats.making import Making
 from curate.exports.formats.tables import (
     METADATA,
+    ROWS,
     RowsFile,
     frame_row,
     made_with,
@@ -111,6 +113,12 @@ def take_tars(making: Making, offer: Offer) -> None:
         BadArtefact: They cannot be read.
     """
     take_shard(making, offer, lambda number: f"{number}{_SUFFIX}")
+
+
+def holds(finished: FinishedShard) -> bool:
+    """Whether a shard that is staged is one that `write_shard` would leave."""
+    tars = finished.numbered(_SUFFIX, ROWS)
+    return bool(tars) and finished.has_rows(tars)
 
 
 def assemble(dataset: Dataset, folder: Path) -> dict[str, Any]:
