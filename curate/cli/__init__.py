@@ -12,7 +12,7 @@ import click
 
 from curate.cli.exits import end_process, exit_code_of
 from curate.cli.lazy import CommandTable, LazyGroup
-from curate.cli.terminal import printable_streams
+from curate.cli.terminal import open_streams, printable_streams
 from curate.version import __version__
 
 COMMANDS: CommandTable = {
@@ -67,6 +67,7 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: run a command and leave the process with its exit code, never with a traceback."""
+    open_streams()
     held: list[object] = []
     code = run_command(arguments, held)
     if held:

@@ -71,6 +71,20 @@ def printable_streams() -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
+def open_streams() -> None:
+    """Open what of standard input, output and error is closed, as under some daemons and after ``>&-``, on nothing.
+
+    The next file that is opened would get the number of a closed one, and so whatever any library prints.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # gets the lowest number that is free
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r"))  # noqa: SIM115
+
+
 def is_unheard(stream: TextIO) -> bool:
     """Whether the reader of a stream was found to be gone."""
     return isinstance(stream, PrintableStream) and stream.unheard

@@ -353,6 +353,26 @@ def test_a_reader_that_leaves_after_a_line_costs_nothing(videos: Path, tmp_path:
     assert list((tmp_path / "w" / "exports" / "parquet").rglob("*.parquet"))
 
 
+def test_a_run_whose_standard_streams_are_closed_writes_what_others_do(
+    finished: Path, videos: Path, tmp_path: Path
+) -> None:
+    """As under a daemon that leaves none open: no file may get their numbers, and with them what libraries print."""
+    arguments = ["run", str(videos), "-w", str(tmp_path / "w"), *FORMATS]
+    closed = subprocess.run(["bash", "-c", '"$@" <&- >&- 2>&-', "bash", *CURATE, *arguments])
+    assert closed.returncode == 0
+    assert contents(tmp_path / "w" / "exports") == contents(finished / "exports")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&-"])
+def test_a_look_goes_on_where_a_standard_stream_is_closed(finished: Path, closed: str) -> None:
+    status = ["status", "-w", str(finished)]
+    ended = subprocess.run(
+        ["bash", "-c", f'"$@" {closed}', "bash", *CURATE, *status], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ("3 videos in the manifest" in ended.stdout) == (">&-" not in closed.split())
+
+
 @pytest.mark.parametrize(
     ("tell", "what"),
     [(os.kill, signal.SIGHUP), (os.killpg, signal.SIGHUP), (os.killpg, signal.SIGINT)],
