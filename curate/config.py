@@ -13,6 +13,7 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -672,14 +673,20 @@ def option_tables() -> Iterator[Table]:
 
 def option_fields(options_class: type) -> list[tuple[dataclasses.Field[Any], Any]]:
     """Fields of an options class with their resolved types, in order; without its tables of formats."""
-    hints = typing.get_type_hints(options_class)
+    hints = _hints(options_class)
     fields = [(f, hints[f.name]) for f in dataclasses.fields(options_class)]
     return [(f, kind) for f, kind in fields if options_class is Config or not dataclasses.is_dataclass(kind)]
 
 
+@cache
+def _hints(options_class: type) -> Mapping[str, Any]:
+    """Types of its fields, which are asked for again and again, read once."""
+    return typing.get_type_hints(options_class)
+
+
 def _inner_tables(options_class: type) -> dict[str, type]:
     """Options classes of the tables in a table, by their names in TOML."""
-    hints = typing.get_type_hints(options_class)
+    hints = _hints(options_class)
     return {
         f.name.replace("_", "-"): hints[f.name]
         for f in dataclasses.fields(options_class)

@@ -45,9 +45,9 @@ class DigestOfMany:
         """The same as ``digest({**base, key: fingerprints})``, for a list of some fingerprints."""
         return self._with('["' + '","'.join(fingerprints) + '"]')
 
-    def of_any(self, value: Any) -> str:
-        """The same as ``digest({**base, key: value})``, for any plain data."""
-        return self._with(_ENCODER.encode(value))
+    def of_any(self, values: Sequence[Any]) -> str:
+        """The same as ``digest({**base, key: values})``, for a list of any plain data."""
+        return self._with("[" + ",".join(map(_ENCODER.encode, values)) + "]")
 
     def _with(self, written: str) -> str:
         state = self._before.copy()

@@ -62,7 +62,7 @@ _LARGEST_METADATA = 4_000_000
 _LOOKERS = 8
 """Threads that look for files: a disk that is asked over a network answers many at a time."""
 
-_BLOCK = 250
+_BLOCK = 500
 """Videos whose files a thread looks for in one go."""
 
 log = logging.getLogger(__name__)

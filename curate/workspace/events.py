@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
+from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 
 from curate.files.bounded import parse_json
@@ -156,6 +157,7 @@ _ABSENT: Mapping[str, Any] = {**dict.fromkeys(Event._fields), **Event._field_def
 """What stands in an object for a field that it lacks; for one that it needs, what no check lets pass."""
 _SHARED = ("video", "stage", "outcome", "artefact")
 """Fields whose values are the same in many lines: they are kept once, and quick to look up."""
+_FIRST, _LAST = itemgetter(0), itemgetter(-1)
 
 
 def _has_its_reason(outcome: str, reason: str) -> bool:
@@ -175,12 +177,13 @@ def events_of_block(block: bytes) -> list[Event]:
     Raises:
         ValueError: One is not, or there is something unusual; which one, `Event.from_json` tells of each line.
     """
-    lines = block.count(b"\n")
-    listed = block.replace(b"}\n{", b"},\n{")
-    if not (block.startswith(b"{") and block.endswith(b"}\n") and len(listed) - len(block) == lines - 1):
+    *lines, rest = block.split(b"\n")
+    if rest or not all(lines) or set(map(_FIRST, lines)) != {*b"{"} or set(map(_LAST, lines)) != {*b"}"}:
         raise ValueError("a line is not a whole one")
-    objects = parse_json((b"[%b]" % listed).decode())
-    if len(objects) != lines or set(map(type, objects)) - {dict}:
+    lines[0] = b"[" + lines[0]
+    lines[-1] += b"]"
+    objects = parse_json(b",\n".join(lines).decode())  # in place of the block, to copy it no more than needed
+    if len(objects) != len(lines) or set(map(type, objects)) - {dict}:
         raise ValueError("there are not as many objects as lines")
     rows = [_ABSENT | row for row in objects]
     if set(map(len, rows)) != {len(_ABSENT)}:
@@ -223,12 +226,13 @@ def _are_usual_numbers(values: Sequence[Any]) -> bool:
     if not values:
         return True
     most = _LARGEST_NUMBER
-    # In this order: a number that is not one wins neither comparison unless it is the first, and then it loses both.
+    # In this order: a number that is not one wins neither comparison unless it is the first, and then it loses both; of
+    # numbers that are bounded, the sum is finite unless one of them is not one.
     return (
         set(map(type, values)) <= {int, float}
         and -most < min(values)
         and max(values) < most
-        and all(map(math.isfinite, values))
+        and math.isfinite(sum(values))
     )
 
 
