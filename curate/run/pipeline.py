@@ -233,7 +233,7 @@ class Pipeline:
 
     def statuses(self, video: Video) -> Iterator[StageStatus]:
         """Walk a video down the stages, as far as the first that is not done."""
-        return self._statuses(video, sound=False)
+        return self._statuses(video, self._known(video), sound=False)
 
     def statuses_of(self, videos: Iterable[Video]) -> Iterator[tuple[Video, Iterator[StageStatus]]]:
         """Some videos, in their order, each with its `statuses`; files are looked for ahead, in threads.
@@ -242,24 +242,28 @@ class Pipeline:
         """
         videos = list(videos)
         blocks = (videos[at : at + _BLOCK] for at in range(0, len(videos), _BLOCK))
-        for block, sound in map_ahead(self._look, blocks, threads=_LOOKERS, most=_LOOKERS):
-            for video in block:
-                yield video, self._statuses(video, sound)
+        for walked, sound in map_ahead(self._look, blocks, threads=_LOOKERS, most=_LOOKERS):
+            for video, known in walked:
+                yield video, self._statuses(video, known, sound)
 
-    def _look(self, videos: Sequence[Video]) -> tuple[Sequence[Video], bool]:
-        """Some videos, and whether all files of theirs whose seals the ledger has are there in their sizes."""
+    def _known(self, video: Video) -> list[Record | None]:
+        """What the ledger knows of a video at each stage."""
+        return [self._records.get((video.id, name)) for name in self.specs]
+
+    def _look(self, videos: Sequence[Video]) -> tuple[list[tuple[Video, list[Record | None]]], bool]:
+        """What is known of some videos, and whether all files whose seals are among it are there in their sizes."""
+        found = [(video, self._known(video)) for video in videos]
         files = [
-            (folder + file, seal.size)
-            for video in videos
-            for name, folder in self._folders.items()
-            if (record := self._records.get((video.id, name))) is not None
-            for file, seal in record.last.files.items()
+            (folder + name, seal.size)
+            for _, known in found
+            for folder, record in zip(self._folders.values(), known, strict=True)
+            if record is not None
+            for name, seal in record.last.files.items()
         ]
-        return videos, have_sizes_at_once(files)
+        return found, have_sizes_at_once(files)
 
-    def _statuses(self, video: Video, sound: bool) -> Iterator[StageStatus]:
-        for name, _, fingerprint in self._fingerprints(video):
-            record = self._records.get((video.id, name))
+    def _statuses(self, video: Video, known: Iterable[Record | None], sound: bool) -> Iterator[StageStatus]:
+        for (name, _, fingerprint), record in zip(self._fingerprints(video), known, strict=True):
             state = self._state(name, record, fingerprint, sound)
             yield StageStatus(name, state, fingerprint, record)
             if state != "done":
