@@ -263,9 +263,9 @@ class Pipeline:
         return found, have_sizes_at_once(files)
 
     def _statuses(self, video: Video, known: Iterable[Record | None], sound: bool) -> Iterator[StageStatus]:
-        for (name, _, fingerprint), record in zip(self._fingerprints(video), known, strict=True):
-            state = self._state(name, record, fingerprint, sound)
-            yield StageStatus(name, state, fingerprint, record)
+        for (name, _, fingerprint), found in zip(self._fingerprints(video), known, strict=True):
+            state = self._state(name, found, fingerprint, sound)
+            yield StageStatus(name, state, fingerprint, found)
             if state != "done":
                 return
 
