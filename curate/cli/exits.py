@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import sys
 import tempfile
@@ -49,13 +48,11 @@ def leave(*, failures: object) -> None:
 def hold(thing: object) -> None:
     """Keep what a command has read until its process ends, which it then does without taking it apart (`end_process`).
 
-    For commands that only look, and leave no thread, process or open file behind. Called last, since the collector of
-    cycles passes over all that there is by then.
+    For commands that only look, and leave no thread, process or open file behind.
     """
     held = click.get_current_context().obj
     if held is not None:
         held.append(thing)
-        gc.freeze()
 
 
 def end_process(code: int) -> NoReturn:

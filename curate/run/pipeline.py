@@ -23,6 +23,7 @@ from curate.engine.protocol import Answer, Engine, Halt, Task
 from curate.files.ahead import map_ahead
 from curate.files.atomic import clear
 from curate.files.bounded import parse_json, read_bounded
+from curate.files.collector import collector_paused
 from curate.files.digest import DigestOfMany, digest
 from curate.manifests.unstated import as_site_says
 from curate.records import Reason, Video, VideoDecisions
@@ -238,13 +239,14 @@ class Pipeline:
     def statuses_of(self, videos: Iterable[Video]) -> Iterator[tuple[Video, Iterator[StageStatus]]]:
         """Some videos, in their order, each with its `statuses`; files are looked for ahead, in threads.
 
-        For a walk over many videos, each of whose statuses are asked for at once.
+        For a walk over many videos, each of whose statuses are asked for at once; the collector of cycles waits.
         """
         videos = list(videos)
         blocks = (videos[at : at + _BLOCK] for at in range(0, len(videos), _BLOCK))
-        for walked, sound in map_ahead(self._look, blocks, threads=_LOOKERS, most=_LOOKERS):
-            for video, known in walked:
-                yield video, self._statuses(video, known, sound)
+        with collector_paused():
+            for walked, sound in map_ahead(self._look, blocks, threads=_LOOKERS, most=_LOOKERS):
+                for video, known in walked:
+                    yield video, self._statuses(video, known, sound)
 
     def _known(self, video: Video) -> list[Record | None]:
         """What the ledger knows of a video at each stage."""
