@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from curate.errors import CurateError
@@ -24,6 +25,10 @@ __all__ = [
     "sample",
     "verify",
 ]
+
+# ONNX Runtime (1.32) tells its maker of its sessions, from a queue below ~/.cache/Microsoft that it opens when it is
+# imported. What is done with patients' videos is nobody else's business.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def __getattr__(name: str) -> Any:

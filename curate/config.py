@@ -591,6 +591,7 @@ class EngineOptions:
         "For ray: where the cluster answers, such as host:6379; empty takes RAY_ADDRESS, the cluster of this machine, "
         "or a new one for this run.",
         output=False,
+        run_only=True,
     )
     workers: int = option(0, "Worker processes for CPU stages and shards; 0 is one a core.", output=False, low=0)
     worker_memory: int = option(

@@ -42,12 +42,12 @@ class BadArtefact(Exception):
 
 
 def why_of(error: BaseException) -> str:
-    """What went wrong, as people say it: of an error of the system or of FFmpeg neither its number nor the file's name.
+    """What went wrong, in one line: of an error of the system or of FFmpeg neither its number nor the file's name.
 
     Arrow puts both into the words, so the system is asked for its own.
     """
     said = getattr(error, "strerror", None)
     if not said:
-        return _NUMBER.sub("", str(error))
+        return _NUMBER.sub("", " ".join(str(error).split()))
     number = getattr(error, "errno", None)
     return os.strerror(number or 0) if "[errno " in said else str(said)

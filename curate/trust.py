@@ -13,8 +13,10 @@ never as an order to the machine. Every option of `curate.config` falls into one
   ``local_addresses``. Never taken from a workspace and never written into one, because a stranger's proxy would read
   along, the user's cookies would go wherever the list of videos leads, and the local network would be open. They come
   from flags, from the environment (``CURATE_DOWNLOAD_PROXY`` and its like) or from ``--config``.
+- Where a Ray cluster answers (``engine.address``): as the kind above, because whoever has the cluster runs what they
+  like in the processes that join it.
 - ``yt_dlp``, options of a program with hundreds of them, of which some run commands and write files anywhere: from a
-  workspace only those of `HARMLESS`, with checked types. A value that holds anything else is treated like the kind
+  workspace only those of `HARMLESS`, with checked types. A value that holds anything else is treated like the kinds
   above.
 
 Secrets are passwords, keys and headers that log in. The list of processes shows command lines to everybody, so a

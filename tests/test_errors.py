@@ -29,3 +29,4 @@ def test_errors_are_told_without_numbers_and_names_of_files(tmp_path: Path) -> N
     assert not [text for text in said.values() if "rrno" in text or str(tmp_path) in text]
     assert why_of(RuntimeError("[Errno -2] Name or service not known")) == "Name or service not known"
     assert why_of(CurateError("so it is")) == "so it is"
+    assert why_of(OSError("Couldn't read it:\n invalid data\n")) == "Couldn't read it: invalid data"

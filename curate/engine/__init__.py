@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from curate.config import EngineOptions
@@ -16,6 +17,8 @@ from curate.engine.protocol import (
     Task,
     Work,
 )
+
+log = logging.getLogger(__name__)
 
 __all__ = [
     "Answer",
@@ -46,6 +49,8 @@ def make_engine(options: EngineOptions, folder: Path, *, lock: Path | None = Non
         from curate.engine.ray import RayEngine
 
         return RayEngine(options, folder)
+    if options.address:
+        log.warning("address %s is not used: that is for --engine ray", options.address)
     from curate.engine.local import LocalEngine
 
     return LocalEngine(options, folder, lock=lock)

@@ -114,9 +114,12 @@ def connect(options: EngineOptions) -> bool:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
         import ray
-    except ImportError as error:
-        raise CurateError("Ray is not installed: pip install 'curate[ray]', or use --engine local") from error
-    if ray.is_initialized():
+        from ray import is_initialized  # which the folder that an uninstalled Ray leaves has not
+    except Exception as error:  # a broken installation fails in any way
+        is_there = not isinstance(error, ModuleNotFoundError) or error.name != "ray"
+        told = f"cannot be loaded ({' '.join(str(error).split())})" if is_there else "is not installed"
+        raise CurateError(f"Ray {told}: pip install 'curate[ray]', or use --engine local") from error
+    if is_initialized():
         return False
     address = options.address or os.environ.get("RAY_ADDRESS", "")
     if address and not _answers(address):

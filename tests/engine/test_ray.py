@@ -153,6 +153,44 @@ def test_without_ray_the_engine_says_what_to_install(tmp_path: Path) -> None:
     assert done.stderr.strip().splitlines()[-1].startswith("error: Ray is not installed: pip install 'curate[ray]'")
 
 
+@pytest.mark.parametrize("left", ["", "raise OSError('cannot allocate')"])
+def test_a_ray_that_is_there_in_part_is_told(tmp_path: Path, left: str) -> None:
+    """Of an empty ``left`` there is only the folder, as after an uninstallation."""
+    (tmp_path / "ray").mkdir()
+    if left:
+        (tmp_path / "ray" / "__init__.py").write_text(left)
+    code = (
+        "from curate.config import EngineOptions; from curate.engine.ray import connect; connect(EngineOptions('ray'))"
+    )
+    if not left:  # a whole Ray further down the path would go before a mere folder
+        code = f"import sys, types; sys.modules['ray'] = types.ModuleType('ray'); {code}"
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}
+    )
+    assert "CurateError: Ray cannot be loaded (" in done.stderr and "pip install 'curate[ray]'" in done.stderr
+
+
+def test_a_workspace_sends_nobody_to_a_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "videos").mkdir()
+    render_operation(tmp_path / "videos" / "v.mp4", before=1, surgery=1, after=1)
+    workspace = tmp_path / "w"
+    arguments = ["-w", str(workspace), "--until", "download"]
+    assert run_command(["run", str(tmp_path / "videos"), *arguments, "--address", "mine.example:6379"]) == 0
+    assert "address mine.example:6379 is not used: that is for --engine ray" in capsys.readouterr().err
+    stored = workspace / "curate.toml"
+    assert "mine.example" not in stored.read_text()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        stored.write_text(stored.read_text().replace('engine = "local"', f'engine = "ray"\naddress = "{address}"'))
+        assert run_command(["run", *arguments]) == 1
+        server.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            server.accept()
+    said = capsys.readouterr().err
+    assert "engine.address is not taken from a workspace" in said and "CURATE_ENGINE_ADDRESS" in said
+
+
 CONNECT = """
 import sys
 from curate.config import EngineOptions

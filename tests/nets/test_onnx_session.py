@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import onnxruntime
 import pytest
 
@@ -55,3 +60,21 @@ def test_a_file_that_is_no_graph_is_told_once(tmp_path, capfd: pytest.CaptureFix
     with pytest.raises(CurateError, match=r"cannot load the network .*bad\.onnx"):
         open_session(tmp_path / "bad.onnx", "network")
     assert capfd.readouterr().out == ""
+
+
+def test_nothing_of_a_session_is_told_to_anybody_or_kept_to_be(tmp_path: Path) -> None:
+    code = (
+        "from curate.nets import onnx_session; from curate.nets.detect.text_detector import packaged_model; "
+        "onnx_session.open_session(packaged_model(), 'graph')"
+    )
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")
+    }
+    subprocess.run(
+        [sys.executable, "-B", "-c", code],
+        env={**environment, "HOME": str(tmp_path)},
+        check=True,
+        timeout=200,
+        cwd=Path(__file__).parents[2],
+    )
+    assert list(tmp_path.rglob("*")) == []
