@@ -108,7 +108,7 @@ class FrameCounter:
         self._terminal = sys.stderr.isatty() and not quiet
         self._bar: tqdm[Never] | None = None
         self._format = ""
-        self._started = self._said = time.monotonic()
+        self._started = self._said = self._heard = time.monotonic()
 
     def __enter__(self) -> FrameCounter:
         return self
@@ -122,7 +122,7 @@ class FrameCounter:
         now = time.monotonic()
         if name != self._format:
             self.__exit__()
-            self._format, self._started = name, now
+            self._format, self._started = name, self._heard
             self._bar = (
                 tqdm(desc=f"{self._what} {name}", unit="frame", file=unwrapped(sys.stderr)) if self._terminal else None
             )
@@ -132,3 +132,4 @@ class FrameCounter:
             self._said = now
             rate = frames / max(now - self._started, 1e-9)
             say(f"{self._what} {name}: {frames} frames, {rate:.0f}/s")
+        self._heard = now

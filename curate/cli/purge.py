@@ -65,6 +65,8 @@ def purge(workspace: Path, ids: tuple[Path, ...], words: tuple[str, ...], yes: b
         say(f"and {len(report.remaining) - _SHOWN} more places")
     if report.copies:
         say(f"these videos show what they showed, or a part of it, and stay: {', '.join(report.copies)}")
+    if report.alike:
+        say(f"these videos differ from what was asked for in capitals only, and stay: {', '.join(report.alike)}")
     for problem in report.problems:
         say(f"no proof: {problem}")
     leave(failures=asked.bad_rows or not report.proven)

@@ -56,14 +56,19 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write a small file so that readers see the old content or the new, never a part."""
+    """Write a small file so that readers see the old content or the new, never a part.
+
+    Raises:
+        OSError: It cannot be written; the error names ``path``.
+    """
     temporary = temporary_beside(path)
     try:
         temporary.write_bytes(data)
         commit({temporary: path})
-    except BaseException:
+    except OSError as error:  # of a full disk it names nothing
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
 
 
 def write_changed(path: Path, data: bytes) -> None:

@@ -53,6 +53,7 @@ class PurgeReport:
             artefacts and its rows are gone.
         problems: Why there is no proof that nothing else remains.
         copies: Ids of other videos that show what the purged ones showed, or a part, by the table of duplicates.
+        alike: Ids of videos that stay and that differ from an unknown one in capitals only.
         pages: Videos that stay and whose pages of the report, which named the purged ones, are gone until the next
             ``curate report``; ``None`` if there was no report, or its lists could not be written anew and are gone.
     """
@@ -67,6 +68,7 @@ class PurgeReport:
     chance: tuple[Mention, ...]
     problems: tuple[str, ...] = ()
     copies: tuple[str, ...] = ()
+    alike: tuple[str, ...] = ()
     pages: int | None = None
 
     @property
@@ -146,9 +148,11 @@ def purge(
         own = {*lists, *(Path(video.origin.rpartition(":")[0]) for video in left), workspace.purged_path}
         search = search_tree(workspace.root, videos, skip={path.absolute() for path in own})
         remaining, chance = _judge(search.mentions, left, _stage_folders(workspace))
+    unknown = sorted(videos - known)
+    folded = {video.casefold() for video in unknown}
     return PurgeReport(
         videos=tuple(sorted(videos)),
-        unknown=tuple(sorted(videos - known)),
+        unknown=tuple(unknown),
         removed=tuple(removed),
         lines=lines,
         exports=tuple(exports),
@@ -157,6 +161,7 @@ def purge(
         chance=chance,
         problems=tuple(problems),
         copies=copies,
+        alike=tuple(video.id for video in left if video.id.casefold() in folded),
         pages=pages,
     )
 

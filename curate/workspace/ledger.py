@@ -51,14 +51,18 @@ class LedgerWriter:
         """Write one event and flush it to disk.
 
         Raises:
-            OSError: The disk is full or gone; a partly written line is ended, so later lines stay readable.
+            OSError: The disk is full or gone; the error names the file, and a partly written line is ended, so later
+                lines stay readable.
         """
         descriptor = self._open()
         line = event.to_json().encode() + b"\n"
-        if os.write(descriptor, line) != len(line):
-            _end_torn_line(descriptor)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
-        os.fsync(descriptor)
+        try:
+            if os.write(descriptor, line) != len(line):
+                _end_torn_line(descriptor)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(descriptor)
+        except OSError as error:  # of a write it names nothing
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
 
     def close(self) -> None:
         """Close the file."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from curate.cli import run_command
+from curate.cli.progress import FrameCounter
 from curate.cli.terminal import PrintableStream, printable_streams, unwrapped
 from tests.finished import make_finished
 
@@ -32,6 +33,20 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def root(finished: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished, tmp_path / "w", symlinks=True))
+
+
+def test_frames_a_second_count_the_time_before_they_were_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("curate.cli.progress.time.monotonic", lambda: now)
+    with FrameCounter(quiet=False) as counter:
+        for name, frames, now in (("parquet", 400, 140.0), ("lmdb", 600, 170.0)):  # noqa: B007
+            counter(name, frames)
+    assert capsys.readouterr().err.splitlines() == [
+        "export parquet: 400 frames, 10/s",
+        "export lmdb: 600 frames, 20/s",
+    ]
 
 
 def test_names_in_an_export_are_shown_plainly(root: Path, capfd: pytest.CaptureFixture[str]) -> None:

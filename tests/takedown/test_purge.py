@@ -20,6 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curate.cli import run_command
 from curate.errors import CurateError
 from curate.exports.check.verify import verify_export
 from curate.exports.exporter import FORMATS, InProcess
@@ -480,6 +481,13 @@ def test_what_curate_did_not_write_is_told_and_left(workspace: Path) -> None:
     assert {("notes.txt", "bytes at 8"), ("latest", "link")} < remaining
     assert any(name == "mine.parquet" and where.startswith(("column", "bytes")) for name, where in remaining)
     assert (workspace / "notes.txt").exists()
+
+
+def test_an_id_that_is_another_in_small_letters_is_told(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = GONE.swapcase()
+    assert other != GONE and take(workspace, other).alike == (GONE,)
+    assert run_command(["purge", "-w", str(workspace), "--id", other, "--yes"]) == 0
+    assert f"in capitals only, and stay: {GONE}" in capsys.readouterr().err
 
 
 def test_an_unknown_video_is_kept_out_all_the_same(everything: Path, workspace: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,10 @@ from curate.report.masks import explain_masks
 from curate.run.session import open_session, run_export, store
 from curate.stage import Files
 from curate.takedown.purge import purge
+from curate.workspace.events import Event
+from curate.workspace.ledger import LedgerWriter
 from curate.workspace.tree import Workspace
+from tests.disks import small_disk
 from tests.finished import make_finished
 from tests.media.videos import encode
 
@@ -219,6 +223,22 @@ def test_writing_files_whole(tmp_path: Path) -> None:
     with pytest.raises(OSError):
         write_atomic(path, b"x")
     assert list(tmp_path.iterdir()) == [path]  # no temporary file is left
+
+
+def test_a_full_disk_is_told_with_the_file_that_it_has_no_room_for(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", "64k") as small:
+        writer = LedgerWriter(small)
+        event = Event(time.time(), "v", "sample", "done", "f" * 64, attempt=1)
+        with pytest.raises(OSError, match="No space left on device") as full:
+            for _ in range(10_000):
+                writer.append(event)
+        writer.close()
+        assert full.value.filename == str(writer.path)
+        path = small / "a.txt"
+        with pytest.raises(OSError, match="No space left on device") as full:
+            write_atomic(path, bytes(1 << 17))
+        assert full.value.filename == str(path)
+        assert list(small.iterdir()) == [writer.path]
 
 
 def test_own_files_are_regular_files(tmp_path: Path) -> None:
