@@ -47,8 +47,8 @@ def failures(
     """
     now = time.time() if now is None else now
     found = []
-    for video in pipeline.videos:
-        status = list(pipeline.statuses(video))[-1]
+    for video, statuses in pipeline.statuses_of(pipeline.videos):
+        *_, status = statuses
         event = status.event
         if status.stage != stage or status.state != "failed" or event is None:
             continue
