@@ -31,7 +31,7 @@ from curate.run.stage_work import StageAnswer, StageTask
 from curate.run.survivors import about_workspace
 from curate.verdicts.decisions import read_decisions
 from curate.version import __version__
-from curate.workspace.seals import DamagedArtefact, SealedFiles
+from curate.workspace.seals import DamagedArtefact, Seal, SealedFiles
 from curate.workspace.tree import Workspace
 
 if TYPE_CHECKING:
@@ -454,13 +454,20 @@ def export_entry(pipeline: Pipeline, video: Video, placed: Placed, repeats: Repe
             video.id,
             {path: (stage, seal) for stage, known in seals.items() for path, seal in known.items()},
         ),
-        made_by={
-            path: fingerprint
-            for stage, fingerprint in pipeline.fingerprints(video).items()
-            if seals.get(stage) == {} and (path := pipeline.made(video, stage)) is not None
-        },
+        made_by=_made_by(pipeline, video, seals),
         decisions=tuple(decision.to_json() for decision in pipeline.decisions(video)),
     )
+
+
+def _made_by(pipeline: Pipeline, video: Video, seals: Mapping[str, Mapping[Path, Seal]]) -> dict[Path, str]:
+    """Fingerprints of what files without seals were made with, by file: nothing else tells them from others."""
+    if all(seals.values()):
+        return {}
+    return {
+        path: fingerprint
+        for stage, fingerprint in pipeline.fingerprints(video).items()
+        if seals.get(stage) == {} and (path := pipeline.made(video, stage)) is not None
+    }
 
 
 def export_context(pipeline: Pipeline) -> dict[str, str]:

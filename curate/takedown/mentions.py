@@ -22,6 +22,9 @@ _CHUNK = 4 << 20
 _SMALL = 256 << 10
 """Bytes below which a file is searched in the thread at hand."""
 
+_FEW = 1 << 20
+"""Bytes times ids, in all their encodings, below which ids are looked for one by one."""
+
 _ENCODINGS = (("utf-8", 1), ("utf-16-le", 2), ("utf-32-le", 4))
 """With their bytes a character; UTF-32 is what NumPy's string arrays hold."""
 
@@ -170,8 +173,9 @@ def _text(data: bytes, width: int) -> str:
 class _Finder:
     """Finds ids among bytes in a time that hardly depends on how many there are.
 
-    Every second place of a window is looked up in tables of byte pairs, first for the even places, then for the odd
-    ones; what starts like an id is compared in full.
+    A few ids in a small window are looked for one by one, which is quicker there. Else every second place of a window
+    is looked up in tables of byte pairs, first for the even places, then for the odd ones; what starts like an id is
+    compared in full.
     """
 
     def __init__(self, videos: Sequence[str]) -> None:
@@ -182,6 +186,7 @@ class _Finder:
         self._pairs = min(self._pairs, _MOST_PAIRS)
         self._tables = np.zeros((self._pairs, 1 << 16), bool)
         self._by_start: dict[bytes, list[_Needle]] = defaultdict(list)
+        self._needles = needles
         self._single = [needle for needle in needles if len(needle.data) == 1]
         for needle in needles:
             if len(needle.data) > 1:
@@ -190,11 +195,14 @@ class _Finder:
 
     def places(self, window: bytes) -> Iterator[tuple[int, _Needle]]:
         """Every place at which an id stands."""
-        for needle in self._single:
+        few = len(window) * len(self._needles) < _FEW
+        for needle in self._needles if few else self._single:
             place = window.find(needle.data)
             while place >= 0:
                 yield place, needle
                 place = window.find(needle.data, place + 1)
+        if few:
+            return
         for shift in (0, 1):
             if len(window) < shift + 2:
                 return
@@ -244,7 +252,7 @@ def _in_columns(path: Path, videos: Sequence[str]) -> Iterator[Mention]:
             for name in names:
                 left = list(videos)
                 for group in range(file.num_row_groups):
-                    text = "\n".join(_values(file.read_row_group(group, columns=[name]).column(0)))
+                    text = "\n".join(_values(file.read_row_group(group, columns=[name], use_threads=False).column(0)))
                     for video in [video for video in left if video in text]:
                         left.remove(video)
                         yield Mention(path, video, f"column {name}", words_with(video, text))

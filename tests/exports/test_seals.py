@@ -81,7 +81,7 @@ def test_each_artefact_is_read_once_for_all_shards_and_formats(sealed, tmp_path,
     crew = ByPost()
     export(sealed, tmp_path / "exports", crew)
     assert crew.jobs >= len(FORMATS)
-    assert sorted(read) == sorted(path.name for entry in sealed for path in entry.sealed.sound)
+    assert sorted(read) == sorted(Path(path).name for entry in sealed for path in entry.sealed.sound)
     assert len(read) == 6
 
 

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,6 +28,7 @@ from curate.exports.exporter import FORMATS, InProcess
 from curate.manifests import read_manifest
 from curate.manifests.opt_out import OptOuts
 from curate.run.session import Sources, open_session, run_export, store, store_manifest
+from curate.takedown import mentions
 from curate.takedown.mentions import search_tree
 from curate.takedown.purge import PurgeReport, purge
 from curate.workspace.ledger import read_ledger
@@ -534,13 +536,19 @@ def test_the_search_sees_text_across_its_pieces_compressed_columns_and_wide_char
     assert dataclasses.asdict(found)["files"] == 4
 
 
-@given(data=st.binary(max_size=60), videos=st.lists(st.text("ab_-", min_size=1, max_size=9), min_size=1, unique=True))
-@settings(max_examples=200, deadline=None)
-def test_the_search_finds_what_a_plain_search_finds(data: bytes, videos: list[str]) -> None:
+@given(
+    data=st.binary(max_size=60),
+    videos=st.lists(st.text("ab_-", min_size=1, max_size=9), min_size=1, unique=True),
+    few=st.sampled_from([0, mentions._FEW]),
+)
+@settings(max_examples=300, deadline=None)
+def test_the_search_finds_what_a_plain_search_finds(data: bytes, videos: list[str], few: int) -> None:
+    """Both ways of looking: a small window with a few ids is looked through in another way than others."""
     mixed = data[:20] + videos[0].encode() + data[20:40] + videos[-1].encode("utf-32-le") + data[40:]
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "0").write_bytes(mixed)
-        found = {mention.video: mention.where for mention in search_tree(Path(folder), videos).mentions}
+        with mock.patch.object(mentions, "_FEW", few):
+            found = {mention.video: mention.where for mention in search_tree(Path(folder), videos).mentions}
     forms = {video: [video.encode(name) for name in ("utf-8", "utf-16-le", "utf-32-le")] for video in videos}
     firsts = {video: [place for place in map(mixed.find, forms[video]) if place >= 0] for video in videos}
     assert found == {video: f"bytes at {min(places)}" for video, places in firsts.items() if places}

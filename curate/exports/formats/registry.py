@@ -209,7 +209,7 @@ class Written:
     token: str
     taken: bool = False
     refused: str = ""
-    sound: Mapping[str, Mapping[Path, Stamp]] = field(default_factory=dict)
+    sound: Mapping[str, Mapping[str, Stamp]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
