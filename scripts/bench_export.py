@@ -13,7 +13,9 @@ time, and by CPU time, which others on the machine disturb less.
 Each work and its yardstick take turns, so that both meet the same state of the machine, after one turn that does not
 count. Wall time is the median, and so is the ratio of the yardstick's time to that of the work in the same turn. CPU
 time is that of all threads of this process and of its workers. With ``--processes 0`` shards are written in this
-process; with more, by so many workers of the local engine, whose start is part of the time and told beside it.
+process; with more, by so many workers of the local engine. Their start is part of the time and told beside it; with
+``--copies`` it weighs less, as in a long export. Where Python may not write bytecode (``PYTHONDONTWRITEBYTECODE``) each
+worker compiles all that it loads, which takes a third of its start.
 """
 
 from __future__ import annotations
@@ -38,17 +40,17 @@ import simplejpeg
 from curate import records
 from curate.config import EngineOptions, ExportOptions, ParquetOptions, WebDatasetOptions
 from curate.engine import make_engine
-from curate.exports import ExportEntry, export_dataset, exporter
-from curate.exports.exporter import Crew, InProcess
+from curate.exports import ExportEntry
+from curate.exports.formats.registry import FORMATS
 from curate.exports.formats.video_files import VIDEO_FORMATS
 from curate.records import Video
-from curate.run.export_work import EngineCrew
 from curate.workspace import tables
 
 if TYPE_CHECKING:
     from curate import FrameDataset
+    from curate.exports.exporter import Crew
 
-PICTURES = tuple(name for name in exporter.FORMATS if name not in VIDEO_FORMATS)
+PICTURES = tuple(name for name in FORMATS if name not in VIDEO_FORMATS)
 LOOSE = ("folders", "surgenet")
 """Formats with a file for each frame."""
 
@@ -136,6 +138,9 @@ def _cpu() -> float:
 
 def crew_of(processes: int, work: Path) -> Crew:
     """This process, or workers."""
+    from curate.exports.exporter import InProcess
+    from curate.run.export_work import EngineCrew
+
     if not processes:
         return InProcess()
     (work / "exports").mkdir(exist_ok=True)
@@ -151,6 +156,8 @@ def bench_writers(
     entries: list[ExportEntry], formats: Sequence[str], work: Path, repeats: int, processes: int, shard_size: int
 ) -> None:
     """Print the speed of every writer."""
+    from curate.exports import export_dataset
+
     sources = [entry.frames for entry in entries]
     megabytes = sum(path.stat().st_size for path in sources) / 1e6
     sizes = {"parquet": ParquetOptions(shard_size), "webdataset": WebDatasetOptions(shard_size)}
@@ -243,6 +250,8 @@ def bench_readers(formats: Sequence[str], work: Path, workers: int, repeats: int
 
 def main() -> None:
     """Parse the arguments and print both tables."""
+    from curate.exports import export_dataset
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=1000, help="synthetic frames, if no file is named")
     parser.add_argument("--parquet", type=Path, nargs="*", default=[], help="frames/*.parquet of a workspace")

@@ -21,7 +21,6 @@ from curate.corpus.balance import NO_PROCEDURE
 from curate.errors import CurateError, why_of
 from curate.files.atomic import write_changed
 from curate.files.bounded import parse_json, read_bounded
-from curate.manifests.procedures import shipped_taxonomy
 
 RECORD = "classes.json"
 """Name of the record in the folder of a corpus."""
@@ -84,6 +83,8 @@ def number_classes(recorded: Sequence[str], present: Collection[str]) -> tuple[s
 
 @cache
 def _lasting() -> frozenset[str]:
+    from curate.manifests.procedures import shipped_taxonomy  # workers of an export load this module, and read no lists
+
     return frozenset(map(class_name, (*shipped_taxonomy().domains, NO_PROCEDURE)))
 
 

@@ -13,8 +13,17 @@ def run(code: str) -> str:
 
 def test_shards_of_pictures_need_no_decoder_of_videos():
     code = (
-        "import sys; import curate.run.export_work; "
+        "import sys; import curate.run.shard_work; "
         "print(sorted({'av', 'cv2', 'PIL', 'torch', 'onnxruntime'} & sys.modules.keys()))"
+    )
+    assert run(code) == "[]"
+
+
+def test_shards_need_neither_what_plans_and_describes_an_export_nor_lists_of_videos():
+    code = (
+        "import sys; import curate.run.shard_work; "
+        "print([name for name in sys.modules if name.startswith(('curate.exports.exporter', 'curate.exports.cards',"
+        " 'curate.manifests'))])"
     )
     assert run(code) == "[]"
 
@@ -23,7 +32,7 @@ def test_a_worker_builds_tables_without_pandas_until_it_is_closed():
     code = """
 import sys
 import pyarrow as pa
-from curate.run.export_work import ShardWork
+from curate.run.shard_work import ShardWork
 first, second = ShardWork(), ShardWork()
 first.setup()
 second.setup()
