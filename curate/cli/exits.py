@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import tempfile
@@ -108,7 +109,11 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def _advice(error: OSError) -> str:
-    return "; free space or name another disk" if error.errno in FULL else ""
+    if error.errno in FULL:
+        return "; free space or name another disk"
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return "; there is a file where a folder must be: move it away"
+    return ""
 
 
 def _report_bug(error: Exception) -> ExitCode:

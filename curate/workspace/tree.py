@@ -64,6 +64,8 @@ class Workspace:
             workspace._check_links()
             workspace.ledger_folder.mkdir(parents=True, exist_ok=True)
             temporary_beside(root / "write-test").unlink()
+        except FileExistsError as error:
+            raise CurateError(f"{workspace.ledger_folder} is a file, not a folder: move it away") from error
         except OSError as error:
             why = error.strerror
             raise CurateError(f"workspace {root} cannot be written: {why}; check the disk and rights") from error

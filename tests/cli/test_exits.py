@@ -26,6 +26,7 @@ def raising(error: BaseException) -> object:
         (OSError(errno.ENOSPC, "No space left on device", "/x"), 1, "error: No space left on device: /x; free space"),
         (OSError(errno.EACCES, "Permission denied", "/x"), 1, "error: Permission denied: /x\n"),
         (OSError(errno.EISDIR, "Is a directory", "/.x.tmp", None, "/x"), 1, "error: Is a directory: /x\n"),
+        (OSError(errno.EEXIST, "File exists", "/x"), 1, "File exists: /x; there is a file where a folder must be"),
         (click.exceptions.Exit(2), None, ""),
     ],
 )

@@ -148,6 +148,16 @@ def test_a_pipe_is_named_and_not_waited_for(root: Path, name: str, capsys: pytes
         assert f"{name} is neither a file nor a folder" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["ledger", "logs", "exports"])
+def test_a_file_in_the_place_of_a_folder_is_named(root: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    clear(root / name)
+    (root / name).write_text("notes")
+    assert run_command(["export", "-w", str(root)]) == 1
+    said = capsys.readouterr().err
+    assert f"{root / name}" in said and "away" in said and len(said.splitlines()) == 1
+    assert (root / name).read_text() == "notes"
+
+
 def test_the_workspace_itself_may_be_reached_by_a_link(root: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(root)
     Workspace.open(tmp_path / "link")
