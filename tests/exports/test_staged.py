@@ -38,10 +38,10 @@ def whole(entries: list[ExportEntry], tmp_path_factory: pytest.TempPathFactory) 
     return folder
 
 
-def rewrite(path: Path, table: pa.Table) -> None:
+def rewrite(path: Path, table: pa.Table, piece: int | None = None) -> None:
     if path.suffix == ".arrow":
         with pa.ipc.new_file(str(path), table.schema) as writer:
-            writer.write_table(table)
+            writer.write_table(table, max_chunksize=piece)
     else:
         pq.write_table(table, path)
 
@@ -63,6 +63,10 @@ def change(shard: Path, how: str) -> None:
             rewrite(path, table.drop_columns(["verdict"]))
     elif how == "other rows" and ROWS in names:
         rewrite(shard / ROWS, pa.ipc.open_file(str(shard / ROWS)).read_all().slice(1))
+    elif how == "other pieces" and ROWS in names:
+        rewrite(shard / ROWS, pa.ipc.open_file(str(shard / ROWS)).read_all(), piece=3)
+        for joined in {"0.tar", "train.lmdb/data.mdb", "val.lmdb/data.mdb"} & set(names):
+            (shard / joined).unlink()  # or nobody would look for the pieces
     facts = {"recipe": facts["recipe"], "video_files": [{"name": "v.mp4"}]} if how == "other facts" and facts else facts
     paths = [path for path in shard.rglob("*") if path.is_file() and path.suffix != ".jpg" and path.name != SHARD]
     files = {path.relative_to(shard).as_posix(): FileFacts.of(path) for path in paths}
@@ -79,7 +83,9 @@ def staged(entries: list[ExportEntry], tmp_path: Path) -> Path:
     return tmp_path / "exports"
 
 
-@pytest.mark.parametrize("how", ["a file less", "a file more", "other columns", "other rows", "other facts"])
+@pytest.mark.parametrize(
+    "how", ["a file less", "a file more", "other columns", "other rows", "other pieces", "other facts"]
+)
 def test_what_is_staged_and_not_understood_is_written_anew(
     entries: list[ExportEntry], whole: Path, staged: Path, how: str
 ) -> None:

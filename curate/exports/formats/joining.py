@@ -20,7 +20,7 @@ import pyarrow as pa
 from curate.exports.disk.output import OutputFile
 from curate.exports.formats.finished import FinishedShard
 from curate.exports.formats.making import Making
-from curate.exports.formats.tables import ROWS, RowsFile, frame_row, read_batches, read_rows_between
+from curate.exports.formats.tables import ROWS, RowsFile, frame_row, in_pieces, read_batches, read_rows_between
 from curate.exports.plan.plan import BrokenVideo, PlannedVideo
 
 ENCODED = "encoded.bin"
@@ -68,7 +68,7 @@ def prepare(making: Making, *, swapped: bool = False) -> dict[str, Any]:
 
 def holds(finished: FinishedShard) -> bool:
     """Whether a shard that is staged is one that `prepare` would leave."""
-    return finished.has_files(ENCODED, ROWS) and finished.has_rows([ENCODED, FRAMES])
+    return finished.has_files(ENCODED, ROWS) and finished.has_rows([ENCODED, FRAMES]) and in_pieces(finished.folder)
 
 
 class Place(NamedTuple):

@@ -217,6 +217,12 @@ def read_batches(folder: Path) -> Iterator[pa.RecordBatch]:
             yield file.get_batch(index)
 
 
+def in_pieces(folder: Path) -> bool:
+    """Whether the rows of a shard lie as `read_rows_between` looks for them."""
+    *sizes, last = [len(batch) for batch in read_batches(folder)] or [0]
+    return set(sizes) <= {RowsFile.PIECE} and last <= RowsFile.PIECE
+
+
 def read_rows_between(folder: Path, start: int, stop: int, columns: Sequence[str]) -> pa.Table:
     """Some columns of some rows of a shard that were added one by one; the others are not read."""
     piece = RowsFile.PIECE
