@@ -87,6 +87,9 @@ def exit_code_of(command: Callable[[], object]) -> int:
         say(f"error: {why_of(error)}{where}{_advice(error)}")
         return ExitCode.ERROR
     except Exception as error:
+        if isinstance(error, ImportError) and (error.name or "").partition(".")[0] != "curate":
+            say(f"error: a package is missing or does not load ({why_of(error)}): 'curate doctor' says which")
+            return ExitCode.ERROR
         return _report_bug(error)
     return code if isinstance(code, int) else ExitCode.DONE
 
@@ -118,7 +121,11 @@ def _advice(error: OSError) -> str:
 
 def _report_bug(error: Exception) -> ExitCode:
     """Keep the traceback in a file and tell the user where it is."""
-    with tempfile.NamedTemporaryFile("w", prefix="curate-error-", suffix=".txt", delete=False) as stream:
-        traceback.print_exception(error, file=stream)
-    say(f"error: unexpected {type(error).__name__}: {error}\nThis is a fault in curate. Details are in {stream.name}")
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="curate-error-", suffix=".txt", delete=False) as stream:
+            traceback.print_exception(error, file=stream)
+        details = f"are in {stream.name}"
+    except OSError as full:
+        details = f"could not be kept ({why_of(full)}): set TMPDIR to a folder that can be written, and run it again"
+    say(f"error: unexpected {type(error).__name__}: {error}\nThis is a fault in curate. Details {details}")
     return ExitCode.ERROR

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from pathlib import Path
 
 import click
@@ -42,6 +43,16 @@ def test_every_error_has_words_and_a_code(
     assert said in captured.err and "Traceback" not in captured.err and not captured.out
 
 
+def test_a_broken_package_is_no_fault_of_ours_and_a_name_that_we_lack_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code_of(lambda: raising(ImportError("libjpeg.so: no such file"))) == ExitCode.ERROR
+    said = capsys.readouterr().err
+    assert "(libjpeg.so: no such file): 'curate doctor' says which" in said and "fault" not in said
+    assert exit_code_of(lambda: raising(ImportError("no x", name="curate.stages"))) == ExitCode.ERROR
+    said = capsys.readouterr().err
+    assert "fault in curate" in said
+    Path(said.split()[-1]).unlink()
+
+
 def test_a_fault_of_ours_is_told_with_the_file_that_holds_the_details(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code_of(lambda: raising(ZeroDivisionError("oh"))) == ExitCode.ERROR
     said = capsys.readouterr().err
@@ -49,6 +60,15 @@ def test_a_fault_of_ours_is_told_with_the_file_that_holds_the_details(capsys: py
     path = Path(said.split()[-1])
     assert "Traceback" in path.read_text()
     path.unlink()
+
+
+def test_a_fault_of_ours_is_told_where_no_file_can_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    assert exit_code_of(lambda: raising(ZeroDivisionError("oh"))) == ExitCode.ERROR
+    said = capsys.readouterr().err
+    assert "unexpected ZeroDivisionError: oh" in said and "set TMPDIR" in said and "Traceback" not in said
 
 
 def test_a_command_that_failed_in_part_leaves_with_its_code() -> None:
