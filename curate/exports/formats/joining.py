@@ -20,7 +20,7 @@ import pyarrow as pa
 from curate.exports.disk.output import OutputFile
 from curate.exports.formats.finished import FinishedShard
 from curate.exports.formats.making import Making
-from curate.exports.formats.tables import ROWS, RowsFile, frame_row, in_pieces, read_batches, read_rows_between
+from curate.exports.formats.tables import ROWS, RowsFile, RowsReader, frame_row, in_pieces, read_batches
 from curate.exports.plan.plan import BrokenVideo, PlannedVideo
 
 ENCODED = "encoded.bin"
@@ -165,11 +165,12 @@ def in_order_of_keys(making: Making) -> Iterator[Place]:
             stop = start + span.frames
             pieces.setdefault(f"{span.video.id}_", []).append((making.job.staging.shard(key), span.video, start, stop))
             start = stop
-    return _merged((prefix, _sorted(pieces[prefix])) for prefix in sorted(pieces))
+    with RowsReader() as reader:
+        yield from _merged((prefix, _sorted(pieces[prefix], reader)) for prefix in sorted(pieces))
 
 
-def _sorted(pieces: list[tuple[Path, PlannedVideo, int, int]]) -> Iterator[Place]:
-    tables = [read_rows_between(folder, start, stop, _PLACE) for folder, _, start, stop in pieces]
+def _sorted(pieces: list[tuple[Path, PlannedVideo, int, int]], reader: RowsReader) -> Iterator[Place]:
+    tables = [reader.between(folder, start, stop, _PLACE) for folder, _, start, stop in pieces]
     owners = [pa.array([index] * len(table), pa.int32()) for index, table in enumerate(tables)]
     rows = [table.append_column("piece", owner) for table, owner in zip(tables, owners, strict=True)]
     for batch in pa.concat_tables(rows).sort_by("key").to_batches(_ROWS):

@@ -218,17 +218,48 @@ def read_batches(folder: Path) -> Iterator[pa.RecordBatch]:
 
 
 def in_pieces(folder: Path) -> bool:
-    """Whether the rows of a shard lie as `read_rows_between` looks for them."""
+    """Whether the rows of a shard lie as `RowsReader` looks for them."""
     *sizes, last = [len(batch) for batch in read_batches(folder)] or [0]
     return set(sizes) <= {RowsFile.PIECE} and last <= RowsFile.PIECE
 
 
-def read_rows_between(folder: Path, start: int, stop: int, columns: Sequence[str]) -> pa.Table:
-    """Some columns of some rows of a shard that were added one by one; the others are not read."""
-    piece = RowsFile.PIECE
-    with pa.memory_map(str(folder / ROWS)) as source, pa.ipc.open_file(source) as file:
+class RowsReader:
+    """Reads rows of shards that were added one by one; the files of a few shards stay open. A context manager."""
+
+    MOST = 16
+    """Files that stay open."""
+
+    def __init__(self) -> None:
+        self._open: dict[Path, tuple[pa.MemoryMappedFile, pa.ipc.RecordBatchFileReader]] = {}
+
+    def __enter__(self) -> RowsReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._open:
+            self._close(next(iter(self._open)))
+
+    def between(self, folder: Path, start: int, stop: int, columns: Sequence[str]) -> pa.Table:
+        """Some columns of some rows of a shard; the others are not read."""
+        piece = RowsFile.PIECE
+        file = self._file(folder / ROWS)
         batches = [file.get_batch(index).select(columns) for index in range(start // piece, -(-stop // piece))]
         return pa.Table.from_batches(batches).slice(start % piece, stop - start)
+
+    def _file(self, path: Path) -> pa.ipc.RecordBatchFileReader:
+        found = self._open.pop(path, None)
+        if found is None:
+            source = pa.memory_map(str(path))
+            found = source, pa.ipc.open_file(source)
+        self._open[path] = found  # the last one is the one that was used last
+        if len(self._open) > self.MOST:
+            self._close(next(iter(self._open)))
+        return found[1]
+
+    def _close(self, path: Path) -> None:
+        source, file = self._open.pop(path)
+        file.__exit__(None, None, None)
+        source.close()
 
 
 def with_place(batch: pa.RecordBatch, **columns: Any) -> pa.RecordBatch:
