@@ -125,6 +125,12 @@ class ExportPurge:
         purged = tuple(video for video in inside if video in self.purged.ids)
         if not purged:
             return None
+        if (link := _link_elsewhere(folder)) is not None:
+            why = (
+                f"{link} is a link to {link.resolve()}, and curate writes through none: put what it leads to in its "
+                "place, or delete both, and purge again"
+            )
+            return Rewritten(folder, "kept", why, purged)
         left = frozenset(shown) - self.purged.ids
         name = record["format"]
         if folder.name != name:
@@ -284,6 +290,18 @@ def _account(made: FormatSummary) -> str:
     if made.left_out:
         why += f"; left out, since they cannot be read: {', '.join(made.left_out)}"
     return why
+
+
+def _link_elsewhere(folder: Path) -> Path | None:
+    """An export that is a link, or the first link in it to a file or folder: what lies there would stay as it is."""
+    if folder.is_symlink():
+        return folder
+    for place, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            path = os.path.join(place, name)  # noqa: PTH118 (there may be millions)
+            if os.path.islink(path) and (os.path.isdir(path) or os.path.isfile(path)):  # noqa: PTH112, PTH113, PTH114
+                return Path(path)
+    return None
 
 
 def _looks_like_export(folder: Path) -> bool:

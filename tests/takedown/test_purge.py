@@ -25,6 +25,7 @@ from curate.cli import run_command
 from curate.errors import CurateError
 from curate.exports.check.verify import verify_export
 from curate.exports.exporter import FORMATS, InProcess
+from curate.exports.reading.contents import videos_in
 from curate.manifests import read_manifest
 from curate.manifests.opt_out import OptOuts
 from curate.run.session import Sources, open_session, run_export, store, store_manifest
@@ -483,6 +484,24 @@ def test_what_curate_did_not_write_is_told_and_left(workspace: Path) -> None:
     assert {("notes.txt", "bytes at 8"), ("latest", "link")} < remaining
     assert any(name == "mine.parquet" and where.startswith(("column", "bytes")) for name, where in remaining)
     assert (workspace / "notes.txt").exists()
+
+
+@pytest.mark.parametrize("moved", [".", "data"])
+def test_an_export_that_lies_elsewhere_is_no_proof_until_it_is_back(
+    workspace: Path, tmp_path: Path, moved: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export, elsewhere = workspace / "exports" / "parquet", tmp_path / "other disk"
+    place = export / moved
+    shutil.move(place, elsewhere)
+    place.symlink_to(elsewhere)
+    before = tree_bytes(elsewhere)
+    for _ in range(2):
+        assert run_command(["purge", "-w", str(workspace), "--id", GONE, "--yes"]) == 2
+        assert f"{export} still holds {GONE}: {place} is a link to {elsewhere}" in capsys.readouterr().err
+        assert place.is_symlink() and tree_bytes(elsewhere) == before
+    place.unlink()
+    shutil.move(elsewhere, place)
+    assert take(workspace, GONE).proven and GONE not in videos_in(export)
 
 
 def test_an_id_that_is_another_in_small_letters_is_told(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
