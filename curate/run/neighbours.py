@@ -18,8 +18,8 @@ import numpy as np
 from curate.corpus.nearest import Vectors
 from curate.corpus.neighbours import VERSION, NeighbourOptions, SplitFrames, write_neighbours
 from curate.errors import BadArtefact, CurateError
-from curate.exports.disk.folder import load_record
 from curate.exports.formats.tables import METADATA
+from curate.exports.reading.stores import open_record
 from curate.files.atomic import commit, temporary_beside, write_atomic
 from curate.files.bounded import parse_json, read_bounded
 from curate.files.digest import digest, sha256_of
@@ -121,7 +121,7 @@ def _frames_of(folder: Path) -> dict[str, list[_Video]]:
     Raises:
         CurateError: It is no export of pictures.
     """
-    load_record(folder)
+    open_record(folder)
     splits: dict[str, list[_Video]] = {}
     columns = ("split", "video_id", "key", "n", "timestamp")
     try:

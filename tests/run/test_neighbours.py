@@ -153,6 +153,17 @@ def test_what_is_missing_is_named_with_what_to_do(workspace: Path, tmp_path: Pat
     assert not list((workspace / "corpus").rglob(".*"))
 
 
+@pytest.mark.parametrize("left", [None, "x", "[]", "{}"])
+def test_an_export_that_is_none_or_damaged_is_named(workspace: Path, left: str | None, capsys) -> None:
+    record = workspace / "exports" / "lmdb-lemon" / "export.json"
+    record.unlink()
+    if left is not None:
+        record.write_text(left)
+    assert run_command(["corpus", "neighbours", "-w", str(workspace)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {record.parent} is not an export: it") and len(said.splitlines()) == 1
+
+
 def test_a_purge_leaves_no_mention(workspace: Path) -> None:
     assert command(workspace) == 0
     assert "five_5_" in (workspace / "corpus" / "neighbours" / "train.json").read_text()
