@@ -19,11 +19,15 @@ from typing import Any
 from curate.engine.protocol import Attempt, Fault, Finished, Task, Work
 from curate.errors import CurateError, StageHalted, why_of
 from curate.files.disk import DISK_ERRORS
+from curate.files.machine import MACHINE_ERRORS
 from curate.files.text import PrintableFormatter
 from curate.records import Reason
 
-MACHINE_ERRORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
-"""System errors that speak of the machine or of this worker; another worker may do better."""
+TRANSIENT = MACHINE_ERRORS | {errno.ENOMEM}
+"""System errors with which another worker may do better."""
+
+NO_THREAD = "can't start new thread"
+"""What Python says where the system gives no more threads."""
 
 CUDA_FAULT = re.compile(r"\bCU(DA|BLAS|DNN)", re.IGNORECASE)
 """In what PyTorch and ONNX Runtime say when the device, its memory or its libraries are the trouble."""
@@ -186,7 +190,8 @@ def _judge(error: Exception, seconds: float) -> Reply:
         where = f" while writing {error.filename}" if error.filename else ""
         return Stop(f"{why_of(error)}{where}: free space, then run the same command again")
     text = in_words(error)
-    if isinstance(error, ImportError) or (isinstance(error, OSError) and error.errno in MACHINE_ERRORS):
+    transient = isinstance(error, OSError) and error.errno in TRANSIENT
+    if isinstance(error, ImportError) or transient or str(error) == NO_THREAD:
         return Trouble(text, seconds=seconds)
     if CUDA_FAULT.search(str(error)):
         memory = "out of memory" in str(error).lower()

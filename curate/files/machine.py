@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 from pathlib import Path
+
+MACHINE_ERRORS = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN})
+"""System errors that speak of no file, but of this machine, which has no more files to open or threads to give."""
 
 GROUPS = Path("/sys/fs/cgroup")
 """Where Linux shows its control groups."""

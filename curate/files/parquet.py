@@ -13,6 +13,8 @@ from os import PathLike
 from typing import IO, TYPE_CHECKING, Any
 
 from curate.errors import BadArtefact, why_of
+from curate.files.disk import FULL
+from curate.files.machine import MACHINE_ERRORS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,12 +53,15 @@ def read_errors(path: Place) -> Iterator[None]:
 
     Raises:
         BadArtefact: It did.
+        OSError: The machine is the trouble, or a full disk, and not the file.
     """
     import pyarrow as pa
 
     try:
         yield
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and error.errno in MACHINE_ERRORS | FULL:
+            raise
         raise BadArtefact(path, why_of(error)) from error
 
 
@@ -95,16 +100,13 @@ def read_columns(path: Place, columns: Sequence[str] | None = None, *, filters: 
     Raises:
         BadArtefact: The file cannot be read or lacks a column.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     chosen = None if columns is None else list(columns)
-    try:
+    with read_errors(path):
         return pq.read_table(
             path, columns=chosen, filters=filters, use_threads=False, partitioning=None, pre_buffer=False
         )
-    except (pa.ArrowException, OSError) as error:
-        raise BadArtefact(path, why_of(error)) from error
 
 
 def count_rows(path: Place, columns: Sequence[str] = ()) -> int:

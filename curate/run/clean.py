@@ -16,7 +16,7 @@ from curate.run.session import Session
 Kind = Literal["leftover", "unlisted", "switched off"]
 
 WORDS: dict[Kind, str] = {
-    "leftover": "begun by a command that was ended, and not gone on with",
+    "leftover": "begun by a command that was ended, or that is at work now",
     "unlisted": "of videos that the manifest does not list",
     "switched off": "of stages that are switched off",
 }

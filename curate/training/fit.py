@@ -22,6 +22,7 @@ from torch import nn
 from curate.errors import CurateError
 from curate.evaluation.labels import LabelledFrame
 from curate.files.ahead import map_ahead
+from curate.files.atomic import temporary_beside
 from curate.nets.checkpoint import read_state
 from curate.nets.levels import LevelsNetwork
 from curate.nets.preprocess import Image, to_input
@@ -221,7 +222,7 @@ def cached_features(
         text = json.dumps([key, names, [asdict(d) for d in chunk]], sort_keys=True)
         path = folder / f"features-{hashlib.sha256(text.encode()).hexdigest()[:16]}.npy"
         if not path.is_file():
-            part = path.with_suffix(".part")
+            part = temporary_beside(path)
             composed = map_ahead(lambda draw: compose(draw, frames), chunk, threads=2, most=256)
             with part.open("wb") as stream:
                 np.save(stream, maker.of(composed, len(chunk), advance))

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+import pyarrow as pa
+
 from curate.config import option
 from curate.errors import CurateError, StageHalted
+from curate.files.parquet import open_parquet, write_table
 from curate.records import Done, Dropped, Outcome, Reason, Video
 from curate.stage import Files, Resources, Stage
 
@@ -55,6 +60,16 @@ class Behave(Stage[Nothing]):
                 raise CurateError("the user can mend this")
             case "library":
                 raise ImportError("libcuda.so.1: cannot open shared object file")
+            case "threads":
+                threading.stack_size(1 << 46)  # more than there is
+                threading.Thread(target=int).start()
+            case "files":
+                target = files.temporary(".parquet")
+                write_table(target, pa.table({"n": [1]}))
+                _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+                resource.setrlimit(resource.RLIMIT_NOFILE, (3, most))  # fewer than are open
+                with open_parquet(target):
+                    pass
             case "cuda":
                 raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
             case "cuda once" if not (marker := files.folder / f"{video.id}.met").exists():

@@ -99,7 +99,15 @@ def test_a_stage_that_cannot_be_set_up_stops_and_burns_nothing(
     assert "Traceback" not in capfd.readouterr().err
 
 
-@pytest.mark.parametrize(("title", "said"), [("library", "libcuda.so.1"), ("cuda", "CUDA out of memory")])
+@pytest.mark.parametrize(
+    ("title", "said"),
+    [
+        ("library", "libcuda.so.1"),
+        ("cuda", "CUDA out of memory"),
+        ("files", "Too many open files"),
+        ("threads", "can't start new thread"),
+    ],
+)
 def test_faults_of_the_machine_stop_the_stage_and_burn_nothing(tmp_path: Path, title: str, said: str) -> None:
     bench = Bench(tmp_path).run(*[title] * 20)
     (halt,) = bench.halts()
