@@ -98,13 +98,12 @@ def exit_code_of(command: Callable[[], object]) -> int:
 def writing(path: Path) -> Iterator[None]:
     """Say of a file that the user named, and not of a temporary one beside it, that it cannot be written.
 
-    A file is renamed into its place, which would take away a device or a folder that is there.
-
     Raises:
-        CurateError: Something else than a file is there, or an ``OSError`` came out of the ``with`` block.
+        CurateError: As `curate.files.atomic.check_replaceable`, or an ``OSError`` came out of the ``with`` block.
     """
-    if path.exists() and not path.is_file():
-        raise CurateError(f"cannot write {path}: something is there that is not a file")
+    from curate.files.atomic import check_replaceable
+
+    check_replaceable(path)
     try:
         yield
     except OSError as error:

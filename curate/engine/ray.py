@@ -30,7 +30,7 @@ from curate.engine.child import Child, ChildLimits
 from curate.engine.protocol import Fault, Observer, Task, Work
 from curate.engine.share import USABLE, PoolKey, group
 from curate.engine.worker import Reply
-from curate.errors import CurateError
+from curate.errors import CurateError, why_of
 from curate.files.machine import usable_cores, usable_memory
 from curate.files.presence import shown_in
 from curate.records import Reason
@@ -117,7 +117,7 @@ def connect(options: EngineOptions) -> bool:
         from ray import is_initialized  # which the folder that an uninstalled Ray leaves has not
     except Exception as error:  # a broken installation fails in any way
         is_there = not isinstance(error, ModuleNotFoundError) or error.name != "ray"
-        told = f"cannot be loaded ({' '.join(str(error).split())})" if is_there else "is not installed"
+        told = f"cannot be loaded ({why_of(error)})" if is_there else "is not installed"
         raise CurateError(f"Ray {told}: pip install 'curate[ray]', or use --engine local") from error
     if is_initialized():
         return False

@@ -20,6 +20,9 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from curate.errors import CurateError
+from curate.files.disk import naming
+
 
 def unique_tag() -> str:
     """A text that no other process has and that this one gets once: ``{host}-{pid}-{random}``.
@@ -63,10 +66,9 @@ def write_atomic(path: Path, data: bytes) -> None:
     """
     temporary = temporary_beside(path)
     try:
-        temporary.write_bytes(data)
-        commit({temporary: path})
-    except OSError as error:  # of a full disk it names nothing
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        with naming(path):
+            temporary.write_bytes(data)
+            commit({temporary: path})
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -89,12 +91,21 @@ def temporary_beside(path: Path) -> Path:
     while True:
         temporary = path.with_name(f".{path.name}.{unique_tag()}.tmp")
         try:
-            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666))
+            with naming(path):
+                os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666))
             return temporary
         except FileExistsError:
             continue
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def check_replaceable(path: Path) -> None:
+    """A file that the user named is renamed into its place, which would take away a device or a folder that is there.
+
+    Raises:
+        CurateError: Something else than a file is there.
+    """
+    if path.exists() and not path.is_file():
+        raise CurateError(f"cannot write {path}: something is there that is not a file")
 
 
 def is_temporary(path: Path) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from curate.errors import CurateError
-from curate.files.atomic import commit, temporary_beside
+from curate.files.atomic import check_replaceable, commit, temporary_beside
 from curate.files.csv_file import CsvWriter
 from curate.files.parquet import RowWriter
 from curate.records import Region
@@ -42,8 +42,7 @@ class PredictionWriter:
             raise CurateError(f"{path}: the name must end in {', '.join(SUFFIXES)}")
         if not path.parent.is_dir():
             raise CurateError(f"{path}: there is no folder {path.parent}; make it first")
-        if path.exists() and not path.is_file():
-            raise CurateError(f"cannot write {path}: something is there that is not a file")
+        check_replaceable(path)
         self._path = path
         self._temporary: Path
         self._rows: list[Row] = []

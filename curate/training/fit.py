@@ -224,9 +224,12 @@ def cached_features(
         if not path.is_file():
             part = temporary_beside(path)
             composed = map_ahead(lambda draw: compose(draw, frames), chunk, threads=2, most=256)
-            with part.open("wb") as stream:
-                np.save(stream, maker.of(composed, len(chunk), advance))
-            part.replace(path)
+            try:
+                with part.open("wb") as stream:
+                    np.save(stream, maker.of(composed, len(chunk), advance))
+                part.replace(path)
+            finally:
+                part.unlink(missing_ok=True)
         elif advance:
             advance(len(chunk))
         parts.append(np.load(path))

@@ -24,6 +24,7 @@ from typing import BinaryIO
 from curate.files.atomic import open_own, sync_folder, unique_tag, write_atomic
 from curate.files.bounded import lines_bounded, open_regular
 from curate.files.collector import collector_paused
+from curate.files.disk import naming
 from curate.workspace.events import Event, events_of_block
 
 log = logging.getLogger(__name__)
@@ -56,13 +57,11 @@ class LedgerWriter:
         """
         descriptor = self._open()
         line = event.to_json().encode() + b"\n"
-        try:
+        with naming(self.path):
             if os.write(descriptor, line) != len(line):
                 _end_torn_line(descriptor)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(descriptor)
-        except OSError as error:  # of a write it names nothing
-            raise OSError(error.errno, error.strerror, str(self.path)) from error
 
     def close(self) -> None:
         """Close the file."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 from collections import deque
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from curate.exports.disk.checksums import FileFacts
+from curate.files.disk import naming
 
 PIECE = 1 << 18
 """Files are written in pieces of so many bytes that begin at a multiple of it. Linux then puts them into few large
@@ -87,7 +86,7 @@ class OutputFile:
         self._unsummed += held
         if self._size - self._given >= _TOGETHER:
             self._sum_on()
-        with self._named():
+        with naming(self._path):
             while held:
                 written = os.writev(self._file, held)
                 while held and written >= len(held[0]):
@@ -112,14 +111,6 @@ class OutputFile:
             self._syncing.result()
         self._syncing, self._synced = self._syncer.submit(os.fsync, self._file), self._size
 
-    @contextlib.contextmanager
-    def _named(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            error.filename = str(self._path)
-            raise
-
     def close(self) -> None:
         """Write what is held, make the file durable and close it; does nothing the second time."""
         if self.closed:
@@ -128,7 +119,7 @@ class OutputFile:
         try:
             self.flush()
             self._sum_on()
-            with self._named():
+            with naming(self._path):
                 if self._syncing is not None:
                     self._syncing.result()
                 os.fsync(self._file)
